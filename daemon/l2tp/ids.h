@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Assigned ids: random over 1..65535, unique while in use, and not given again for
+ * a quarantine after release (RFC 2661 3.1 leaves their choice to us; guessable
+ * or early reused ids let late or forged packets reach another's session). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/env.h"
+
+struct ids;
+
+/* quarantine in ms.  NULL when memory is short.  env is borrowed. */
+struct ids *ids_new(const struct env *env, ms_t quarantine);
+void ids_free(struct ids *);
+/* A fresh id, or 0 when none is free.  O(1) on average. */
+uint16_t ids_take(struct ids *, ms_t now);
+/* Marks one id as used (adopted from an earlier life); false when it was. */
+bool ids_claim(struct ids *, uint16_t id);
+/* Gives an id back into quarantine. */
+void ids_drop(struct ids *, uint16_t id, ms_t now);
+unsigned ids_used(const struct ids *);
