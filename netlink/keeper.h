@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What ktund and ktund-keeper say to each other: fixed-size records over one
+ * SOCK_SEQPACKET Unix socket, descriptors by SCM_RIGHTS.  ktund asks with an id
+ * of its choice; each request gets exactly one completion with that id (K_LIST
+ * and K_STATS: several with more set, then one without).  The keeper validates
+ * every field, executes in worker threads, remembers what is installed, and
+ * keeps all of it when ktund goes away.
+ *
+ * Numbers are in host order (same machine), addresses in network order.
+ * Ids are L2TPv2's: tunnel_id 1..65535 unique per keeper; session_id 1..65535
+ * unique per keeper too, so that a session can be named by one number. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { K_VERSION = 1, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64 };
+
+enum k_op {
+	K_HELLO = 1,	/* first; completion carries fds[0]: memfd for checkpoints (owned for life by the keeper) */
+	K_LISTEN,	/* UDP listener at .listen.local; fds[0]; asking again for the same returns the same socket */
+	K_UNLISTEN,
+	K_TUNNEL_UP,	/* socket bound+connected, TUNNEL_CREATE; fds[0]: the UDP socket */
+	K_TUNNEL_DOWN,	/* its sessions first, then the socket; id free afterwards */
+	K_SESSION_UP,	/* pppox, channel, unit, link; fds[0]: channel, fds[1]: unit */
+	K_SESSION_DOWN,
+	K_LINK_SET,	/* further addresses, routes, MTU, NP modes of an installed session */
+	K_STATS,	/* counters of one session (session_id) or of all (0) */
+	K_HOOK,		/* run a hook program; completion when it ended, .result = wait status */
+	K_OPEN,		/* a file of the configuration directory, read-only; fds[0] */
+	K_LIST,		/* everything held: one completion per listener, tunnel, session, with its descriptors */
+	K_STOP,		/* take all down, then exit */
+	K_EVENT = 64,	/* unsolicited, id 0: .event */
+};
+
+/* family: 4 or 6.  port in host order.  scope: ifindex of a link-local address, else 0. */
+struct k_addr { uint8_t family; uint8_t pad; uint16_t port; uint32_t scope; uint8_t addr[16]; };
+
+struct k_route { struct k_addr dst; uint8_t prefix_len; uint8_t pad[3]; uint32_t metric; };	/* via the session's link */
+
+/* Link configuration; what is zero is left alone. */
+struct k_link {
+	uint16_t mtu, mru;
+	bool up;			/* IFF_UP, last of all */
+	bool ipv4, ipv6;		/* NP mode PASS (else: DROP until told) */
+	bool pin_peer;			/* first a host route to the tunnel's peer by today's path, so that routes below cannot swallow it */
+	uint32_t ip, peer_ip;		/* IPv4 point-to-point address */
+	uint64_t ifid, peer_ifid;	/* IPv6 link-local fe80::ifid, the octets as on the wire */
+	uint16_t n_routes;
+	struct k_route route[K_MAX_ROUTES];
+};
+
+struct k_request {
+	uint32_t op, id;
+	uint16_t tunnel_id, session_id;
+	union {
+		struct { uint32_t version; } hello;
+		struct { struct k_addr local; } listen;
+		struct { struct k_addr local, peer; uint16_t peer_tunnel_id; uint32_t mark; bool no_csum; } tunnel;
+		struct {
+			uint16_t peer_session_id;
+			bool lns_mode, send_seq, recv_seq;
+			char name[16];			/* wanted link name; "": the kernel's pppN; "%d" allowed as in ip link */
+			struct k_link link;
+		} session;
+		struct k_link link;
+		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;	/* argv[0] = path, then env, NUL-terminated each */
+		struct { char path[K_MAX_PATH]; } open;
+	};
+};
+
+struct k_stats { uint16_t tunnel_id, session_id; uint64_t rx_packets, rx_octets, rx_errors, tx_packets, tx_octets, tx_errors; };
+
+enum k_event_what { K_LINK_GONE = 1, K_SESSION_GONE, K_TUNNEL_GONE, K_LINK_DOWN };
+
+struct k_reply {
+	uint32_t op, id;
+	int32_t result;			/* 0 or -errno; K_HOOK: wait status */
+	uint16_t tunnel_id, session_id;
+	uint8_t more;			/* K_LIST, K_STATS: others follow with this id */
+	uint8_t n_fds;
+	char why[128];			/* on failure: which call, and the kernel's own words if it has any */
+	union {
+		struct { uint32_t version, pid, n_tunnels, n_sessions; } hello;
+		struct { char name[16]; uint32_t ifindex, unit; uint16_t mtu; } session;
+		struct { uint32_t n; struct k_stats s[K_STATS_BATCH]; } stats;
+		struct { uint32_t kind; struct k_request was; char name[16]; uint32_t ifindex, unit; } list;	/* kind: K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */
+		struct { uint32_t n_tunnels, n_sessions; } stop;
+		struct { uint32_t what; } event;
+	};
+};
