@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: file -> struct config, whole or not at all.  A reload makes
+ * a second one and compares.  Sections inherit: defaults < profile < peer or
+ * tunnel < session; after loading every peer and session carries its merged
+ * `struct policy`, so that nobody else looks anything up. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/env.h"
+#include "l2tp/cc.h"
+#include "ppp/ppp.h"
+
+struct addr {				/* family 4 or 6, 0: unset; network order */
+	uint8_t family, prefix_len;
+	uint16_t port;			/* host order */
+	uint32_t scope;
+	uint8_t a[16];
+};
+
+struct conf_range { uint32_t first, last; };			/* IPv4, host order, inclusive */
+
+struct conf_listen { struct addr addr; };			/* port default 1701 */
+
+struct conf_pool {
+	char *name;
+	struct conf_range *range; unsigned n_ranges;
+};
+
+struct conf_user {
+	char *name, *password;
+	uint32_t address;					/* network order; 0: from the pool */
+	unsigned max_sessions;					/* 0: no limit of its own */
+};
+
+enum conf_role { ROLE_LNS = 1, ROLE_LAC };
+
+/* What a session is run by: the merged keys of defaults, profile, peer/tunnel, session. */
+struct policy {
+	char *profile;						/* name, or NULL */
+	enum conf_role role;
+	struct ppp_conf ppp;					/* mru, auth/allow, ncp, echo, timers */
+	uint32_t local_address;					/* network order; giving side */
+	char *pool;						/* name in config->pool, or NULL */
+	uint32_t dns[2], wins[2];
+	uint16_t mtu;						/* 0: from LCP */
+	char *interface;					/* link name or pattern "l2tp%d"; NULL: pppN */
+	uint32_t session_timeout_s, idle_timeout_s;		/* 0: none */
+	unsigned max_sessions;					/* of this profile/peer in all; 0: none */
+	unsigned user_max_sessions;				/* per user name; 0: none */
+	char *ip_up, *ip_down;					/* hook programs, or NULL */
+	bool default_route;
+	struct addr *route; unsigned n_routes;			/* prefixes via the session's link */
+	uint32_t route_metric;
+	bool sequencing;					/* ask for data sequence numbers */
+	bool outgoing_calls;					/* LAC: answer OCRQ; LNS tunnel: place OCRQ */
+};
+
+struct conf_limits { unsigned half_open, setup_rate, setup_burst, tunnels, sessions; };
+
+struct conf_peer {
+	char *name;
+	struct addr address;					/* prefix; family 0: any */
+	char *remote_name;					/* `address` given as a host name (resolved by core), or NULL */
+	char *host_name;					/* Host Name AVP it must send, or NULL */
+	struct conf_limits limits;
+	struct policy policy;
+	struct cc_conf cc;					/* secret, timers, our host name; strings owned here */
+};
+
+struct conf_session {
+	char *name;						/* unique in its tunnel; "" for the implicit one */
+	char *user, *password;					/* ours, for when the peer authenticates us */
+	struct policy policy;
+};
+
+struct conf_tunnel {						/* we dial */
+	char *name;
+	char *remote;						/* address or DNS name */
+	uint16_t remote_port, local_port;			/* 1701; 0: ephemeral */
+	struct addr local;					/* or unset */
+	bool persist;
+	uint32_t redial_min_ms, redial_max_ms;			/* 1000, 60000 */
+	bool enabled;						/* dial at start (`start = no`: only by ktun up) */
+	struct cc_conf cc;
+	struct conf_session *session; unsigned n_sessions;	/* at least one */
+};
+
+struct config {
+	char *file;
+	char *host_name;					/* ours; default: the machine's */
+	char *log;						/* "stderr", "syslog", "journal", "auto" */
+	int log_level;						/* syslog's numbers; LOG_INFO */
+	unsigned max_tunnels, max_sessions, max_half_open;	/* whole daemon */
+	unsigned setup_rate;					/* SCCRQ per second in all */
+	struct conf_listen *listen; unsigned n_listens;
+	struct conf_pool *pool; unsigned n_pools;
+	struct conf_user *user; unsigned n_users;		/* sorted by name */
+	struct conf_peer *peer; unsigned n_peers;		/* most specific first: host-name, longer prefix, file order */
+	struct conf_tunnel *tunnel; unsigned n_tunnels;
+};
+
+/* How files are opened: open(2)'s result or -errno.  arg is the caller's. */
+struct conf_opener { int (*open)(void *arg, const char *path); void *arg; };
+
+/* Loads file (and what it includes).  0 and *ret, or -EINVAL with one line per mistake in *ret_errors ("FILE:LINE: what, and what
+ * would be right"), freed by the caller; -errno when the file cannot be read. */
+int config_load(const char *file, const struct conf_opener *opener, struct config **ret, char **ret_errors);
+void config_free(struct config *);	/* wipes secrets; NULL is fine */
+
+const struct conf_pool *config_pool(const struct config *, const char *name);
+const struct conf_user *config_user(const struct config *, const void *name, size_t len);
+/* The first peer that admits this address (network order, family) and SCCRQ host name; -1: none.  resolved: see core/resolve. */
+int config_match_peer(const struct config *, const struct addr *from, const char *host_name);
