@@ -9,6 +9,7 @@
 
 #include "base/env.h"
 #include "base/fx.h"
+#include "l2tp/call.h"
 #include "l2tp/msg.h"
 #include "l2tp/rel.h"
 
@@ -41,36 +42,6 @@ struct cc_conf {
 	unsigned max_retries;		/* 5.8; 5 */
 };
 
-/* Which of the four machines of 7.4 and 7.5 a call runs. */
-enum call_role {
-	CALL_LAC_INCOMING,	/* 7.4.1: we send ICRQ */
-	CALL_LNS_INCOMING,	/* 7.4.2: we answer ICRQ */
-	CALL_LNS_OUTGOING,	/* 7.5.2: we send OCRQ */
-	CALL_LAC_OUTGOING,	/* 7.5.1: we answer OCRQ */
-};
-
-/* What the ICRQ/OCRQ/ICCN/OCCN of either side say of a call; numbers in host order, strings cleaned. */
-struct call_info {
-	uint32_t serial;			/* Call Serial Number */
-	uint32_t bearer, framing;		/* types, bit masks; framing 0: both (3) */
-	uint32_t tx_speed, rx_speed;		/* bits per second, 0: unsaid */
-	uint32_t min_bps, max_bps;		/* OCRQ */
-	uint32_t physical_channel;		/* 0: unsaid */
-	bool sequencing_required;		/* 4.4.6: Sequencing Required was in ICCN/OCCN */
-	char called[65], calling[65], sub_address[65];
-};
-
-/* A call: embedded in the owner's session, which outlives it. */
-struct call {
-	uint16_t session_id, peer_session_id;	/* ours, theirs; 0: not known yet */
-	uint8_t role, state;			/* enum call_role; the machine's own state */
-	bool linked;				/* in the cc's table */
-	ms_t setup_by;
-	struct call_info info;
-	struct call *next, *prev;		/* all calls of the cc */
-	struct call *hash_next;
-};
-
 /* Effects.  Payloads in brackets. */
 enum l2tp_fx {
 	L2TP_FX_TX,		/* [octets] a datagram for the peer */
@@ -94,6 +65,40 @@ struct l2tp_fx_call_down { uint16_t session_id; struct l2tp_cause cause; };
 struct l2tp_fx_sli { uint16_t session_id; uint32_t tx_accm, rx_accm; };
 struct l2tp_fx_wen { uint16_t session_id; uint32_t errors[6]; };	/* 4.4.6 Call Errors, in the AVP's order */
 
+/* What becomes of a cc that is going away. */
+enum cc_ending {
+	CC_LIVE,
+	CC_STOP_SENT,		/* StopCCN is out: gone when acknowledged or given up */
+	CC_STOP_RCVD,		/* 5.7: acknowledge retransmissions for a full cycle (31 s) */
+	CC_ENDED,		/* CC_GONE was said */
+};
+
+/* Plain state but for conf, env, the calls and the queues; the owner reads it, only the functions below write it. */
+struct cc {
+	const struct env *env;
+	const struct cc_conf *conf;
+	struct fxq out;
+	struct rel rel;
+	uint16_t tunnel_id, peer_tunnel_id;	/* ours, theirs; 0: not known yet */
+	uint8_t state, ending;			/* enum cc_state, cc_ending */
+	bool opener;				/* we sent SCCRQ */
+	bool tie_sent;
+	uint8_t challenge_len;			/* 0: we sent none */
+	uint8_t challenge[16], tie_breaker[L2TP_TIE_LEN];
+	ms_t setup_by, hello_at, gone_at;
+	uint32_t peer_framing_caps, peer_bearer_caps;
+	uint16_t peer_firmware;
+	char peer_host_name[64], peer_vendor_name[32];	/* cleaned, cut */
+	struct call *setup, *setup_tail;	/* oldest first, so the first has the earliest setup_by */
+	struct call *calls;			/* established */
+	unsigned n_calls, n_buckets;
+	struct call **bucket;			/* n_buckets by session_id, then as many by peer_session_id */
+	struct call *bucket0[2];		/* for a cc with few calls */
+};
+
+/* Whose tunnel stays when both ends sent SCCRQ (4.4.3 Tie Breaker). */
+enum cc_tie { CC_TIE_NONE, CC_TIE_OURS, CC_TIE_THEIRS, CC_TIE_BOTH_DROP };
+
 /* Fills cc; conf and env stay the caller's.  tunnel_id: ours, 1..65535. */
 void cc_init(struct cc *cc, const struct env *env, const struct cc_conf *conf, uint16_t tunnel_id);
 /* Frees what the engine allocated; forgets all calls (without effects). */
@@ -108,6 +113,16 @@ void cc_accept(struct cc *cc, ms_t now, const struct ho_entry *e);
 void cc_close(struct cc *cc, ms_t now, const struct l2tp_cause *cause);
 /* One datagram from the tunnel's peer (the owner has checked its source).  Anything may be in it. */
 void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len);
+/* Sends the acknowledgement that is due if nothing else carried it.  Call after cc_input's effects
+ * were drained and answered: a reply then carries it.  (cc_tick does it, and cc_deadline asks.) */
+void cc_flush(struct cc *cc, ms_t now);
+/* The owner saw data from the peer: puts off the next HELLO (5.5: "data or control"), and forgives one
+ * round of unanswered retransmissions (some clients never acknowledge HELLO). */
+void cc_alive(struct cc *cc, ms_t now);
+/* The peer of our unanswered SCCRQ sent this one.  CC_TIE_NONE: both tunnels may live. */
+enum cc_tie cc_tie(const struct cc *ours, const struct l2tp_msg *sccrq);
+/* Go down without a word (4.4.3: the loser discards its tunnel silently).  Effects: CALL_DOWN, CC_DOWN, CC_GONE. */
+void cc_abandon(struct cc *cc, ms_t now, const struct l2tp_cause *cause);
 /* Call at or after cc_deadline(). */
 void cc_tick(struct cc *cc, ms_t now);
 /* When cc_tick is due; NEVER if nothing is pending. */

@@ -43,6 +43,8 @@ struct ho_entry {
 	uint8_t challenge[16];
 	ms_t since;
 	char host_name[64];		/* cleaned, cut */
+	char vendor_name[32];		/* cleaned, cut */
+	uint8_t challenge_len;		/* octets of challenge[] that were sent */
 	uint8_t host_digest[16];	/* of the whole Host Name, to tell retransmission from another host */
 	/* implementation's links follow */
 	int32_t next_id, next_addr, age_prev, age_next;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reliable delivery of control messages (RFC 2661 5.8, Appendix A): Ns and Nr,
+ * the peer's window, retransmission, and the queue of early arrivals.  Knows
+ * no message but by its octets; its owner turns REL_* results into effects. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/env.h"
+#include "base/fx.h"
+
+enum { REL_RWS_MAX = 64, REL_QUEUE_MIN = 4096 };
+
+/* One control message, from its header on; allocated while unacknowledged or early. */
+struct rel_msg {
+	struct rel_msg *next;
+	uint16_t ns, len;
+	uint8_t data[];
+};
+
+struct rel {
+	uint16_t ns;			/* of the next new message to leave */
+	uint16_t nr;			/* next Ns expected */
+	uint16_t una;			/* oldest Ns not acknowledged */
+	uint16_t nxt;			/* next Ns to (re)transmit: una <= nxt <= ns */
+	uint16_t rws, peer_rws;
+	uint16_t cwnd, ssthresh, cwnd_acks;	/* Appendix A */
+	uint8_t retries, max_retries;
+	uint8_t n_early;
+	bool ack_due;			/* something numbered came since we last sent anything */
+	bool alive;			/* the owner vouches for the peer: forgive one exhaustion */
+	bool lost;			/* sticky: memory ran out, or the peer lets the queue grow without end */
+	uint32_t n_tx;			/* messages in tx */
+	uint32_t rto_ms, rto_cap_ms, rto;
+	ms_t retransmit_at, ack_at;
+	struct rel_msg *tx, *tx_tail;	/* una.. first, then those that wait for the window */
+	struct rel_msg *tx_next;	/* the one that leaves next */
+	struct rel_msg *early;		/* sorted by Ns */
+};
+
+/* What leaves is appended to out as effects of this type. */
+enum { REL_FX_TX = 0 };
+
+enum rel_rx { REL_NEW, REL_DUP, REL_EARLY, REL_IGNORE };
+
+/* rws: ours, 1..REL_RWS_MAX. */
+void rel_init(struct rel *r, uint16_t rws, unsigned max_retries, uint32_t rto_ms, uint32_t rto_cap_ms);
+/* Frees both queues. */
+void rel_done(struct rel *r);
+
+/* What a numbered message with these Ns and Nr is to us.  REL_NEW: it is the next one, and now
+ * counted.  REL_EARLY: a copy waits (or memory was short).  Nr is taken unless REL_IGNORE. */
+enum rel_rx rel_rx(struct rel *r, ms_t now, uint16_t ns, uint16_t nr, const void *buf, size_t len,
+		   struct fxq *out);
+/* A ZLB's Nr. */
+void rel_ack(struct rel *r, ms_t now, uint16_t nr, struct fxq *out);
+/* The early message whose turn it is, now counted and the caller's (rel_free), or NULL. */
+struct rel_msg *rel_next(struct rel *r);
+void rel_free(struct rel_msg *m);
+
+/* Queues an encoded message (Ns and Nr are filled in when it leaves) and sends what the window allows.
+ * urgent: ignore the congestion window and what waits.  limit: how many may wait. */
+void rel_tx(struct rel *r, ms_t now, const void *buf, size_t len, bool urgent, uint32_t limit,
+	    struct fxq *out);
+/* Drops what was queued and has not left yet. */
+void rel_drop_waiting(struct rel *r);
+/* Retransmits when due.  False: the retries are exhausted (5.8), and nothing is kept any more. */
+bool rel_tick(struct rel *r, ms_t now, struct fxq *out);
+/* A ZLB with these header fields, if an acknowledgement is due. */
+void rel_flush(struct rel *r, uint16_t peer_tunnel_id, struct fxq *out);
+ms_t rel_deadline(const struct rel *r);
