@@ -13,6 +13,8 @@
 #include "base/env.h"
 #include "base/fx.h"
 #include "base/pkt.h"
+#include "ppp/auth.h"
+#include "ppp/cp.h"
 
 enum ppp_proto {
 	PPP_IP = 0x0021, PPP_IPV6 = 0x0057,
@@ -91,7 +93,47 @@ struct ppp_fx_auth {
 	uint8_t challenge[64], response[49];
 };
 
-struct ppp;
+/* LCP options of one direction (RFC 1661 6, RFC 1662 7). */
+struct lcp_opts { uint32_t magic, accm; uint16_t mru; uint8_t auth, pfc, acfc; };
+
+struct ppp_rate { ms_t since; uint16_t n; };	/* events in the second that began at since */
+
+/* Plain data but for out, env, conf and secret; the owner embeds it and touches only out. */
+struct ppp {
+	struct fxq out;
+	const struct env *env;
+	const struct ppp_conf *conf;
+	uint8_t *secret;		/* name_len octets of our name, password_len of our password */
+	uint8_t name_len, password_len;
+	bool has_secret;
+
+	ms_t now;
+	uint8_t phase;			/* enum ppp_phase */
+	uint8_t end;			/* enum ppp_end, the first reason there was */
+	char end_msg[64];
+	bool heard, term_heard;		/* any LCP packet; a Terminate-Request before LCP was Opened */
+	bool ncp_start;			/* the network phase begins with the next call */
+
+	struct cp cp[CP_N];
+	struct lcp_opts lcp, peer_lcp;	/* what we ask for; what the peer asked for and we Acked */
+	uint8_t auth_tried;		/* bit per enum ppp_auth that the peer would not have */
+	bool auth_refused;
+	uint8_t loops;			/* Configure-Requests in a row with our own Magic-Number (6.4) */
+
+	struct authenticator authenticator;
+	struct auth_peer auth_peer;
+
+	struct ppp_addrs set;		/* the owner's word */
+	struct ppp_addrs addrs;		/* as negotiated, or being negotiated */
+
+	ms_t auth_deadline;		/* auth_ms */
+	ms_t last_rx, echo_deadline;
+	uint8_t echo_id, echo_missed;
+	struct ppp_rate echo_rate, reject_rate;
+	uint16_t early;			/* frames before the network phase */
+	uint8_t reject_id, idents;
+	uint32_t echo_sent, echo_received, rejected_protocols, dropped;
+};
 
 /* secret: our own name and password for when the peer authenticates us; may be NULL; copied.  -ENOMEM. */
 int ppp_init(struct ppp *, const struct env *env, const struct ppp_conf *conf, const char *name, const char *password);
@@ -115,7 +157,8 @@ ms_t ppp_deadline(const struct ppp *);
 void ppp_auth_verdict(struct ppp *, ms_t now, bool ok, const uint8_t *reply, const char *msg);
 /* Giving: the addresses of this link.  Call before or while handling PPP_FX_AUTH_DONE. */
 void ppp_set_addrs(struct ppp *, const struct ppp_addrs *);
-/* The answer to PPP_FX_NCP_READY: the kernel is ready for this NCP's packets. */
+/* The answer to PPP_FX_NCP_READY: the kernel is ready for this NCP's packets.  Exactly one for each READY, even when
+ * its addresses have changed meanwhile: then another READY follows.  PPP_FX_NCP_UP's addresses are the final ones. */
 void ppp_ncp_go(struct ppp *, ms_t now, uint16_t proto);
 /* Renegotiate nothing, but count traffic seen by the owner as a sign of life (delays echo). */
 void ppp_alive(struct ppp *, ms_t now);
@@ -129,5 +172,6 @@ struct ppp_info {
 	struct ppp_fx_lcp opts;
 	struct ppp_addrs addrs;
 	uint32_t echo_sent, echo_received, rejected_protocols;
+	uint32_t dropped;		/* frames that their phase, protocol or form did not allow */
 };
 void ppp_info(const struct ppp *, struct ppp_info *ret);
