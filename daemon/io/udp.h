@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Datagrams with their whole context: from where, to which of our addresses,
+ * with which mark.  Sockets come from the keeper, options set. */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum { UDP_BATCH = 16, UDP_MAX = 4096 };
+
+/* Network order address, host order port. */
+struct endpoint { uint8_t family, pad; uint16_t port; uint32_t scope; uint8_t addr[16]; };	/* family 4, 6; 0: unset */
+
+struct dgram {
+	struct endpoint peer, local;		/* local.port as bound */
+	uint32_t mark;
+	uint8_t *octets;
+	size_t len;				/* a longer datagram is cut and dropped: len 0 */
+};
+
+struct udp_rx;					/* buffers for one batch */
+struct udp_rx *udp_rx_new(void);		/* NULL when memory is short */
+void udp_rx_free(struct udp_rx *);
+
+/* Up to UDP_BATCH datagrams that wait on fd (non-blocking); pointers live until the next call.  local: what fd is bound
+ * to, for datagrams without packet information.  The number, or -errno (-ECONNREFUSED and the like are soft). */
+int udp_recv(struct udp_rx *, int fd, const struct endpoint *local, struct dgram **ret);
+
+/* Sends from local's address.  0 or -errno. */
+int udp_send(int fd, const struct endpoint *local, const struct endpoint *peer, uint32_t mark, const void *buf, size_t len);
+
+/* Which local address the kernel would send from to reach peer (a route look-up); -errno: none. */
+int udp_source(const struct endpoint *peer, struct endpoint *ret_local);
+
+/* "192.0.2.1" or "2001:db8::1" (with %eth0 when scoped) into buf; returns buf. */
+const char *endpoint_text(const struct endpoint *, char *buf, size_t size);
+/* "192.0.2.1:1701", "[2001:db8::1]:1701". */
+const char *endpoint_port_text(const struct endpoint *, char *buf, size_t size);
