@@ -13,11 +13,10 @@ elif [[ -r /boot/config-$(uname -r) ]]; then
 fi
 
 options_there() {
-	local opt rc=0
-	for opt in $(sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' "$list"); do
-		grep -q "^$opt=[ym]" "$config" || { echo "$opt is not set"; rc=1; }
-	done
-	return $rc
+	awk -F= '!/^CONFIG_/ { next }
+		NR == FNR { want[$1]; next }
+		/=[ym]$/ { delete want[$1] }
+		END { for (o in want) { print o " is not set"; rc = 1 }; exit rc }' "$list" "$config"
 }
 modules_there() {
 	local m rc=0
