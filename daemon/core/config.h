@@ -20,19 +20,23 @@ struct addr {				/* family 4 or 6, 0: unset; network order */
 	uint8_t a[16];
 };
 
+struct conf_pos { const char *file; unsigned line; };		/* where it was written; file is the config's */
+
 struct conf_range { uint32_t first, last; };			/* IPv4, host order, inclusive */
 
-struct conf_listen { struct addr addr; };			/* port default 1701 */
+struct conf_listen { struct addr addr; struct conf_pos pos; };	/* port default 1701 */
 
 struct conf_pool {
 	char *name;
-	struct conf_range *range; unsigned n_ranges;
+	struct conf_range *range; unsigned n_ranges;		/* ascending, disjoint; without any local-address */
+	struct conf_pos pos;
 };
 
 struct conf_user {
 	char *name, *password;
 	uint32_t address;					/* network order; 0: from the pool */
 	unsigned max_sessions;					/* 0: no limit of its own */
+	struct conf_pos pos;
 };
 
 enum conf_role { ROLE_LNS = 1, ROLE_LAC };
@@ -68,12 +72,15 @@ struct conf_peer {
 	struct conf_limits limits;
 	struct policy policy;
 	struct cc_conf cc;					/* secret, timers, our host name; strings owned here */
+	struct addr *resolved; unsigned n_resolved;		/* of remote_name, see config_set_resolved */
+	struct conf_pos pos;
 };
 
 struct conf_session {
 	char *name;						/* unique in its tunnel; "" for the implicit one */
 	char *user, *password;					/* ours, for when the peer authenticates us */
 	struct policy policy;
+	struct conf_pos pos;
 };
 
 struct conf_tunnel {						/* we dial */
@@ -86,10 +93,13 @@ struct conf_tunnel {						/* we dial */
 	bool enabled;						/* dial at start (`start = no`: only by ktun up) */
 	struct cc_conf cc;
 	struct conf_session *session; unsigned n_sessions;	/* at least one */
+	struct conf_pos pos;
 };
 
 struct config {
+	unsigned refs;						/* core/policy.h */
 	char *file;
+	char **source; unsigned n_sources;			/* every file that was read, in order; [0] is file */
 	char *host_name;					/* ours; default: the machine's */
 	char *log;						/* "stderr", "syslog", "journal", "auto" */
 	int log_level;						/* syslog's numbers; LOG_INFO */
@@ -112,5 +122,7 @@ void config_free(struct config *);	/* wipes secrets; NULL is fine */
 
 const struct conf_pool *config_pool(const struct config *, const char *name);
 const struct conf_user *config_user(const struct config *, const void *name, size_t len);
+/* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -ENOMEM, -EINVAL: no such peer or no remote_name. */
+int config_set_resolved(struct config *, unsigned peer, const struct addr *addr, unsigned n);
 /* The first peer that admits this address (network order, family) and SCCRQ host name; -1: none.  resolved: see core/resolve. */
 int config_match_peer(const struct config *, const struct addr *from, const char *host_name);

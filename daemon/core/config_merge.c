@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sections -> objects.  Each object is filled layer by layer: the table's
+ * defaults, the defaults section, its profile, the section itself, and for
+ * sessions their own section.  Values were judged before (config_check.c), so
+ * that a mistake in a profile is said once and not for every peer. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/config_int.h"
+
+const struct conf_sect *conf_find_sect(const struct conf_loader *ld, enum conf_sec kind, const char *title)
+{
+	for (unsigned i = 0; i < ld->n_sects; i++)
+		if (ld->sect[i].kind == kind && ld->sect[i].title && !strcmp(ld->sect[i].title, title))
+			return &ld->sect[i];
+	return NULL;
+}
+
+const struct conf_val *conf_find_val(const struct conf_sect *s, const char *key)
+{
+	for (unsigned i = 0; s && i < s->n; i++)
+		if (!strcmp(s->val[i].key->name, key))
+			return &s->val[i];
+	return NULL;
+}
+
+void conf_bases_peer(void *base[B_N], struct conf_peer *p)
+{
+	memset(base, 0, B_N * sizeof(*base));
+	base[B_PEER] = p;
+	base[B_POLICY] = &p->policy;
+	base[B_CC] = &p->cc;
+	base[B_LIMITS] = &p->limits;
+}
+
+void conf_bases_tunnel(void *base[B_N], struct conf_tunnel *t)
+{
+	memset(base, 0, B_N * sizeof(*base));
+	base[B_TUNNEL] = t;
+	base[B_CC] = &t->cc;
+}
+
+void conf_bases_session(void *base[B_N], struct conf_session *s)
+{
+	memset(base, 0, B_N * sizeof(*base));
+	base[B_SESSION] = s;
+	base[B_POLICY] = &s->policy;
+}
+
+/* The section's own keys, and those of its limits. */
+static void apply(const struct conf_loader *ld, const struct conf_sect *s, void *const base[B_N])
+{
+	const struct conf_sect *end = ld->sect + ld->n_sects, *sub;
+	char err[128];
+
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->n; i++)
+		conf_set(s->val[i].key, s->val[i].text, s->val[i].index, base, err, sizeof(err));
+	for (sub = s + 1; sub < end && sub->parent == (int)(s - ld->sect); sub++)
+		if (sub->kind == SEC_LIMITS)
+			apply(ld, sub, base);
+}
+
+static void apply_layers(const struct conf_loader *ld, const struct conf_sect *s, void *const base[B_N])
+{
+	const struct conf_val *profile = conf_find_val(s, "profile");
+
+	conf_defaults(base);
+	for (unsigned i = 0; i < ld->n_sects; i++)
+		if (ld->sect[i].kind == SEC_DEFAULTS)
+			apply(ld, &ld->sect[i], base);
+	if (profile && profile->text)
+		apply(ld, conf_find_sect(ld, SEC_PROFILE, profile->text), base);
+	apply(ld, s, base);
+}
+
+/* const char * fields of engines' configurations; owned here all the same. */
+static void default_name(struct conf_loader *ld, const char **field, const char *name)
+{
+	if (!*field && name)
+		*field = conf_strdup(ld, name);
+}
+
+static void finish_policy(struct conf_loader *ld, struct conf_pos pos, struct policy *p, const struct conf_aux *aux,
+			  enum conf_role role, const char *our_name)
+{
+	static const uint8_t all[PPP_AUTH_N] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP };
+	const uint8_t *list = aux->auth_given ? aux->auth : all;
+
+	if (!p->role)
+		p->role = role;
+	if (p->role == ROLE_LNS) {
+		memcpy(p->ppp.auth, list, sizeof(p->ppp.auth));
+		if (aux->require[0])
+			conf_error(ld, pos, "require-authentication is for role = lac; an lns demands what "
+				   "authentication lists");
+	} else {
+		memcpy(p->ppp.allow, list, sizeof(p->ppp.allow));
+		memcpy(p->ppp.auth, aux->require, sizeof(p->ppp.auth));
+	}
+	p->ppp.take = aux->addresses ? aux->addresses == 2 : p->role == ROLE_LAC;
+	default_name(ld, &p->ppp.auth_name, our_name);
+}
+
+static void merge_global(struct conf_loader *ld)
+{
+	void *base[B_N] = { [B_GLOBAL] = ld->c };
+	char name[256] = "";
+
+	conf_defaults(base);
+	for (unsigned i = 0; i < ld->n_sects; i++)
+		if (ld->sect[i].kind == SEC_TOP)
+			apply(ld, &ld->sect[i], base);
+	if (ld->c->host_name)
+		return;
+	if (gethostname(name, sizeof(name) - 1) || !name[0])
+		strcpy(name, "ktund");
+	ld->c->host_name = conf_strdup(ld, name);
+}
+
+static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct conf_peer *p)
+{
+	struct conf_aux aux = { .ipsec = 0 };
+	void *base[B_N];
+
+	conf_bases_peer(base, p);
+	base[B_AUX] = &aux;
+	p->pos = s->pos;
+	p->name = conf_strdup(ld, s->title);
+	apply_layers(ld, s, base);
+	default_name(ld, &p->cc.host_name, ld->c->host_name);
+	finish_policy(ld, s->pos, &p->policy, &aux, ROLE_LNS, p->cc.host_name);
+}
+
+static void merge_session(struct conf_loader *ld, const struct conf_sect *tunnel, const struct conf_sect *own,
+			  const struct cc_conf *cc, struct conf_session *s)
+{
+	struct conf_aux aux = { .ipsec = 0 };
+	void *base[B_N];
+
+	conf_bases_session(base, s);
+	base[B_AUX] = &aux;
+	s->pos = own ? own->pos : tunnel->pos;
+	s->name = conf_strdup(ld, own ? own->title : "");
+	apply_layers(ld, tunnel, base);
+	apply(ld, own, base);
+	finish_policy(ld, s->pos, &s->policy, &aux, ROLE_LAC, cc->host_name);
+}
+
+static void merge_tunnel(struct conf_loader *ld, const struct conf_sect *s, struct conf_tunnel *t)
+{
+	const struct conf_sect *end = ld->sect + ld->n_sects, *sub = s + 1;
+	unsigned n = 0, i = 0;
+	void *base[B_N];
+
+	conf_bases_tunnel(base, t);
+	t->pos = s->pos;
+	t->name = conf_strdup(ld, s->title);
+	apply_layers(ld, s, base);
+	default_name(ld, &t->cc.host_name, ld->c->host_name);
+	if (t->redial_max_ms < t->redial_min_ms)
+		conf_error(ld, s->pos, "redial-max is less than redial-min");
+	while (sub + n < end && sub[n].parent == (int)(s - ld->sect))
+		n++;
+	t->session = calloc(n ? n : 1, sizeof(*t->session));
+	if (!t->session) {
+		ld->oom = true;
+		return;
+	}
+	t->n_sessions = n ? n : 1;
+	do
+		merge_session(ld, s, n ? &sub[i] : NULL, &t->cc, &t->session[i]);
+	while (++i < n);
+}
+
+static int by_user(const void *a, const void *b)
+{
+	return strcmp(((const struct conf_user *)a)->name, ((const struct conf_user *)b)->name);
+}
+
+/* More specific is smaller; the pointers are in file order. */
+static int by_match(const void *a, const void *b)
+{
+	const struct conf_peer *x = *(struct conf_peer *const *)a, *y = *(struct conf_peer *const *)b;
+	int px = x->remote_name ? 129 : x->address.family ? x->address.prefix_len : -1;
+	int py = y->remote_name ? 129 : y->address.family ? y->address.prefix_len : -1;
+
+	if (!x->host_name != !y->host_name)
+		return x->host_name ? -1 : 1;
+	if (px != py)
+		return px > py ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static void sort_peers(struct conf_loader *ld)
+{
+	struct config *c = ld->c;
+	struct conf_peer **order = calloc(c->n_peers + 1, sizeof(struct conf_peer *));
+	struct conf_peer *sorted = calloc(c->n_peers + 1, sizeof(*sorted));
+
+	if (order && sorted) {
+		for (unsigned i = 0; i < c->n_peers; i++)
+			order[i] = &c->peer[i];
+		qsort(order, c->n_peers, sizeof(*order), by_match);
+		for (unsigned i = 0; i < c->n_peers; i++)
+			sorted[i] = *order[i];
+		free(c->peer);
+		c->peer = sorted;
+	} else {
+		ld->oom = true;
+		free(sorted);
+	}
+	free(order);
+}
+
+static void *array(struct conf_loader *ld, enum conf_sec kind, size_t elem)
+{
+	size_t n = 0;
+	void *p;
+
+	for (unsigned i = 0; i < ld->n_sects; i++)
+		n += ld->sect[i].kind == kind;
+	p = calloc(n + 1, elem);
+	if (!p)
+		ld->oom = true;
+	return p;
+}
+
+void conf_merge(struct conf_loader *ld)
+{
+	struct config *c = ld->c;
+
+	merge_global(ld);
+	c->listen = array(ld, SEC_LISTEN, sizeof(*c->listen));
+	c->pool = array(ld, SEC_POOL, sizeof(*c->pool));
+	c->user = array(ld, SEC_USER, sizeof(*c->user));
+	c->peer = array(ld, SEC_PEER, sizeof(*c->peer));
+	c->tunnel = array(ld, SEC_TUNNEL, sizeof(*c->tunnel));
+	for (unsigned i = 0; i < ld->n_sects && !ld->oom; i++) {
+		const struct conf_sect *s = &ld->sect[i];
+		void *base[B_N] = { NULL };
+		struct addr a = { .family = 0 };
+
+		switch (s->kind) {
+		case SEC_LISTEN:
+			if (!conf_addr(s->title, &a))
+				break;
+			base[B_LISTEN] = &c->listen[c->n_listens];
+			c->listen[c->n_listens].addr = a;
+			c->listen[c->n_listens++].pos = s->pos;
+			conf_defaults(base);
+			apply(ld, s, base);
+			break;
+		case SEC_POOL:
+			base[B_POOL] = &c->pool[c->n_pools];
+			c->pool[c->n_pools].name = conf_strdup(ld, s->title);
+			c->pool[c->n_pools++].pos = s->pos;
+			apply(ld, s, base);
+			break;
+		case SEC_USER:
+			base[B_USER] = &c->user[c->n_users];
+			c->user[c->n_users].name = conf_strdup(ld, s->title);
+			c->user[c->n_users++].pos = s->pos;
+			conf_defaults(base);
+			apply(ld, s, base);
+			break;
+		case SEC_PEER:
+			merge_peer(ld, s, &c->peer[c->n_peers++]);
+			break;
+		case SEC_TUNNEL:
+			merge_tunnel(ld, s, &c->tunnel[c->n_tunnels++]);
+			break;
+		case SEC_TOP: case SEC_DEFAULTS: case SEC_PROFILE: case SEC_SESSION: case SEC_LIMITS: case SEC_N:
+			break;
+		}
+	}
+	if (ld->oom)
+		return;
+	qsort(c->user, c->n_users, sizeof(*c->user), by_user);
+	sort_peers(ld);
+}
