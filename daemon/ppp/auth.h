@@ -28,11 +28,12 @@ struct authenticator {
 };
 
 struct auth_peer {
-	ms_t deadline;			/* repeats the PAP Authenticate-Request */
+	ms_t deadline;			/* repeats the Authenticate-Request or Response */
 	uint8_t proto, state;
 	uint8_t id, first_id, tries;
 	bool responded;			/* a Response for id is out */
-	uint8_t challenge[16], peer_challenge[16];
+	uint8_t challenge[16];		/* MS-CHAPv2: of the Response that is out */
+	uint8_t value_len, value[49];	/* that Response */
 	uint8_t expect[20];		/* what "S=" must say (RFC 2759 8.7) */
 };
 
@@ -49,6 +50,9 @@ void pap_input(struct ppp *, uint8_t code, uint8_t id, const uint8_t *data, size
 void chap_input(struct ppp *, uint8_t code, uint8_t id, const uint8_t *data, size_t n);
 void pap_send_request(struct ppp *);
 void chap_send_challenge(struct ppp *);
+void chap_send_response(struct ppp *);
+/* Sends ->reply (again). */
+void auth_repeat_reply(struct ppp *, uint8_t id);
 /* Fills ->reply from the owner's verdict. */
 void pap_reply(struct ppp *, bool ok, struct span msg);
 void chap_reply(struct ppp *, bool ok, const uint8_t *reply, struct span msg);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/env.h"
+#include "base/pkt.h"
 
 struct ppp;
 struct opt_row;
@@ -75,11 +76,12 @@ void cp_event(struct ppp *, enum cp_which which, enum cp_event ev);
 /* One packet, codes 1-7 of whatever protocol; false: another code, for the caller to judge.
  * data: what follows the length field, n octets, padding cut off. */
 bool cp_input(struct ppp *, enum cp_which which, uint8_t code, uint8_t id, const uint8_t *data, size_t n);
-/* Sends a Code-Reject for an unknown code. */
-void cp_unknown_code(struct ppp *, enum cp_which which, uint8_t code, uint8_t id, const uint8_t *data, size_t n);
+/* An event that a packet of another code is (RUC, RXR, RXJ); its actions may need the packet. */
+void cp_packet(struct ppp *, enum cp_which which, enum cp_event ev, uint8_t code, uint8_t id, struct span data);
 /* Restart timer. */
 void cp_tick(struct ppp *, enum cp_which which);
 /* The owner allows the held Configure-Ack. */
 void cp_go(struct ppp *, enum cp_which which);
-/* For the table test: the cell as RFC 1661 4.1 prints it, into n octets; its length. */
-int cp_cell(unsigned ev, unsigned st, char *out, size_t n);
+/* For the table test: a cell of 4.1; false for '-'.  ret_acts: a bit per action, in the order tld irc zrc scr sca scn
+ * str sta scj ser tls tlf tlu. */
+bool cp_cell(unsigned ev, unsigned st, unsigned *ret_acts, unsigned *ret_next);
