@@ -91,8 +91,9 @@ struct cc {
 	char peer_host_name[64], peer_vendor_name[32];	/* cleaned, cut */
 	struct call *setup, *setup_tail;	/* oldest first, so the first has the earliest setup_by */
 	struct call *calls;			/* established */
-	unsigned n_calls, n_buckets;
-	struct call **bucket;			/* n_buckets by session_id, then as many by peer_session_id */
+	uint32_t salt;				/* of the hash */
+	unsigned n_calls, bucket_bits;
+	struct call **bucket;			/* 1 << bits by session_id, as many by peer_session_id */
 	struct call *bucket0[2];		/* for a cc with few calls */
 };
 

@@ -11,7 +11,10 @@
 #include "base/env.h"
 #include "base/fx.h"
 
-enum { REL_RWS_MAX = 64, REL_QUEUE_MIN = 4096 };
+enum { REL_RWS_MAX = 64 };
+
+/* The only allocation of this directory; NULL when memory is short.  free() ends it. */
+void *l2tp_alloc(size_t n);
 
 /* One control message, from its header on; allocated while unacknowledged or early. */
 struct rel_msg {
@@ -31,6 +34,7 @@ struct rel {
 	uint8_t n_early;
 	bool ack_due;			/* something numbered came since we last sent anything */
 	bool alive;			/* the owner vouches for the peer: forgive one exhaustion */
+	bool urgent;			/* the last message is queued: only the peer's window holds it back */
 	bool lost;			/* sticky: memory ran out, or the peer lets the queue grow without end */
 	uint32_t n_tx;			/* messages in tx */
 	uint32_t rto_ms, rto_cap_ms, rto;
@@ -47,7 +51,7 @@ enum rel_rx { REL_NEW, REL_DUP, REL_EARLY, REL_IGNORE };
 
 /* rws: ours, 1..REL_RWS_MAX. */
 void rel_init(struct rel *r, uint16_t rws, unsigned max_retries, uint32_t rto_ms, uint32_t rto_cap_ms);
-/* Frees both queues. */
+/* Frees both queues: nothing is sent any more, but what arrives is still acknowledged. */
 void rel_done(struct rel *r);
 
 /* What a numbered message with these Ns and Nr is to us.  REL_NEW: it is the next one, and now
@@ -61,12 +65,12 @@ struct rel_msg *rel_next(struct rel *r);
 void rel_free(struct rel_msg *m);
 
 /* Queues an encoded message (Ns and Nr are filled in when it leaves) and sends what the window allows.
- * urgent: ignore the congestion window and what waits.  limit: how many may wait. */
+ * urgent: this is the last message; what waits is dropped.  limit: how many may be queued. */
 void rel_tx(struct rel *r, ms_t now, const void *buf, size_t len, bool urgent, uint32_t limit,
 	    struct fxq *out);
-/* Drops what was queued and has not left yet. */
-void rel_drop_waiting(struct rel *r);
-/* Retransmits when due.  False: the retries are exhausted (5.8), and nothing is kept any more. */
+/* The peer's Receive Window Size; 0 (which 4.4.3 forbids) counts as 1. */
+void rel_peer_window(struct rel *r, uint16_t rws);
+/* Retransmits when due.  False: the retries are exhausted (5.8). */
 bool rel_tick(struct rel *r, ms_t now, struct fxq *out);
 /* A ZLB with these header fields, if an acknowledgement is due. */
 void rel_flush(struct rel *r, uint16_t peer_tunnel_id, struct fxq *out);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ids.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "l2tp/rel.h"
+
+/* A set of 16-bit ids by linear probing (0 is no id, so it marks a free slot), and a ring of those in
+ * quarantine, which are in the set too.  The ring has as many places as the set: ids_drop cannot fail. */
+struct ids {
+	const struct env *env;
+	ms_t quarantine;
+	unsigned n, used, bits;			/* in the set; of these not in quarantine; log2 of slots */
+	unsigned head, n_ring;			/* oldest in quarantine; how many */
+	uint16_t *slot;
+	struct rest { ms_t until; uint16_t id; } *ring;
+};
+
+enum { MIN_BITS = 4, MAX_BITS = 17 };
+
+static unsigned mask(const struct ids *s)
+{
+	return (1u << s->bits) - 1;
+}
+
+/* Where id is, or the free slot where it would go.  Ids are random, so they are their own hash. */
+static unsigned find(const struct ids *s, uint16_t id)
+{
+	unsigned at = id & mask(s);
+
+	while (s->slot[at] && s->slot[at] != id)
+		at = (at + 1) & mask(s);
+	return at;
+}
+
+static void insert(struct ids *s, uint16_t id)
+{
+	s->slot[find(s, id)] = id;
+	s->n++;
+}
+
+/* Closes the gap, so that no probe ends too early. */
+static void erase(struct ids *s, uint16_t id)
+{
+	unsigned gap = find(s, id), at = gap;
+
+	s->slot[gap] = 0;
+	s->n--;
+	while (s->slot[at = (at + 1) & mask(s)]) {
+		unsigned home = s->slot[at] & mask(s);
+
+		if (((at - home) & mask(s)) < ((at - gap) & mask(s)))
+			continue;
+		s->slot[gap] = s->slot[at];
+		s->slot[at] = 0;
+		gap = at;
+	}
+}
+
+static bool resize(struct ids *s, unsigned bits)
+{
+	uint16_t *old = s->slot, *slot = l2tp_alloc(sizeof(*slot) << bits);
+	struct rest *ring = l2tp_alloc(sizeof(*ring) << bits);
+	unsigned n_old = old ? mask(s) + 1 : 0;
+
+	if (!slot || !ring) {
+		free(slot);
+		free(ring);
+		return false;
+	}
+	memset(slot, 0, sizeof(*slot) << bits);
+	for (unsigned i = 0; i < s->n_ring; i++)
+		ring[i] = s->ring[(s->head + i) & mask(s)];
+	free(s->ring);
+	s->ring = ring;
+	s->head = 0;
+	s->slot = slot;
+	s->bits = bits;
+	s->n = 0;
+	for (unsigned i = 0; i < n_old; i++)
+		if (old[i])
+			insert(s, old[i]);
+	free(old);
+	return true;
+}
+
+/* Room for one more, at most half full. */
+static bool reserve(struct ids *s)
+{
+	return s->n < 1u << (s->bits - 1) || (s->bits < MAX_BITS && resize(s, s->bits + 1));
+}
+
+struct ids *ids_new(const struct env *env, ms_t quarantine)
+{
+	struct ids *s = l2tp_alloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	*s = (struct ids){ .env = env, .quarantine = quarantine };
+	if (!resize(s, MIN_BITS)) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void ids_free(struct ids *s)
+{
+	if (!s)
+		return;
+	free(s->slot);
+	free(s->ring);
+	free(s);
+}
+
+static void release(struct ids *s, ms_t now)
+{
+	while (s->n_ring && now >= s->ring[s->head].until) {
+		erase(s, s->ring[s->head].id);
+		s->head = (s->head + 1) & mask(s);
+		s->n_ring--;
+	}
+}
+
+uint16_t ids_take(struct ids *s, ms_t now)
+{
+	uint16_t id = 0;
+
+	release(s, now);
+	if (s->n >= UINT16_MAX || !reserve(s))
+		return 0;
+	for (unsigned tries = 0; tries < 256; tries++) {
+		id = (uint16_t)env_u32(s->env);
+		if (id && s->slot[find(s, id)] != id)
+			break;
+	}
+	while (!id || s->slot[find(s, id)] == id)	/* nearly all are taken */
+		id++;
+	insert(s, id);
+	s->used++;
+	return id;
+}
+
+bool ids_claim(struct ids *s, uint16_t id)
+{
+	if (!id || s->slot[find(s, id)] == id || !reserve(s))
+		return false;
+	insert(s, id);
+	s->used++;
+	return true;
+}
+
+void ids_drop(struct ids *s, uint16_t id, ms_t now)
+{
+	if (!id || s->slot[find(s, id)] != id || !s->used)
+		return;
+	s->ring[(s->head + s->n_ring++) & mask(s)] = (struct rest){ now + s->quarantine, id };
+	s->used--;
+}
+
+unsigned ids_used(const struct ids *s)
+{
+	return s->used;
+}
