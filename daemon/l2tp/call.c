@@ -156,6 +156,40 @@ struct call *cc_call_find(const struct cc *cc, uint16_t session_id)
 	return c;
 }
 
+/* Requests that the owner has not answered yet; the peer may withdraw them (CDN). */
+
+static bool is_pending(const struct cc *cc, uint16_t peer_session_id)
+{
+	return cc->pending && cc->pending[peer_session_id / 8] >> peer_session_id % 8 & 1;
+}
+
+static bool add_pending(struct cc *cc, uint16_t peer_session_id)
+{
+	enum { BITMAP = 65536 / 8 };
+
+	if (!cc->pending) {
+		cc->pending = l2tp_alloc(BITMAP);
+		if (!cc->pending)
+			return false;
+		memset(cc->pending, 0, BITMAP);
+	}
+	cc->pending[peer_session_id / 8] |= (uint8_t)(1 << peer_session_id % 8);
+	cc->n_pending++;
+	return true;
+}
+
+static bool drop_pending(struct cc *cc, uint16_t peer_session_id)
+{
+	if (!is_pending(cc, peer_session_id))
+		return false;
+	cc->pending[peer_session_id / 8] &= (uint8_t)~(1 << peer_session_id % 8);
+	if (--cc->n_pending)
+		return true;
+	free(cc->pending);
+	cc->pending = NULL;
+	return true;
+}
+
 /* Sending (section 6). */
 
 static void set_text(struct l2tp_msg *m, struct span *to, const char *s, enum l2tp_avp avp, bool must)
@@ -470,8 +504,12 @@ static void rx_request(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 	};
 	struct l2tp_cause cause = judge_content(cc, m);
 
-	if (!rq.peer_session_id) {
-		l2tp_note(cc, m, "no Assigned Session ID", NULL);
+	if (!rq.peer_session_id || is_pending(cc, rq.peer_session_id)) {
+		l2tp_note(cc, m, "no or a repeated Assigned Session ID", NULL);
+		return;
+	}
+	if (!add_pending(cc, rq.peer_session_id)) {
+		l2tp_note(cc, m, "out of memory", NULL);
 		return;
 	}
 	if (cause.result) {
@@ -562,6 +600,8 @@ void l2tp_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 		rx_request(cc, now, m);
 	else if (m->type != L2TP_CDN)
 		l2tp_note(cc, m, "for an unknown session", NULL);
+	else if (!m->session_id)
+		drop_pending(cc, m->assigned_session_id);
 }
 
 /* Orders. */
@@ -590,8 +630,10 @@ int cc_call_answer(struct cc *cc, struct call *call, ms_t now, const struct l2tp
 		return -ENOTCONN;
 	if (!session_id || (rq->role != CALL_LNS_INCOMING && rq->role != CALL_LAC_OUTGOING))
 		return -EINVAL;
-	if (cc_call_find(cc, session_id) || find_peer(cc, rq->peer_session_id))
+	if (cc_call_find(cc, session_id))
 		return -EEXIST;
+	if (!drop_pending(cc, rq->peer_session_id))
+		return -ECANCELED;
 	*call = (struct call){ .session_id = session_id, .peer_session_id = rq->peer_session_id,
 			       .role = rq->role, .info = rq->info };
 	call_link(cc, call, now);
@@ -606,7 +648,7 @@ void cc_call_refuse(struct cc *cc, ms_t now, const struct l2tp_fx_request *rq,
 	struct l2tp_cause why = *cause;
 	uint16_t id;
 
-	if (cc->state != CC_ESTABLISHED)
+	if (cc->state != CC_ESTABLISHED || !drop_pending(cc, rq->peer_session_id))
 		return;
 	if (!why.result)
 		why.result = L2TP_CDN_ADMIN;
@@ -677,6 +719,9 @@ void l2tp_call_all_down(struct cc *cc, ms_t now, const struct l2tp_cause *cause)
 
 	why.result = why.by_peer || why.timeout ? L2TP_CDN_CARRIER_LOST : L2TP_CDN_ADMIN;
 	why.error = 0;
+	free(cc->pending);
+	cc->pending = NULL;
+	cc->n_pending = 0;
 	while ((call = cc->setup ? cc->setup : cc->calls))
 		if (!step(cc, call, now, CALL_EV_TUNNEL_DOWN, NULL, &why))
 			call_unlink(cc, call);

@@ -480,6 +480,9 @@ void cc_done(struct cc *cc)
 	fxq_done(&cc->out);
 	rel_done(&cc->rel);
 	free(cc->bucket);
+	free(cc->pending);
+	cc->pending = NULL;
+	cc->n_pending = 0;
 	wipe(cc->challenge, sizeof(cc->challenge));
 	cc->bucket = NULL;
 	cc->bucket_bits = cc->n_calls = 0;

@@ -95,6 +95,8 @@ struct cc {
 	unsigned n_calls, bucket_bits;
 	struct call **bucket;			/* 1 << bits by session_id, as many by peer_session_id */
 	struct call *bucket0[2];		/* for a cc with few calls */
+	uint8_t *pending;			/* a bit for each peer_session_id whose request is unanswered */
+	unsigned n_pending;
 };
 
 /* Whose tunnel stays when both ends sent SCCRQ (4.4.3 Tie Breaker). */
@@ -132,9 +134,10 @@ ms_t cc_deadline(const struct cc *cc);
 /* Start a call of ours: sends ICRQ (CALL_LAC_INCOMING) or OCRQ (CALL_LNS_OUTGOING).  The call stays the caller's and must
  * live until its CALL_DOWN was drained.  -ENOTCONN: cc not established. */
 int cc_call_open(struct cc *cc, struct call *call, ms_t now, enum call_role role, uint16_t session_id, const struct call_info *info);
-/* Answer an L2TP_FX_CALL_REQUEST with a call of ours: sends ICRP or OCRP. */
+/* Answer an L2TP_FX_CALL_REQUEST with a call of ours: sends ICRP or OCRP.  -ECANCELED: the peer withdrew it meanwhile;
+ * -EEXIST: session_id is in use.  On failure the call is untouched and has no effects. */
 int cc_call_answer(struct cc *cc, struct call *call, ms_t now, const struct l2tp_fx_request *rq, uint16_t session_id);
-/* Refuse it: CDN with cause; leaves nothing behind. */
+/* Refuse it: CDN with cause (nothing if it was withdrawn); leaves nothing behind. */
 void cc_call_refuse(struct cc *cc, ms_t now, const struct l2tp_fx_request *rq, const struct l2tp_cause *cause);
 /* LAC outgoing: the bearer is up, send OCCN. */
 void cc_call_bearer_up(struct cc *cc, struct call *call, ms_t now);

@@ -173,6 +173,7 @@ struct rel_msg *rel_next(struct rel *r)
 	r->early = m->next;
 	r->n_early--;
 	r->nr++;
+	r->ack_due = true;		/* something may have left since the one before it */
 	return m;
 }
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One end of an L2TP tunnel in the simulated network: the engines, the simplest owner they can have,
+ * and a tap that checks what every datagram must satisfy. */
+#pragma once
+
+#include "l2tp/cc.h"
+#include "l2tp/halfopen.h"
+#include "lib/sim.h"
+
+enum { END_CALLS = 128 };
+
+struct end_call {
+	struct call call;
+	unsigned ups, downs;
+	uint16_t session_id;
+	ms_t bearer_at;
+	struct l2tp_cause cause;
+};
+
+struct l2tp_end {
+	struct sim *sim;
+	int node;
+	struct env env;
+	struct cc_conf conf;
+	struct halfopen *ho;			/* non-NULL: this end answers */
+	struct cc cc;
+	bool has_cc;
+	uint16_t next_id;
+	unsigned refuse;			/* percent of calls */
+	unsigned bearer_ms;			/* at most so long until a placed call answers */
+	struct end_call call[END_CALLS];
+	unsigned n_calls;
+
+	unsigned ups, downs, gones, accepted, refused, notes, slis, wens, sccrps;
+	ms_t down_at;
+	struct l2tp_cause cause;
+
+	/* what the tap saw; all must stay 0 */
+	unsigned stale_nr, window, zlb_answered, unknown_down, twice;
+	uint16_t acked, last_nr;		/* highest Nr that reached us; last Nr sent */
+};
+
+void end_init(struct l2tp_end *e, struct sim *s, int node, bool answers);
+void end_done(struct l2tp_end *e);
+/* Perform and count all effects, then acknowledge: after every order given to e->cc. */
+void end_drain(struct l2tp_end *e);
+int end_call(struct l2tp_end *e, enum call_role role);
+void end_close_call(struct l2tp_end *e, unsigned i);
+/* Sum of the counters that must be 0. */
+unsigned end_faults(const struct l2tp_end *e);
+/* Nothing unacknowledged, nothing waiting, no timer but HELLO. */
+bool end_quiet(const struct l2tp_end *e);
