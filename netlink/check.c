@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "why.h"
+#include "wire.h"
+
+enum { MAX_HOOK_WORDS = 64, MIN_MTU = 68, MIN_IPV6_MTU = 1280 };	/* RFC 791 3.2, RFC 8200 5 */
+
+static int bad(char *why, const char *what)
+{
+	snprintf(why, WHY_SIZE, "request refused: %s", what);
+	return -EINVAL;
+}
+
+/* A bool from the wire may hold anything; looking at it as a bool would be undefined. */
+static bool flag_ok(const bool *b)
+{
+	unsigned char c;
+
+	memcpy(&c, b, 1);
+	return c <= 1;
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+static bool is_link_local(const struct k_addr *a)
+{
+	return a->family == 6 && a->addr[0] == 0xfe && (a->addr[1] & 0xc0) == 0x80;
+}
+
+static bool address_ok(const struct k_addr *a)
+{
+	if (a->family == 4)
+		return !a->scope && all_zero(a->addr + 4, 12) && (a->addr[0] < 224 || a->addr[0] >= 240);
+	return a->family == 6 && a->addr[0] != 0xff && is_link_local(a) == !!a->scope;
+}
+
+static bool is_any(const struct k_addr *a)
+{
+	return all_zero(a->addr, sizeof(a->addr));
+}
+
+/* What dev_valid_name() of the kernel takes, and at most one "%d". */
+static bool name_ok(const char name[16])
+{
+	const char *end = memchr(name, 0, 16), *percent;
+
+	if (!end)
+		return false;
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (const char *p = name; p < end; p++)
+		if (*p <= ' ' || *p == '/' || *p == ':' || *p == 127)
+			return false;
+	percent = strchr(name, '%');
+	return !percent || (percent[1] == 'd' && !strchr(percent + 1, '%'));
+}
+
+static int check_route(const struct k_route *r, char *why)
+{
+	unsigned bits = r->dst.family == 6 ? 128 : 32;
+
+	if ((r->dst.family != 4 && r->dst.family != 6) || r->prefix_len > bits || r->dst.scope || r->dst.port)
+		return bad(why, "a route's destination");
+	if (r->dst.family == 4 && !all_zero(r->dst.addr + 4, 12))
+		return bad(why, "a route's destination");
+	for (unsigned i = r->prefix_len; i < bits; i++)
+		if (r->dst.addr[i / 8] & 0x80 >> i % 8)
+			return bad(why, "a route's destination has bits beyond its prefix");
+	return 0;
+}
+
+static int check_link(const struct k_link *l, char *why)
+{
+	const uint8_t *ip = (const uint8_t *)&l->ip, *peer = (const uint8_t *)&l->peer_ip;
+
+	if (!flag_ok(&l->up) || !flag_ok(&l->ipv4) || !flag_ok(&l->ipv6) || !flag_ok(&l->pin_peer))
+		return bad(why, "a flag of the link");
+	if ((l->mtu && l->mtu < MIN_MTU) || (l->mru && l->mru < MIN_MTU))
+		return bad(why, "MTU or MRU below 68");
+	if (l->peer_ip && !l->ip)
+		return bad(why, "a peer's IPv4 address without ours");
+	if (l->ip && (!ip[0] || ip[0] == 127 || ip[0] >= 224 || (l->peer_ip && (!peer[0] || peer[0] == 127 || peer[0] >= 224))))
+		return bad(why, "an IPv4 address that no host can have");
+	if (l->peer_ifid && !l->ifid)
+		return bad(why, "a peer's interface identifier without ours");
+	if (l->ifid && l->ifid == l->peer_ifid)
+		return bad(why, "both interface identifiers are the same");
+	if (l->ifid && l->mtu && l->mtu < MIN_IPV6_MTU)
+		return bad(why, "IPv6 needs an MTU of 1280");
+	for (unsigned i = 0; i < l->n_routes; i++)
+		if (check_route(&l->route[i], why))
+			return -EINVAL;
+	return 0;
+}
+
+static int check_tunnel(const struct k_request *r, char *why)
+{
+	const struct k_addr *local = &r->tunnel.local, *peer = &r->tunnel.peer;
+
+	if (!address_ok(local) || !address_ok(peer) || local->family != peer->family)
+		return bad(why, "an address of the tunnel");
+	if (is_any(peer) || !peer->port || !memcmp(peer->addr, "\xff\xff\xff\xff", 4))
+		return bad(why, "the peer's address or port");
+	if (!r->tunnel.peer_tunnel_id)
+		return bad(why, "the peer's tunnel id is 0");
+	return flag_ok(&r->tunnel.no_csum) ? 0 : bad(why, "a flag of the tunnel");
+}
+
+static int check_hook(const struct k_request *r, char *why)
+{
+	unsigned words = 0, want = (unsigned)r->hook.argc + r->hook.envc;
+	const char *p = r->hook.text, *end = p + r->hook.len;
+
+	if (!r->hook.argc || r->hook.argc > MAX_HOOK_WORDS || r->hook.envc > MAX_HOOK_WORDS)
+		return bad(why, "the number of a hook's words");
+	if (!r->hook.len || end[-1] || p[0] != '/')
+		return bad(why, "a hook's words");
+	for (; p < end; p += strlen(p) + 1, words++)
+		if (words >= r->hook.argc && (*p == '=' || !strchr(p, '=')))
+			return bad(why, "a hook's environment");
+	return words == want ? 0 : bad(why, "the number of a hook's words");
+}
+
+int check_request(const struct k_request *r, size_t len, char *why)
+{
+	size_t want = len < K_REQUEST_HEAD ? 0 : k_request_size(r, len);
+
+	if (!want || want != len) {
+		snprintf(why, WHY_SIZE, "request refused: no such operation, or its length is wrong");
+		return -EPROTO;
+	}
+	switch ((enum k_op)r->op) {
+	case K_HELLO:
+		return r->hello.version == K_VERSION ? 0 : bad(why, "ktund and ktund-keeper are of different versions");
+	case K_LISTEN:
+	case K_UNLISTEN:
+		return address_ok(&r->listen.local) ? 0 : bad(why, "the listener's address");
+	case K_TUNNEL_UP:
+		return r->tunnel_id ? check_tunnel(r, why) : bad(why, "tunnel id 0");
+	case K_TUNNEL_DOWN:
+		return r->tunnel_id ? 0 : bad(why, "tunnel id 0");
+	case K_SESSION_UP:
+		if (!r->tunnel_id || !r->session_id || !r->session.peer_session_id)
+			return bad(why, "an id is 0");
+		if (!flag_ok(&r->session.lns_mode) || !flag_ok(&r->session.send_seq) || !flag_ok(&r->session.recv_seq))
+			return bad(why, "a flag of the session");
+		return name_ok(r->session.name) ? check_link(&r->session.link, why) : bad(why, "the link's name");
+	case K_SESSION_DOWN:
+		return r->session_id ? 0 : bad(why, "session id 0");
+	case K_LINK_SET:
+		return r->session_id ? check_link(&r->link, why) : bad(why, "session id 0");
+	case K_HOOK:
+		return check_hook(r, why);
+	case K_OPEN:
+		return r->open.path[0] && memchr(r->open.path, 0, K_MAX_PATH) ? 0 : bad(why, "the path");
+	case K_STATS:
+	case K_LIST:
+	case K_STOP:
+		return 0;
+	case K_EVENT:
+		break;
+	}
+	return -EPROTO;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "install.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "l2tp.h"
+#include "nl.h"
+#include "pins.h"
+#include "pppdev.h"
+#include "pppox.h"
+#include "rtnl.h"
+#include "udp.h"
+#include "why.h"
+
+/* A new IPv6 route goes behind its equals, an IPv4 one before: to be preferred, a default needs a better metric. */
+enum { IPV6_DEFAULT_METRIC = 512, FREE_WAIT_MS = 2000 };
+
+static int netlink_fail(struct nl *nl, char *why, int err, const char *call)
+{
+	return why_fail(why, err, call, nl->text);
+}
+
+static void drop_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Tunnels */
+
+int install_tunnel(struct nl *nl, const struct k_request *r, int *ret_fd, char *why)
+{
+	const char *call;
+	int fd, err = nl_l2tp(nl);
+
+	if (err)
+		return why_fail(why, err, "netlink l2tp", NULL);
+	fd = udp_connect(&r->tunnel.local, &r->tunnel.peer, r->tunnel.mark, r->tunnel.no_csum, &call);
+	if (fd < 0)
+		return why_fail(why, fd, call, NULL);
+	err = l2tp_tunnel_create(nl, r->tunnel_id, r->tunnel.peer_tunnel_id, fd);
+	if (err) {
+		close(fd);
+		return netlink_fail(nl, why, err, "TUNNEL_CREATE");
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+void remove_tunnel(struct nl *nl, uint16_t tunnel_id, int fd, bool gone)
+{
+	struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+
+	/* Not by the close alone: ktund may hold a copy of the socket. */
+	if (!gone)
+		l2tp_tunnel_delete(nl, tunnel_id);
+	close(fd);
+	/* 6.1 keeps the id until its work queue has run (KERNEL.md 5.1). */
+	for (unsigned ms = 0; !gone && ms < FREE_WAIT_MS && l2tp_tunnel_exists(nl, tunnel_id) == 1; ms += 2)
+		nanosleep(&pause, NULL);
+}
+
+/* Links */
+
+static int add_routes(struct nl *nl, const struct k_link *l, uint32_t ifindex, char *why)
+{
+	for (unsigned i = 0; i < l->n_routes; i++) {
+		const struct k_route *k = &l->route[i];
+		struct rtnl_route r = { .dst = k->dst, .prefix_len = k->prefix_len, .ifindex = ifindex,
+					.metric = k->metric };
+		int err;
+
+		if (!r.metric && !r.prefix_len && r.dst.family == 6)
+			r.metric = IPV6_DEFAULT_METRIC;
+		err = rtnl_route_add(nl, &r, false);
+		if (err && err != -EEXIST)
+			return netlink_fail(nl, why, err, "add route");
+	}
+	return 0;
+}
+
+static int np_modes(int unit_fd, const struct k_link *l, bool first, char *why)
+{
+	int err = 0;
+
+	if (l->ipv4 || first)
+		err = pppdev_np_mode(unit_fd, PPP_NP_IPV4, l->ipv4);
+	if (!err && (l->ipv6 || first))
+		err = pppdev_np_mode(unit_fd, PPP_NP_IPV6, l->ipv6);
+	return err ? why_fail(why, err, "ioctl(PPPIOCSNPMODE)", NULL) : 0;
+}
+
+/* first: the link is new and down, and its name may be changed. */
+static int apply(struct nl *nl, const struct k_link *l, const char *name, bool first, const struct tunnel_ends *t,
+		 struct pins *pins, struct installed *in, char *why)
+{
+	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .mtu = l->mtu };
+	int err;
+
+	if (l->mru && (err = pppdev_mru(in->unit_fd, l->mru)) < 0)
+		return why_fail(why, err, "ioctl(PPPIOCSMRU)", NULL);
+	if (name || l->mtu) {
+		err = rtnl_link_set(nl, &set);
+		if (err)
+			return netlink_fail(nl, why, err, name ? "rename" : "set MTU");
+		if (l->mtu)
+			in->mtu = l->mtu;
+		if (name && !if_indextoname(in->ifindex, in->name))
+			return why_fail(why, -errno, "SIOCGIFNAME", NULL);
+	}
+	err = np_modes(in->unit_fd, l, first, why);
+	if (err)
+		return err;
+	if (l->ip && (err = rtnl_address4(nl, in->ifindex, l->ip, l->peer_ip)) < 0)
+		return netlink_fail(nl, why, err, "add IPv4 address");
+	if (l->ifid && (err = rtnl_address6(nl, in->ifindex, l->ifid, l->peer_ifid)) < 0)
+		return netlink_fail(nl, why, err, "add IPv6 address");
+	if (l->up) {
+		set = (struct rtnl_link){ .ifindex = in->ifindex, .up = true };
+		err = rtnl_link_set(nl, &set);
+		if (err)
+			return netlink_fail(nl, why, err, "link up");
+	}
+	if (l->pin_peer && pins && !in->pinned) {
+		err = pins_take(pins, nl, &t->peer, t->mark);
+		if (err)
+			return netlink_fail(nl, why, err, "route to the tunnel's peer");
+		in->pinned = true;
+	}
+	return add_routes(nl, l, in->ifindex, why);
+}
+
+int change_link(struct nl *nl, const struct k_link *l, const struct tunnel_ends *t, struct pins *pins,
+		struct installed *in, char *why)
+{
+	return apply(nl, l, NULL, false, t, pins, in, why);
+}
+
+/* Sessions */
+
+static int open_ppp(int *ret, char *why)
+{
+	int fd = pppdev_open();
+
+	if (fd < 0)
+		return why_fail(why, fd, "open(/dev/ppp)", NULL);
+	*ret = fd;
+	return 0;
+}
+
+/* No SESSION_CREATE before connect(): between the two the kernel would drop the session's frames, while without a
+ * session it passes them up the tunnel's socket. */
+static int connect_session(const struct k_request *r, const struct tunnel_ends *t, struct installed *in, char *why)
+{
+	int err, channel;
+
+	in->pppox = pppox_socket();
+	if (in->pppox < 0)
+		return why_fail(why, in->pppox, "socket(AF_PPPOX)", NULL);
+	err = open_ppp(&in->channel, why);
+	if (!err)
+		err = open_ppp(&in->unit_fd, why);
+	if (err)
+		return err;
+	err = pppox_connect(in->pppox, &t->peer, r->tunnel_id, r->session_id, t->peer_tunnel_id,
+			    r->session.peer_session_id);
+	if (err)
+		return why_fail(why, err, "connect(AF_PPPOX)", NULL);
+	err = pppox_mode(in->pppox, r->session.lns_mode, r->session.send_seq, r->session.recv_seq);
+	if (err)
+		return why_fail(why, err, "setsockopt(SOL_PPPOL2TP)", NULL);
+	/* Before 6.12.111 and 6.1.188 frames that arrived since connect() are lost here: microseconds of them. */
+	err = pppox_channel(in->pppox, &channel);
+	if (err)
+		return why_fail(why, err, "ioctl(PPPIOCGCHAN)", NULL);
+	err = pppdev_attach_channel(in->channel, channel);
+	if (err)
+		return why_fail(why, err, "ioctl(PPPIOCATTCHAN)", NULL);
+	return 0;
+}
+
+static int make_link(struct installed *in, char *why)
+{
+	int err = pppdev_new_unit(in->unit_fd, &in->unit);
+
+	if (err)
+		return why_fail(why, err, "ioctl(PPPIOCNEWUNIT)", NULL);
+	err = pppdev_connect(in->channel, in->unit);
+	if (err)
+		return why_fail(why, err, "ioctl(PPPIOCCONNECT)", NULL);
+	snprintf(in->name, sizeof(in->name), "ppp%u", in->unit);
+	in->ifindex = if_nametoindex(in->name);
+	if (!in->ifindex)
+		return why_fail(why, -errno, "SIOCGIFINDEX", NULL);
+	in->mtu = 1500;
+	return 0;
+}
+
+int install_session(struct nl *nl, const struct k_request *r, const struct tunnel_ends *t, struct pins *pins,
+		    struct installed *ret, char *why)
+{
+	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
+	int err = connect_session(r, t, &in, why);
+
+	if (!err)
+		err = make_link(&in, why);
+	if (!err)
+		err = apply(nl, &r->session.link, r->session.name[0] ? r->session.name : NULL, true, t, pins, &in, why);
+	if (err)
+		remove_session(nl, &in, t, pins);
+	else
+		*ret = in;
+	return err;
+}
+
+void remove_links(struct nl *nl, const uint32_t *ifindex, unsigned n, uint32_t group)
+{
+	unsigned marked = 0;
+
+	for (unsigned i = 0; i < n && n > 1; i++)
+		marked += !rtnl_link_set(nl, &(struct rtnl_link){ .ifindex = ifindex[i], .group = group });
+	if (marked && !rtnl_group_delete(nl, group))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		rtnl_link_delete(nl, ifindex[i]);
+}
+
+void remove_session(struct nl *nl, struct installed *in, const struct tunnel_ends *t, struct pins *pins)
+{
+	drop_fd(&in->unit_fd);
+	drop_fd(&in->pppox);
+	drop_fd(&in->channel);
+	if (in->pinned && pins)
+		pins_drop(pins, nl, &t->peer, t->mark);
+	in->pinned = false;
+	in->ifindex = 0;
+}

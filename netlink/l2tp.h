@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Generic netlink "l2tp" (KERNEL.md 5.2).  All return 0 or -errno; nl->text has the kernel's words. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nl;
+
+/* A managed L2TPv2 tunnel on the bound and connected socket fd.  -EEXIST: the id is taken; -EBUSY: the socket is. */
+int l2tp_tunnel_create(struct nl *, uint32_t tunnel_id, uint32_t peer_tunnel_id, int fd);
+/* -ENODEV: there is none.  Deletion goes on after the call: l2tp_tunnel_exists() tells when it is over. */
+int l2tp_tunnel_delete(struct nl *, uint32_t tunnel_id);
+int l2tp_session_delete(struct nl *, uint32_t tunnel_id, uint32_t session_id);
+/* 1, 0, or -errno. */
+int l2tp_tunnel_exists(struct nl *, uint32_t tunnel_id);
+int l2tp_session_exists(struct nl *, uint32_t tunnel_id, uint32_t session_id);
+
+/* What a notification or an entry of a dump speaks of; cmd is L2TP_CMD_*. */
+struct l2tp_note { uint8_t cmd; uint32_t tunnel_id, session_id; };
+/* One message (len octets) of the family; false: it is none. */
+bool l2tp_note_decode(const void *msg, uint32_t len, int family, struct l2tp_note *ret);
+/* All tunnels (or sessions) of this network namespace; each() returns 0 to go on. */
+int l2tp_dump(struct nl *, bool sessions, int (*each)(const struct l2tp_note *, void *arg), void *arg);

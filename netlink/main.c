@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ktund-keeper: owns every kernel object of ktund's tunnels and sessions, and keeps them when ktund goes away. */
+#include <cap-ng.h>
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "server.h"
+
+static const char usage[] =
+	"usage: ktund-keeper --runtime-dir DIR [--config-dir DIR] [--user NAME] [--notify-fd N] [--syslog]\n"
+	"\n"
+	"  --runtime-dir DIR  serve DIR/keeper.sock; one keeper per directory\n"
+	"  --config-dir DIR   hooks and files that ktund may ask for are below DIR (none without this)\n"
+	"  --user NAME        ktund's user: it and root may connect\n"
+	"  --notify-fd N      write \"ready\" there when the socket is open\n"
+	"  --syslog           log to syslog instead of stderr\n"
+	"\n"
+	"SIGTERM takes down all tunnels and sessions and ends.\n";
+
+/* CAP_NET_ADMIN is all that the kernel objects need.  A keeper that runs hooks leaves the bounding set alone and does
+ * without no_new_privs, so that root's hooks run as root; without --config-dir there are none, and both are set. */
+static int drop_privileges(bool hooks)
+{
+	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
+		fprintf(stderr, "ktund-keeper: no CAP_NET_ADMIN: nothing can be installed\n");
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) || capng_apply(CAPNG_SELECT_CAPS))
+		return -EPERM;
+	if (!hooks && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "runtime-dir", required_argument, NULL, 'r' }, { "config-dir", required_argument, NULL, 'c' },
+		{ "user", required_argument, NULL, 'u' }, { "notify-fd", required_argument, NULL, 'n' },
+		{ "syslog", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { 0 },
+	};
+	struct keeper_options opt = { .notify_fd = -1, .uid = getuid(), .gid = getgid(), .drop = drop_privileges };
+	const struct passwd *pw;
+	int c, err;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'r':
+			opt.runtime_dir = optarg;
+			break;
+		case 'c':
+			opt.config_dir = optarg;
+			break;
+		case 'u':
+			pw = getpwnam(optarg);
+			if (!pw) {
+				fprintf(stderr, "ktund-keeper: no user %s\n", optarg);
+				return 2;
+			}
+			opt.uid = pw->pw_uid;
+			opt.gid = pw->pw_gid;
+			break;
+		case 'n':
+			opt.notify_fd = atoi(optarg);
+			break;
+		case 's':
+			opt.to_syslog = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (!opt.runtime_dir || optind != argc) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	if (opt.to_syslog)
+		openlog("ktund-keeper", LOG_PID, LOG_DAEMON);
+	mallopt(M_ARENA_MAX, 2);	/* 64 threads that allocate little need not 64 heaps */
+	err = keeper_run(opt);
+	return err ? 1 : 0;
+}

@@ -1,0 +1,849 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests on tunnels and sessions.  Each object does one thing at a time; what comes meanwhile waits its turn, so an
+ * order given early is neither lost nor carried out on something half-built. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rtnl.h"
+#include "server.h"
+#include "udp.h"
+#include "wire.h"
+
+enum { UNLINK_BATCH = 128 };	/* about 0.2 s of RTNL (KERNEL.md 5.9 d) */
+
+/* One errand of a worker thread: filled before, read after, touched by nobody else in between. */
+struct errand {
+	struct job job;
+	struct origin from;
+	struct k_request *request;	/* own copy */
+	struct tunnel_ends ends;
+	struct pins *pins;
+	struct installed in;
+	uint16_t tunnel_id, session_id;
+	int fd, result;
+	bool gone;
+	char why[WHY_SIZE];
+};
+
+static struct errand *errand_new(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct errand *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	if (r && !(e->request = request_copy(r))) {
+		free(e);
+		return NULL;
+	}
+	if (from)
+		e->from = *from;
+	e->pins = &k->pins;
+	e->fd = -1;
+	return e;
+}
+
+static void errand_free(struct errand *e)
+{
+	free(e->request);
+	free(e);
+}
+
+static struct tunnel_ends ends_of(const struct tunnel *t)
+{
+	return (struct tunnel_ends){ t->was->tunnel.peer, t->was->tunnel.peer_tunnel_id, t->was->tunnel.mark };
+}
+
+/* Waiting */
+
+static void wait_for(struct keeper *k, struct waiting **list, const struct origin *from, const struct k_request *r)
+{
+	struct waiting **at = list, *w;
+	unsigned n = 0;
+
+	for (; *at; at = &(*at)->next)
+		n++;
+	/* A tunnel that is being set up may have all its sessions waiting already. */
+	w = n < (r->op == K_SESSION_UP ? 65535u : MAX_WAITING) ? calloc(1, sizeof(*w)) : NULL;
+	if (w && !(w->request = request_copy(r))) {
+		free(w);
+		w = NULL;
+	}
+	if (!w) {
+		answer_result(k, from, -EBUSY, "too many requests wait for this one object");
+		return;
+	}
+	w->from = *from;
+	*at = w;
+}
+
+static void resume_all(struct keeper *k, struct waiting *list)
+{
+	while (list) {
+		struct waiting *w = list;
+
+		list = w->next;
+		ops_handle(k, &w->from, w->request);
+		free(w->request);
+		free(w);
+	}
+}
+
+static struct origin *origin_keep(const struct origin *from)
+{
+	struct origin *o = malloc(sizeof(*o));
+
+	if (o)
+		*o = *from;
+	return o;
+}
+
+static void answer_kept(struct keeper *k, struct origin **from)
+{
+	if (*from)
+		answer_result(k, *from, 0, "");
+	free(*from);
+	*from = NULL;
+}
+
+/* Tunnels down */
+
+static void tunnel_down_run(struct job *j, struct nl *nl)
+{
+	struct errand *e = (struct errand *)j;
+
+	remove_tunnel(nl, e->tunnel_id, e->fd, e->gone);
+}
+
+static void tunnel_free(struct keeper *k, struct tunnel *t)
+{
+	struct waiting *wait = t->wait;
+	struct origin *down = t->down;
+	struct k_addr local = t->was->tunnel.local;
+
+	table_del_tunnel(k->table, t);
+	k->stopped_tunnels++;
+	answer_kept(k, &down);
+	for (unsigned i = 0; i < k->n_listeners; i++) {
+		struct listener *l = &k->listener[i];
+		bool used = false;
+
+		if (!l->parked || memcmp(&l->local, &local, sizeof(local)))
+			continue;
+		for (unsigned id = 1; id < 65536 && !used; id++) {
+			const struct tunnel *other = table_tunnel(k->table, id);
+
+			used = other && !memcmp(&other->was->tunnel.local, &local, sizeof(local));
+		}
+		if (!used) {
+			close(l->fd);
+			*l = k->listener[--k->n_listeners];
+		}
+		break;
+	}
+	resume_all(k, wait);
+}
+
+static void tunnel_down_done(struct job *j, void *arg)
+{
+	struct errand *e = (struct errand *)j;
+	struct keeper *k = arg;
+
+	tunnel_free(k, table_tunnel(k->table, e->tunnel_id));
+	errand_free(e);
+}
+
+/* When the last session is gone, the tunnel follows. */
+static void tunnel_follow(struct keeper *k, struct tunnel *t)
+{
+	struct errand *e;
+
+	if (t->state != OBJECT_GOING || t->n_sessions)
+		return;
+	e = errand_new(k, NULL, NULL);
+	if (!e) {	/* no memory: then here and now */
+		remove_tunnel(&k->nl, t->id, t->fd, t->gone);
+		tunnel_free(k, t);
+		return;
+	}
+	e->job.run = tunnel_down_run;
+	e->job.done = tunnel_down_done;
+	e->tunnel_id = t->id;
+	e->fd = t->fd;
+	e->gone = t->gone;
+	workers_run(k->workers, &e->job);
+}
+
+/* Sessions down: links in batches, then the descriptors in parallel */
+
+static void session_close_run(struct job *j, struct nl *nl)
+{
+	struct errand *e = (struct errand *)j;
+
+	remove_session(nl, &e->in, &e->ends, e->pins);
+}
+
+static void session_free(struct keeper *k, struct session *s)
+{
+	struct tunnel *t = table_tunnel(k->table, s->tunnel_id);
+	struct waiting *wait = s->wait;
+	struct origin *down = s->down;
+
+	table_del_session(k->table, s);
+	k->stopped_sessions++;
+	answer_kept(k, &down);
+	resume_all(k, wait);
+	tunnel_follow(k, t);
+}
+
+static void session_close_done(struct job *j, void *arg)
+{
+	struct errand *e = (struct errand *)j;
+	struct keeper *k = arg;
+
+	session_free(k, table_session(k->table, e->session_id));
+	errand_free(e);
+}
+
+static void session_close(struct keeper *k, struct session *s)
+{
+	struct tunnel *t = table_tunnel(k->table, s->tunnel_id);
+	struct errand *e = errand_new(k, NULL, NULL);
+	struct tunnel_ends ends = ends_of(t);
+
+	table_set_link(k->table, s, 0);
+	if (!e) {
+		remove_session(&k->nl, &s->in, &ends, &k->pins);
+		session_free(k, s);
+		return;
+	}
+	e->job.run = session_close_run;
+	e->job.done = session_close_done;
+	e->session_id = s->id;
+	e->in = s->in;
+	e->ends = ends;
+	workers_run(k->workers, &e->job);
+}
+
+struct unlink_batch { struct job job; uint32_t group; unsigned n; struct { uint32_t ifindex; uint16_t id; } s[UNLINK_BATCH]; };
+
+static void unlink_run(struct job *j, struct nl *nl)
+{
+	struct unlink_batch *b = (struct unlink_batch *)j;
+	uint32_t ifindex[UNLINK_BATCH];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->s[i].ifindex)
+			ifindex[n++] = b->s[i].ifindex;
+	remove_links(nl, ifindex, n, b->group);
+}
+
+static void unlink_done(struct job *j, void *arg)
+{
+	struct unlink_batch *b = (struct unlink_batch *)j;
+	struct keeper *k = arg;
+
+	k->unlinking = false;
+	for (unsigned i = 0; i < b->n; i++)
+		session_close(k, table_session(k->table, b->s[i].id));
+	free(b);
+}
+
+static struct session *unlink_take(struct keeper *k)
+{
+	struct session *s = k->unlink_first;
+
+	if (s) {
+		k->unlink_first = s->next_unlink;
+		if (!k->unlink_first)
+			k->unlink_last = &k->unlink_first;
+	}
+	return s;
+}
+
+void ops_kick(struct keeper *k)
+{
+	struct unlink_batch *b;
+	struct session *s;
+
+	if (k->unlinking || !k->unlink_first)
+		return;
+	b = calloc(1, sizeof(*b));
+	if (!b) {	/* closing the unit's descriptor removes the link as well, only more slowly */
+		session_close(k, unlink_take(k));
+		return;
+	}
+	b->job.run = unlink_run;
+	b->job.done = unlink_done;
+	b->group = k->group++;
+	while (b->n < UNLINK_BATCH && (s = unlink_take(k))) {
+		b->s[b->n].ifindex = s->in.ifindex;
+		b->s[b->n++].id = s->id;
+	}
+	k->unlinking = true;
+	workers_run(k->workers, &b->job);
+}
+
+static void session_start_down(struct keeper *k, struct session *s, const struct origin *from)
+{
+	s->state = OBJECT_GOING;
+	s->down = from ? origin_keep(from) : NULL;
+	if (from && !s->down)
+		answer_result(k, from, -ENOMEM, "");
+	s->next_unlink = NULL;
+	*k->unlink_last = s;
+	k->unlink_last = &s->next_unlink;
+}
+
+/* The session is idle: what is next for it? */
+static void session_settle(struct keeper *k, struct session *s)
+{
+	uint16_t id = s->id;
+
+	s->state = OBJECT_UP;
+	if (s->doomed)
+		session_start_down(k, s, NULL);
+	while ((s = table_session(k->table, id)) && s->state == OBJECT_UP && s->wait) {
+		struct waiting *w = s->wait;
+
+		s->wait = w->next;
+		ops_handle(k, &w->from, w->request);
+		free(w->request);
+		free(w);
+	}
+}
+
+static void tunnel_start_down(struct keeper *k, struct tunnel *t, const struct origin *from)
+{
+	struct session *s;
+
+	t->state = OBJECT_GOING;
+	t->down = from ? origin_keep(from) : NULL;
+	if (from && !t->down)
+		answer_result(k, from, -ENOMEM, "");
+	for (uint16_t id = t->first_session; id; id = s->next) {
+		s = table_session(k->table, id);
+		s->doomed = true;
+		if (s->state == OBJECT_UP)
+			session_start_down(k, s, NULL);
+	}
+	tunnel_follow(k, t);
+}
+
+void ops_take_all_down(struct keeper *k)
+{
+	for (unsigned id = 1; id < 65536; id++) {
+		struct tunnel *t = table_tunnel(k->table, id);
+
+		if (t && t->state == OBJECT_UP)
+			tunnel_start_down(k, t, NULL);
+	}
+}
+
+/* Tunnels up */
+
+static void tunnel_up_run(struct job *j, struct nl *nl)
+{
+	struct errand *e = (struct errand *)j;
+
+	e->result = install_tunnel(nl, e->request, &e->fd, e->why);
+}
+
+static void tunnel_up_done(struct job *j, void *arg)
+{
+	struct errand *e = (struct errand *)j;
+	struct keeper *k = arg;
+	struct tunnel *t = table_tunnel(k->table, e->tunnel_id);
+	struct k_reply r = { 0 };
+	struct waiting *wait = t->wait;
+
+	t->wait = NULL;
+	if (e->result) {
+		table_del_tunnel(k->table, t);
+		say(k, "tunnel %u: %s", e->tunnel_id, e->why);
+		answer_result(k, &e->from, e->result, e->why);
+	} else {
+		t->fd = e->fd;
+		t->state = OBJECT_UP;
+		answer(k, &e->from, &r, &e->fd, 1);
+		if (k->stopping)
+			tunnel_start_down(k, t, NULL);
+	}
+	resume_all(k, wait);
+	errand_free(e);
+}
+
+static void tunnel_up(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
+	struct errand *e;
+
+	if (t && t->state == OBJECT_GOING) {
+		wait_for(k, &t->wait, from, r);
+		return;
+	}
+	if (t) {
+		answer_result(k, from, -EEXIST, "the keeper has a tunnel with this id");
+		return;
+	}
+	e = errand_new(k, from, r);
+	if (!e || !table_add_tunnel(k->table, r)) {
+		if (e)
+			errand_free(e);
+		answer_result(k, from, -ENOMEM, "no memory");
+		return;
+	}
+	e->job.run = tunnel_up_run;
+	e->job.done = tunnel_up_done;
+	e->tunnel_id = r->tunnel_id;
+	workers_run(k->workers, &e->job);
+}
+
+static void tunnel_down(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
+
+	if (!t)
+		answer_result(k, from, -ENOENT, "no such tunnel");
+	else if (t->state == OBJECT_UP)
+		tunnel_start_down(k, t, from);
+	else
+		wait_for(k, &t->wait, from, r);
+}
+
+/* Sessions up */
+
+static void session_up_run(struct job *j, struct nl *nl)
+{
+	struct errand *e = (struct errand *)j;
+
+	e->result = install_session(nl, e->request, &e->ends, e->pins, &e->in, e->why);
+}
+
+void ops_link_gone(struct keeper *k, struct session *s)
+{
+	table_set_link(k->table, s, 0);
+	say(k, "session %u of tunnel %u: its link %s vanished", s->id, s->tunnel_id, s->in.name);
+	tell_event(k, K_LINK_GONE, s->tunnel_id, s->id);
+}
+
+static void session_up_done(struct job *j, void *arg)
+{
+	struct errand *e = (struct errand *)j;
+	struct keeper *k = arg;
+	struct session *s = table_session(k->table, e->session_id);
+	struct tunnel *t = table_tunnel(k->table, s->tunnel_id);
+	struct k_reply r = { 0 };
+
+	if (e->result) {
+		struct waiting *wait = s->wait;
+
+		table_del_session(k->table, s);
+		say(k, "session %u of tunnel %u: %s", e->session_id, t->id, e->why);
+		answer_result(k, &e->from, e->result, e->why);
+		resume_all(k, wait);
+		tunnel_follow(k, t);
+	} else {
+		uint32_t ifindex = e->in.ifindex;
+
+		s->in = e->in;
+		s->in.ifindex = 0;
+		table_set_link(k->table, s, ifindex);
+		memcpy(r.session.name, s->in.name, sizeof(r.session.name));
+		r.session.ifindex = ifindex;
+		r.session.unit = s->in.unit;
+		r.session.mtu = s->in.mtu;
+		answer(k, &e->from, &r, (int[]){ s->in.channel, s->in.unit_fd }, 2);
+		if (watch_was_lost(k, ifindex))
+			ops_link_gone(k, s);
+		session_settle(k, s);
+	}
+	errand_free(e);
+}
+
+static void session_up(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
+	struct session *s = table_session(k->table, r->session_id);
+	struct errand *e;
+
+	if (s && s->state == OBJECT_GOING && s->tunnel_id == r->tunnel_id && !s->doomed) {
+		wait_for(k, &s->wait, from, r);
+		return;
+	}
+	if (s) {
+		answer_result(k, from, -EEXIST, "the keeper has a session with this id");
+		return;
+	}
+	if (!t || t->state == OBJECT_GOING || t->gone) {
+		answer_result(k, from, -ENOENT, !t ? "no such tunnel" : "the tunnel is going down");
+		return;
+	}
+	if (t->state == OBJECT_COMING) {
+		wait_for(k, &t->wait, from, r);
+		return;
+	}
+	e = errand_new(k, from, r);
+	if (!e || !table_add_session(k->table, r)) {
+		if (e)
+			errand_free(e);
+		answer_result(k, from, -ENOMEM, "no memory");
+		return;
+	}
+	e->job.run = session_up_run;
+	e->job.done = session_up_done;
+	e->session_id = r->session_id;
+	e->ends = ends_of(t);
+	workers_run(k->workers, &e->job);
+}
+
+static struct session *the_session(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct session *s = table_session(k->table, r->session_id);
+
+	if (s && (!r->tunnel_id || s->tunnel_id == r->tunnel_id))
+		return s;
+	answer_result(k, from, -ENOENT, s ? "the session is of another tunnel" : "no such session");
+	return NULL;
+}
+
+static void session_down(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct session *s = the_session(k, from, r);
+
+	if (!s)
+		return;
+	if (s->state == OBJECT_UP && !s->wait)
+		session_start_down(k, s, from);
+	else
+		wait_for(k, &s->wait, from, r);
+}
+
+/* Links of sessions that are up */
+
+static void link_set_run(struct job *j, struct nl *nl)
+{
+	struct errand *e = (struct errand *)j;
+
+	e->result = change_link(nl, &e->request->link, &e->ends, e->pins, &e->in, e->why);
+}
+
+static void link_set_done(struct job *j, void *arg)
+{
+	struct errand *e = (struct errand *)j;
+	struct keeper *k = arg;
+	struct session *s = table_session(k->table, e->session_id);
+
+	s->in.mtu = e->in.mtu;
+	s->in.pinned = e->in.pinned;
+	if (!e->result)
+		e->result = table_merge_link(s, &e->request->link);
+	if (e->result)
+		say(k, "session %u of tunnel %u: %s", s->id, s->tunnel_id, e->why);
+	answer_result(k, &e->from, e->result, e->why);
+	session_settle(k, s);
+	errand_free(e);
+}
+
+static void link_set(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct session *s = the_session(k, from, r);
+	struct errand *e;
+
+	if (!s)
+		return;
+	if (s->state != OBJECT_UP) {
+		if (s->state == OBJECT_GOING)
+			answer_result(k, from, -ENOENT, "the session is going down");
+		else
+			wait_for(k, &s->wait, from, r);
+		return;
+	}
+	if (!s->in.ifindex) {
+		answer_result(k, from, -ENODEV, "the session's link vanished");
+		return;
+	}
+	if (s->was->session.link.n_routes + r->link.n_routes > K_MAX_ROUTES) {
+		answer_result(k, from, -ENOSPC, "too many routes for one session");
+		return;
+	}
+	e = errand_new(k, from, r);
+	if (!e) {
+		answer_result(k, from, -ENOMEM, "no memory");
+		return;
+	}
+	s->state = OBJECT_CHANGING;
+	e->job.run = link_set_run;
+	e->job.done = link_set_done;
+	e->session_id = s->id;
+	e->in = s->in;
+	e->ends = ends_of(table_tunnel(k->table, s->tunnel_id));
+	workers_run(k->workers, &e->job);
+}
+
+/* Counters */
+
+struct counted { uint32_t ifindex; struct k_stats s; };
+struct census { struct job job; struct origin from; uint32_t ifindex; int result; unsigned n, room; struct counted *c; };
+
+static int census_one(uint32_t ifindex, const struct k_stats *s, void *arg)
+{
+	struct census *c = arg;
+
+	if (c->n == c->room) {
+		unsigned room = c->room ? c->room * 2 : 64;
+		struct counted *more = realloc(c->c, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		c->c = more;
+		c->room = room;
+	}
+	c->c[c->n++] = (struct counted){ ifindex, *s };
+	return 0;
+}
+
+static void census_run(struct job *j, struct nl *nl)
+{
+	struct census *c = (struct census *)j;
+	struct k_stats s;
+
+	if (!c->ifindex)
+		c->result = rtnl_stats_dump(nl, census_one, c);
+	else if (!(c->result = rtnl_stats(nl, c->ifindex, &s)))
+		c->result = census_one(c->ifindex, &s, c);
+}
+
+static void census_done(struct job *j, void *arg)
+{
+	struct census *c = (struct census *)j;
+	struct keeper *k = arg;
+	struct k_reply r = { 0 };
+
+	for (unsigned i = 0; i < c->n && !c->result; i++) {
+		const struct session *s = table_by_link(k->table, c->c[i].ifindex);
+
+		if (!s)
+			continue;
+		if (r.stats.n == K_STATS_BATCH) {
+			r.more = 1;
+			answer(k, &c->from, &r, NULL, 0);
+			r.more = 0;
+			r.stats.n = 0;
+		}
+		c->c[i].s.tunnel_id = s->tunnel_id;
+		c->c[i].s.session_id = s->id;
+		r.stats.s[r.stats.n++] = c->c[i].s;
+	}
+	if (c->result)
+		answer_result(k, &c->from, c->result, "RTM_GETSTATS failed");
+	else
+		answer(k, &c->from, &r, NULL, 0);
+	free(c->c);
+	free(c);
+}
+
+static void stats(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct session *s = r->session_id ? the_session(k, from, r) : NULL;
+	struct census *c;
+
+	if (r->session_id && !s)
+		return;
+	if (s && !s->in.ifindex) {
+		answer_result(k, from, -ENODEV, "the session has no link");
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		answer_result(k, from, -ENOMEM, "no memory");
+		return;
+	}
+	c->job.run = census_run;
+	c->job.done = census_done;
+	c->from = *from;
+	c->ifindex = s ? s->in.ifindex : 0;
+	workers_run(k->workers, &c->job);
+}
+
+/* Listeners: quick, so here and now */
+
+static void listen_on(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct k_reply ok = { 0 };
+	char why[WHY_SIZE];
+	const char *call;
+	int fd;
+
+	for (unsigned i = 0; i < k->n_listeners; i++)
+		if (!memcmp(&k->listener[i].local, &r->listen.local, sizeof(r->listen.local))) {
+			k->listener[i].parked = false;
+			answer(k, from, &ok, &k->listener[i].fd, 1);
+			return;
+		}
+	if (k->n_listeners == MAX_LISTENERS) {
+		answer_result(k, from, -ENOSPC, "too many listeners");
+		return;
+	}
+	fd = udp_listen(&r->listen.local, &call);
+	if (fd < 0) {
+		why_fail(why, fd, call, NULL);
+		say(k, "listener: %s", why);
+		answer_result(k, from, fd, why);
+		return;
+	}
+	k->listener[k->n_listeners++] = (struct listener){ r->listen.local, fd, false };
+	answer(k, from, &ok, &fd, 1);
+}
+
+/* A reuseport group whose first member is a tunnel's socket would hand strangers to it: while tunnels use the address,
+ * the listener stays, and nobody reads it. */
+static void unlisten(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	for (unsigned i = 0; i < k->n_listeners; i++) {
+		struct listener *l = &k->listener[i];
+
+		if (memcmp(&l->local, &r->listen.local, sizeof(l->local)) || l->parked)
+			continue;
+		for (unsigned id = 1; id < 65536 && !l->parked; id++) {
+			const struct tunnel *t = table_tunnel(k->table, id);
+
+			l->parked = t && !memcmp(&t->was->tunnel.local, &l->local, sizeof(l->local));
+		}
+		if (!l->parked) {
+			close(l->fd);
+			*l = k->listener[--k->n_listeners];
+		}
+		answer_result(k, from, 0, "");
+		return;
+	}
+	answer_result(k, from, -ENOENT, "no such listener");
+}
+
+/* What there is */
+
+enum { LIST_LISTENERS, LIST_TUNNELS, LIST_SESSIONS, LIST_END };
+
+static void list_begin(struct keeper *k, const struct origin *from)
+{
+	if (k->listing) {
+		answer_result(k, from, -EBUSY, "one K_LIST at a time");
+		return;
+	}
+	k->listing = true;
+	k->list.from = *from;
+	k->list.phase = LIST_LISTENERS;
+	k->list.at = 0;
+}
+
+static void list_one(struct keeper *k, const struct k_request *was, const struct installed *in, const int *fds, unsigned n)
+{
+	struct k_reply r = { .more = 1 };
+
+	r.list.kind = was->op;
+	memcpy(&r.list.was, was, k_request_size(was, sizeof(*was)));
+	if (in) {
+		r.list.ifindex = in->ifindex;
+		r.list.unit = in->unit;
+		memcpy(r.list.name, in->name, sizeof(in->name));
+	}
+	r.tunnel_id = was->tunnel_id;
+	r.session_id = was->session_id;
+	answer(k, &k->list.from, &r, fds, n);
+}
+
+static void list_end(struct keeper *k)
+{
+	struct k_reply r = { 0 };
+
+	k->listing = false;
+	answer(k, &k->list.from, &r, NULL, 0);
+}
+
+/* Waits for requests of clients before: what they ordered is to be seen, and nothing half-way. */
+void ops_list_more(struct keeper *k)
+{
+	if (!k->listing || k->n_old)
+		return;
+	for (; k->list.phase < LIST_END && !k->n_out; k->list.at++) {
+		if (k->list.phase == LIST_LISTENERS) {
+			if (k->list.at < k->n_listeners) {
+				const struct listener *l = &k->listener[k->list.at];
+				struct k_request was = { .op = K_LISTEN, .listen.local = l->local };
+
+				if (!l->parked)
+					list_one(k, &was, NULL, &l->fd, 1);
+				continue;
+			}
+		} else if (k->list.at < 65536) {
+			const struct tunnel *t = table_tunnel(k->table, k->list.at);
+			const struct session *s = table_session(k->table, k->list.at);
+			bool tunnels = k->list.phase == LIST_TUNNELS;
+
+			if (tunnels && t && t->state == OBJECT_UP)
+				list_one(k, t->was, NULL, &t->fd, 1);
+			else if (!tunnels && s && (s->state == OBJECT_UP || s->state == OBJECT_CHANGING))
+				list_one(k, s->was, &s->in, (int[]){ s->in.channel, s->in.unit_fd }, 2);
+			continue;
+		}
+		k->list.phase++;
+		k->list.at = (uint32_t)-1;
+	}
+	if (k->list.phase == LIST_END)
+		list_end(k);
+}
+
+void ops_handle(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	if (k->stopping && r->op != K_LIST && r->op != K_STATS && r->op != K_TUNNEL_DOWN && r->op != K_SESSION_DOWN) {
+		answer_result(k, from, -ESHUTDOWN, "the keeper is stopping");
+		return;
+	}
+	switch ((enum k_op)r->op) {
+	case K_LISTEN:
+		listen_on(k, from, r);
+		break;
+	case K_UNLISTEN:
+		unlisten(k, from, r);
+		break;
+	case K_TUNNEL_UP:
+		tunnel_up(k, from, r);
+		break;
+	case K_TUNNEL_DOWN:
+		tunnel_down(k, from, r);
+		break;
+	case K_SESSION_UP:
+		session_up(k, from, r);
+		break;
+	case K_SESSION_DOWN:
+		session_down(k, from, r);
+		break;
+	case K_LINK_SET:
+		link_set(k, from, r);
+		break;
+	case K_STATS:
+		stats(k, from, r);
+		break;
+	case K_LIST:
+		list_begin(k, from);
+		break;
+	case K_HOOK:
+		hook_request(k, from, r);
+		break;
+	case K_OPEN:
+		hook_open(k, from, r);
+		break;
+	case K_STOP:
+		k->stopping = true;
+		k->stop = *from;
+		k->stopped_tunnels = k->stopped_sessions = 0;
+		ops_take_all_down(k);
+		break;
+	case K_HELLO:
+	case K_EVENT:
+		answer_result(k, from, -EPROTO, "out of place");
+		break;
+	}
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Host routes to tunnels' peers by the path of the day, so that routes through a tunnel cannot swallow the tunnel.
+ * Counted by destination; only routes added here are ever removed.  Called by worker threads. */
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+
+struct k_addr;
+struct nl;
+struct pin;
+
+struct pins { pthread_mutex_t lock; struct pin *first; };
+
+void pins_init(struct pins *);
+/* Forgets all; removes no route. */
+void pins_done(struct pins *);
+/* One more user of a route to peer.  0 or -errno; a peer that needs none (this machine, link-local) is fine. */
+int pins_take(struct pins *, struct nl *, const struct k_addr *peer, uint32_t mark);
+void pins_drop(struct pins *, struct nl *, const struct k_addr *peer, uint32_t mark);

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rtnl.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <string.h>
+
+#include "nl.h"
+
+/* A fresh message with its fixed header; NULL: no memory. */
+static struct nl_msg *message(int type, int flags, const void *head, size_t len)
+{
+	union { const void *in; void *out; } u = { .in = head };
+	struct nl_msg *m = nlmsg_alloc_size(512);
+
+	if (m && (!nlmsg_put(m, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags) ||
+		  nlmsg_append(m, u.out, len, NLMSG_ALIGNTO) < 0)) {
+		nlmsg_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static int finish(struct nl *nl, struct nl_msg *m, bool bad, nl_each each, void *arg)
+{
+	if (bad) {
+		nlmsg_free(m);
+		m = NULL;
+	}
+	return nl_talk(nl, nl->route, m, each, arg);
+}
+
+static const void *attr(const struct nlmsghdr *h, size_t head, int type, size_t want)
+{
+	for (size_t off = NLMSG_LENGTH(head); off + NLA_HDRLEN <= h->nlmsg_len; ) {
+		struct nlattr a;
+
+		memcpy(&a, (const char *)h + off, sizeof(a));
+		if (a.nla_len < NLA_HDRLEN || off + a.nla_len > h->nlmsg_len)
+			return NULL;
+		if ((a.nla_type & NLA_TYPE_MASK) == type)
+			return a.nla_len >= NLA_HDRLEN + want ? (const char *)h + off + NLA_HDRLEN : NULL;
+		off += NLA_ALIGN(a.nla_len);
+	}
+	return NULL;
+}
+
+/* Links */
+
+int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
+{
+	struct ifinfomsg ifi = { .ifi_index = (int)l->ifindex };
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	if (l->up)
+		ifi.ifi_flags = ifi.ifi_change = IFF_UP;
+	m = message(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
+	return finish(nl, m, m && ((l->name && nla_put_string(m, IFLA_IFNAME, l->name)) ||
+				   (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
+				   (l->group && nla_put_u32(m, IFLA_GROUP, l->group))), NULL, NULL);
+}
+
+int rtnl_link_delete(struct nl *nl, uint32_t ifindex)
+{
+	struct ifinfomsg ifi = { .ifi_index = (int)ifindex };
+	int err = nl_route(nl);
+
+	return err ? err : finish(nl, message(RTM_DELLINK, 0, &ifi, sizeof(ifi)), false, NULL, NULL);
+}
+
+int rtnl_group_delete(struct nl *nl, uint32_t group)
+{
+	struct ifinfomsg ifi = { 0 };
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	m = message(RTM_DELLINK, 0, &ifi, sizeof(ifi));
+	return finish(nl, m, m && nla_put_u32(m, IFLA_GROUP, group), NULL, NULL);
+}
+
+struct link_walk { int (*each)(uint32_t, void *); void *arg; };
+
+static int on_link(const struct nlmsghdr *h, void *arg)
+{
+	const struct link_walk *w = arg;
+	struct ifinfomsg ifi;
+
+	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
+		return 0;
+	memcpy(&ifi, nl_payload(h), sizeof(ifi));
+	return w->each((uint32_t)ifi.ifi_index, w->arg);
+}
+
+int rtnl_link_dump(struct nl *nl, int (*each)(uint32_t ifindex, void *arg), void *arg)
+{
+	struct ifinfomsg ifi = { 0 };
+	struct link_walk w = { each, arg };
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	m = message(RTM_GETLINK, NLM_F_DUMP, &ifi, sizeof(ifi));
+	return finish(nl, m, m && nla_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS), on_link, &w);
+}
+
+struct stats_walk { int (*each)(uint32_t, const struct k_stats *, void *); void *arg; };
+
+static int on_stats(const struct nlmsghdr *h, void *arg)
+{
+	const struct stats_walk *w = arg;
+	struct rtnl_link_stats64 s = { 0 };
+	struct if_stats_msg head;
+	struct k_stats k;
+	const void *p;
+
+	p = h->nlmsg_type == RTM_NEWSTATS ? attr(h, sizeof(head), IFLA_STATS_LINK_64, 80) : NULL;
+	if (!p)
+		return 0;
+	memcpy(&head, nl_payload(h), sizeof(head));
+	memcpy(&s, p, 80);	/* the ten oldest counters */
+	k = (struct k_stats){ 0, 0, s.rx_packets, s.rx_bytes, s.rx_errors, s.tx_packets, s.tx_bytes, s.tx_errors };
+	return w->each(head.ifindex, &k, w->arg);
+}
+
+static int get_stats(struct nl *nl, uint32_t ifindex, int flags, struct stats_walk *w)
+{
+	struct if_stats_msg head = { .ifindex = ifindex, .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64) };
+	int err = nl_route(nl);
+
+	return err ? err : finish(nl, message(RTM_GETSTATS, flags, &head, sizeof(head)), false, on_stats, w);
+}
+
+int rtnl_stats_dump(struct nl *nl, int (*each)(uint32_t ifindex, const struct k_stats *, void *arg), void *arg)
+{
+	return get_stats(nl, 0, NLM_F_DUMP, &(struct stats_walk){ each, arg });
+}
+
+static int take_stats(uint32_t ifindex, const struct k_stats *s, void *arg)
+{
+	(void)ifindex;
+	*(struct k_stats *)arg = *s;
+	return 0;
+}
+
+int rtnl_stats(struct nl *nl, uint32_t ifindex, struct k_stats *ret)
+{
+	return get_stats(nl, ifindex, 0, &(struct stats_walk){ take_stats, ret });
+}
+
+/* Addresses */
+
+int rtnl_address4(struct nl *nl, uint32_t ifindex, uint32_t ip, uint32_t peer_ip)
+{
+	struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = ifindex };
+	uint32_t peer = peer_ip ? peer_ip : ip;
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	m = message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &ifa, sizeof(ifa));
+	return finish(nl, m, m && (nla_put(m, IFA_LOCAL, 4, &ip) || nla_put(m, IFA_ADDRESS, 4, &peer)), NULL, NULL);
+}
+
+static void link_local(uint64_t ifid, uint8_t out[16])
+{
+	memset(out, 0, 16);
+	out[0] = 0xfe;
+	out[1] = 0x80;
+	memcpy(out + 8, &ifid, 8);
+}
+
+/* Prefix 64 gives the link its fe80::/64 route; PPP has no duplicate address detection (RFC 5072 section 5). */
+int rtnl_address6(struct nl *nl, uint32_t ifindex, uint64_t ifid, uint64_t peer_ifid)
+{
+	struct ifaddrmsg ifa = { .ifa_family = AF_INET6, .ifa_prefixlen = 64, .ifa_index = ifindex,
+				 .ifa_flags = IFA_F_NODAD, .ifa_scope = RT_SCOPE_LINK };
+	uint8_t ours[16], peer[16];
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	link_local(ifid, ours);
+	link_local(peer_ifid ? peer_ifid : ifid, peer);
+	m = message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &ifa, sizeof(ifa));
+	return finish(nl, m, m && (nla_put(m, IFA_LOCAL, 16, ours) || nla_put(m, IFA_ADDRESS, 16, peer)), NULL, NULL);
+}
+
+/* Routes */
+
+static int change_route(struct nl *nl, int type, int flags, const struct rtnl_route *r)
+{
+	unsigned len = r->dst.family == 6 ? 16 : 4;
+	struct rtmsg rt = { .rtm_family = r->dst.family == 6 ? AF_INET6 : AF_INET, .rtm_dst_len = r->prefix_len,
+			    .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTNL_PROTOCOL, .rtm_type = RTN_UNICAST,
+			    .rtm_scope = r->has_gateway || r->dst.family == 6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK };
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	m = message(type, flags, &rt, sizeof(rt));
+	return finish(nl, m, m && ((r->prefix_len && nla_put(m, RTA_DST, (int)len, r->dst.addr)) ||
+				   (r->has_gateway && nla_put(m, RTA_GATEWAY, (int)len, r->gateway.addr)) ||
+				   nla_put_u32(m, RTA_OIF, r->ifindex) ||
+				   (r->metric && nla_put_u32(m, RTA_PRIORITY, r->metric))), NULL, NULL);
+}
+
+int rtnl_route_add(struct nl *nl, const struct rtnl_route *r, bool exclusive)
+{
+	return change_route(nl, RTM_NEWROUTE, NLM_F_CREATE | (exclusive ? NLM_F_EXCL : 0), r);
+}
+
+int rtnl_route_delete(struct nl *nl, const struct rtnl_route *r)
+{
+	return change_route(nl, RTM_DELROUTE, 0, r);
+}
+
+static int on_route(const struct nlmsghdr *h, void *arg)
+{
+	struct rtnl_route *r = arg;
+	unsigned len = r->dst.family == 6 ? 16 : 4;
+	struct rtmsg rt;
+	const void *p;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(rt)))
+		return 0;
+	memcpy(&rt, nl_payload(h), sizeof(rt));
+	if (rt.rtm_type == RTN_LOCAL)
+		return -ELOOP;
+	if (rt.rtm_type != RTN_UNICAST)
+		return -EHOSTUNREACH;
+	p = attr(h, sizeof(rt), RTA_OIF, 4);
+	if (p)
+		memcpy(&r->ifindex, p, 4);
+	p = attr(h, sizeof(rt), RTA_GATEWAY, len);
+	if (p) {
+		memcpy(r->gateway.addr, p, len);
+		r->has_gateway = true;
+	}
+	return 0;
+}
+
+int rtnl_route_get(struct nl *nl, const struct k_addr *dst, uint32_t mark, struct rtnl_route *ret)
+{
+	uint8_t len = dst->family == 6 ? 16 : 4;
+	struct rtmsg rt = { .rtm_family = len == 16 ? AF_INET6 : AF_INET, .rtm_dst_len = (unsigned char)(len * 8) };
+	struct rtnl_route r = { .dst = *dst, .gateway = { .family = dst->family }, .prefix_len = (uint8_t)(len * 8) };
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	m = message(RTM_GETROUTE, 0, &rt, sizeof(rt));
+	err = finish(nl, m, m && (nla_put(m, RTA_DST, len, dst->addr) || (mark && nla_put_u32(m, RTA_MARK, mark))),
+		     on_route, &r);
+	if (!err && !r.ifindex)
+		err = -EHOSTUNREACH;
+	if (!err)
+		*ret = r;
+	return err;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rtnetlink: links, addresses, routes.  0 or -errno; nl->text has the kernel's words. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper.h"
+
+struct nl;
+
+/* Marks routes as ours in the kernel's tables ("ip route" shows it as proto 107). */
+enum { RTNL_PROTOCOL = 107 };
+
+struct rtnl_link { uint32_t ifindex; const char *name; uint16_t mtu; uint32_t group; bool up; };
+
+/* Changes of one link in one request; what is zero (name NULL) is left alone.  A name needs a link that is down. */
+int rtnl_link_set(struct nl *, const struct rtnl_link *);
+int rtnl_link_delete(struct nl *, uint32_t ifindex);
+/* All links of a group at once.  -ENODEV: there is none. */
+int rtnl_group_delete(struct nl *, uint32_t group);
+/* Every link's ifindex. */
+int rtnl_link_dump(struct nl *, int (*each)(uint32_t ifindex, void *arg), void *arg);
+/* Every link's counters. */
+int rtnl_stats_dump(struct nl *, int (*each)(uint32_t ifindex, const struct k_stats *, void *arg), void *arg);
+int rtnl_stats(struct nl *, uint32_t ifindex, struct k_stats *ret);
+
+/* IPv4 point-to-point address (network order); IPv6 fe80::ifid/64, peer_ifid 0: not told. */
+int rtnl_address4(struct nl *, uint32_t ifindex, uint32_t ip, uint32_t peer_ip);
+int rtnl_address6(struct nl *, uint32_t ifindex, uint64_t ifid, uint64_t peer_ifid);
+
+struct rtnl_route { struct k_addr dst, gateway; uint8_t prefix_len; bool has_gateway; uint32_t ifindex, metric; };
+
+/* Adds a route of protocol RTNL_PROTOCOL; exclusive: -EEXIST when the destination has one, else ours comes first. */
+int rtnl_route_add(struct nl *, const struct rtnl_route *, bool exclusive);
+/* Deletes only a route of RTNL_PROTOCOL.  -ESRCH: there is none. */
+int rtnl_route_delete(struct nl *, const struct rtnl_route *);
+/* Today's path to a destination, as a host route to it.  -EHOSTUNREACH, -ENETUNREACH; -ELOOP: it is this machine. */
+int rtnl_route_get(struct nl *, const struct k_addr *dst, uint32_t mark, struct rtnl_route *ret);

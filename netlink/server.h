@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The keeper's own state, all of it, and what its files offer each other.  Everything here runs in the main thread. */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keeper.h"
+#include "nl.h"
+#include "pins.h"
+#include "table.h"
+#include "why.h"
+#include "workers.h"
+
+enum { MAX_LISTENERS = 64, MAX_HOOKS = 16, MAX_HOOKS_QUEUED = 4096, MAX_WAITING = 16, LOST_LINKS = 256 };
+
+/* Who asked.  gen: which client it was; ids of different clients must not mix.  id 0 with op 0: nobody (ourselves). */
+struct origin { uint32_t op, id, gen; uint16_t tunnel_id, session_id; };
+
+struct waiting { struct waiting *next; struct origin from; struct k_request *request; };
+
+struct listener { struct k_addr local; int fd; bool parked; };	/* parked: kept only for its tunnels' sake */
+
+struct outgoing;
+struct hook;
+struct verify;
+
+struct keeper_options {
+	const char *runtime_dir, *config_dir;
+	uid_t uid;		/* ktund's */
+	gid_t gid;
+	int notify_fd;		/* -1: none */
+	bool to_syslog;
+	int (*drop)(bool hooks);	/* gives up what is not needed once the socket is open; NULL: keep all */
+};
+
+struct keeper {
+	struct keeper_options opt;
+	int lock, listen, client, signals, checkpoints;
+	uint32_t gen;
+	unsigned n_pending, n_old;	/* requests not answered yet: of this client, of those before */
+	bool greeted;
+	struct outgoing *out, **out_last;
+	unsigned n_out;
+	bool listing;			/* a K_LIST is being answered */
+	struct { struct origin from; unsigned phase; uint32_t at; } list;
+	bool stopping;
+	struct origin stop;		/* op 0: by signal */
+	unsigned stopped_tunnels, stopped_sessions;
+
+	struct table *table;
+	struct workers *workers;
+	struct pins pins;
+	struct listener listener[MAX_LISTENERS];
+	unsigned n_listeners;
+
+	struct session *unlink_first, **unlink_last;	/* waiting for the next batch of links to go */
+	bool unlinking;
+	uint32_t group;
+
+	struct nl nl;			/* look-ups at start only */
+	struct nl_sock *link_notes, *l2tp_notes;
+	uint32_t lost_link[LOST_LINKS];	/* links that went while nobody knew whose they were */
+	unsigned n_lost;
+	bool audit_wanted, auditing;
+	struct verify *verify;		/* notes of deletion to be looked into */
+
+	struct hook *hooks;		/* running */
+	struct hook *hook_first, **hook_last;
+	unsigned n_hooks, n_hooks_queued;
+
+	struct { int64_t second; unsigned lines, dropped; } log;
+};
+
+/* keeper.c */
+/* The process's life: 0 when it ended as it should. */
+int keeper_run(struct keeper_options);
+int64_t now_ms(void);
+void say(struct keeper *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The one answer to a request.  The descriptors stay the caller's; the reply's op, id and ids come from *from. */
+void answer(struct keeper *, const struct origin *from, struct k_reply *, const int *fds, unsigned n_fds);
+void answer_result(struct keeper *, const struct origin *from, int result, const char *why);
+void tell_event(struct keeper *, enum k_event_what, uint16_t tunnel_id, uint16_t session_id);
+
+/* ops.c */
+/* A request that passed check_request().  Takes it to its end or into a queue. */
+void ops_handle(struct keeper *, const struct origin *, const struct k_request *);
+void ops_take_all_down(struct keeper *);
+/* After anything may have moved: starts the next batch of links. */
+void ops_kick(struct keeper *);
+/* Next piece of a K_LIST. */
+void ops_list_more(struct keeper *);
+/* For watch.c: the session's link, session or tunnel vanished. */
+void ops_link_gone(struct keeper *, struct session *);
+
+/* watch.c */
+void watch_start(struct keeper *);
+void watch_link_notes(struct keeper *);
+void watch_l2tp_notes(struct keeper *);
+/* Did this link vanish before it was known? */
+bool watch_was_lost(struct keeper *, uint32_t ifindex);
+/* Milliseconds until watch_tick() wants to run, -1: never. */
+int watch_timeout(const struct keeper *);
+void watch_tick(struct keeper *);
+void watch_stop(struct keeper *);
+
+/* hook.c */
+void hook_request(struct keeper *, const struct origin *, const struct k_request *);
+void hook_open(struct keeper *, const struct origin *, const struct k_request *);
+struct pollfd;
+unsigned hook_poll(const struct keeper *, struct pollfd *);
+void hook_tick(struct keeper *);
+int hook_timeout(const struct keeper *);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire.h"
+
+enum { IDS = 65536, LINK_BUCKETS = 4096 };
+
+struct table {
+	unsigned n_tunnels, n_sessions;
+	uint16_t by_link[LINK_BUCKETS];
+	struct tunnel *tunnel[IDS];		/* pages that no id touches cost nothing */
+	struct session *session[IDS];
+};
+
+struct table *table_new(void)
+{
+	return calloc(1, sizeof(struct table));
+}
+
+void table_free(struct table *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 1; i < IDS; i++)
+		if (t->session[i])
+			table_del_session(t, t->session[i]);
+	for (unsigned i = 1; i < IDS; i++)
+		if (t->tunnel[i])
+			table_del_tunnel(t, t->tunnel[i]);
+	free(t);
+}
+
+struct tunnel *table_tunnel(const struct table *t, uint32_t tunnel_id)
+{
+	return tunnel_id < IDS ? t->tunnel[tunnel_id] : NULL;
+}
+
+struct session *table_session(const struct table *t, uint32_t session_id)
+{
+	return session_id < IDS ? t->session[session_id] : NULL;
+}
+
+struct k_request *request_copy(const struct k_request *r)
+{
+	size_t len = k_request_size(r, sizeof(*r));
+	struct k_request *copy = malloc(len);
+
+	if (copy)
+		memcpy(copy, r, len);
+	return copy;
+}
+
+struct tunnel *table_add_tunnel(struct table *t, const struct k_request *was)
+{
+	struct tunnel *tu = calloc(1, sizeof(*tu));
+
+	if (!tu)
+		return NULL;
+	tu->was = request_copy(was);
+	if (!tu->was) {
+		free(tu);
+		return NULL;
+	}
+	tu->id = was->tunnel_id;
+	tu->fd = -1;
+	t->tunnel[tu->id] = tu;
+	t->n_tunnels++;
+	return tu;
+}
+
+struct session *table_add_session(struct table *t, const struct k_request *was)
+{
+	struct tunnel *tu = t->tunnel[was->tunnel_id];
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->was = request_copy(was);
+	if (!s->was) {
+		free(s);
+		return NULL;
+	}
+	s->id = was->session_id;
+	s->tunnel_id = tu->id;
+	s->in = (struct installed){ .pppox = -1, .channel = -1, .unit_fd = -1 };
+	s->next = tu->first_session;
+	if (s->next)
+		t->session[s->next]->prev = s->id;
+	tu->first_session = s->id;
+	tu->n_sessions++;
+	t->session[s->id] = s;
+	t->n_sessions++;
+	return s;
+}
+
+void table_del_tunnel(struct table *t, struct tunnel *tu)
+{
+	t->tunnel[tu->id] = NULL;
+	t->n_tunnels--;
+	free(tu->was);
+	free(tu);
+}
+
+void table_del_session(struct table *t, struct session *s)
+{
+	struct tunnel *tu = t->tunnel[s->tunnel_id];
+
+	table_set_link(t, s, 0);
+	if (s->prev)
+		t->session[s->prev]->next = s->next;
+	else
+		tu->first_session = s->next;
+	if (s->next)
+		t->session[s->next]->prev = s->prev;
+	tu->n_sessions--;
+	t->session[s->id] = NULL;
+	t->n_sessions--;
+	free(s->was);
+	free(s);
+}
+
+void table_set_link(struct table *t, struct session *s, uint32_t ifindex)
+{
+	uint16_t *at;
+
+	if (s->in.ifindex) {
+		for (at = &t->by_link[s->in.ifindex % LINK_BUCKETS]; *at; at = &t->session[*at]->next_by_link)
+			if (*at == s->id) {
+				*at = s->next_by_link;
+				break;
+			}
+	}
+	s->in.ifindex = ifindex;
+	if (ifindex) {
+		at = &t->by_link[ifindex % LINK_BUCKETS];
+		s->next_by_link = *at;
+		*at = s->id;
+	}
+}
+
+struct session *table_by_link(const struct table *t, uint32_t ifindex)
+{
+	uint16_t id = t->by_link[ifindex % LINK_BUCKETS];
+
+	while (id && t->session[id]->in.ifindex != ifindex)
+		id = t->session[id]->next_by_link;
+	return id ? t->session[id] : NULL;
+}
+
+unsigned table_tunnels(const struct table *t)
+{
+	return t->n_tunnels;
+}
+
+unsigned table_sessions(const struct table *t)
+{
+	return t->n_sessions;
+}
+
+int table_merge_link(struct session *s, const struct k_link *add)
+{
+	unsigned n = s->was->session.link.n_routes;
+	struct k_request whole = { 0 }, *was;
+	struct k_link *l = &whole.session.link;
+
+	if (n + add->n_routes > K_MAX_ROUTES)
+		return -ENOSPC;
+	memcpy(&whole, s->was, k_request_size(s->was, sizeof(*s->was)));
+	l->mtu = add->mtu ? add->mtu : l->mtu;
+	l->mru = add->mru ? add->mru : l->mru;
+	l->up |= add->up;
+	l->ipv4 |= add->ipv4;
+	l->ipv6 |= add->ipv6;
+	l->pin_peer |= add->pin_peer;
+	if (add->ip) {
+		l->ip = add->ip;
+		l->peer_ip = add->peer_ip;
+	}
+	if (add->ifid) {
+		l->ifid = add->ifid;
+		l->peer_ifid = add->peer_ifid;
+	}
+	memcpy(l->route + n, add->route, add->n_routes * sizeof(struct k_route));
+	l->n_routes = (uint16_t)(n + add->n_routes);
+	was = request_copy(&whole);
+	if (!was)
+		return -ENOMEM;
+	free(s->was);
+	s->was = was;
+	return 0;
+}

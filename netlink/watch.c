@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What others do to our objects: links deleted ("ip link del"), tunnels and sessions deleted ("ip l2tp del").
+ * The family "l2tp" tells about all network namespaces and before it is done, so a note is only a reason to look. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <linux/l2tp.h>
+#include <linux/rtnetlink.h>
+#include <netlink/socket.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "l2tp.h"
+#include "rtnl.h"
+#include "server.h"
+
+enum { NOTE_SIZE = 16384, NOTES_RCVBUF = 1 << 20, LOOKS = 3 };
+
+/* Milliseconds after the note: deletion runs in a work queue. */
+static const int look_after_ms[LOOKS] = { 20, 200, 2000 };
+
+struct verify {
+	struct job job;
+	struct verify *next;
+	int64_t at;		/* 0: a thread has it */
+	unsigned looks;
+	uint16_t tunnel_id, session_id;
+	int exists;
+};
+
+/* Only deletions come up: with thousands of links each set-up makes a dozen other notes. */
+static void only_deletions(struct nl_sock *sk)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+}
+
+static void big_buffer(struct nl_sock *sk)
+{
+	int size = NOTES_RCVBUF;
+
+	setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+}
+
+static void listen_l2tp(struct keeper *k)
+{
+	if (k->l2tp_notes || nl_listen(&k->nl, 0, &k->l2tp_notes) < 0)
+		return;
+	big_buffer(k->l2tp_notes);
+}
+
+void watch_start(struct keeper *k)
+{
+	int err = nl_listen(&k->nl, RTNLGRP_LINK, &k->link_notes);
+
+	if (err < 0) {
+		say(k, "no notes about links: %s", strerror(-err));
+	} else {
+		only_deletions(k->link_notes);
+		big_buffer(k->link_notes);
+	}
+	listen_l2tp(k);
+	if (!k->l2tp_notes)
+		say(k, "the kernel has no L2TP yet: load module l2tp_ppp and l2tp_netlink (modprobe -a l2tp_ppp l2tp_netlink)");
+}
+
+void watch_stop(struct keeper *k)
+{
+	nl_socket_free(k->link_notes);
+	nl_socket_free(k->l2tp_notes);
+	k->link_notes = k->l2tp_notes = NULL;
+	while (k->verify) {
+		struct verify *v = k->verify;
+
+		k->verify = v->next;
+		free(v);
+	}
+}
+
+/* Links */
+
+static void link_deleted(struct keeper *k, uint32_t ifindex)
+{
+	struct session *s = table_by_link(k->table, ifindex);
+
+	if (!s)
+		k->lost_link[k->n_lost++ % LOST_LINKS] = ifindex;
+	else if (s->state == OBJECT_UP || s->state == OBJECT_CHANGING)
+		ops_link_gone(k, s);
+}
+
+bool watch_was_lost(struct keeper *k, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < LOST_LINKS; i++)
+		if (ifindex && k->lost_link[i] == ifindex)
+			return true;
+	return false;
+}
+
+void watch_link_notes(struct keeper *k)
+{
+	_Alignas(struct nlmsghdr) char buf[NOTE_SIZE];
+
+	for (;;) {
+		ssize_t n = recv(nl_socket_get_fd(k->link_notes), buf, sizeof(buf), MSG_DONTWAIT);
+		struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf;
+		struct ifinfomsg ifi;
+		size_t len = (size_t)n;
+
+		if (n < 0 && errno == ENOBUFS)
+			k->audit_wanted = true;
+		if (n < 0)
+			return;
+		for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+			if (h->nlmsg_type != RTM_DELLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
+				continue;
+			memcpy(&ifi, nl_payload(h), sizeof(ifi));
+			if (ifi.ifi_family == AF_UNSPEC)
+				link_deleted(k, (uint32_t)ifi.ifi_index);
+		}
+	}
+}
+
+/* Tunnels and sessions */
+
+static bool still_ours(const struct keeper *k, uint32_t tunnel_id, uint32_t session_id)
+{
+	const struct tunnel *t = table_tunnel(k->table, tunnel_id);
+	const struct session *s = session_id ? table_session(k->table, session_id) : NULL;
+
+	if (!t || t->state != OBJECT_UP || t->gone)
+		return false;
+	return !session_id || (s && s->tunnel_id == tunnel_id && s->state != OBJECT_GOING && !s->gone);
+}
+
+static void session_gone(struct keeper *k, struct session *s)
+{
+	s->gone = true;
+	say(k, "session %u of tunnel %u: somebody deleted it in the kernel", s->id, s->tunnel_id);
+	tell_event(k, K_SESSION_GONE, s->tunnel_id, s->id);
+}
+
+static void tunnel_gone(struct keeper *k, struct tunnel *t)
+{
+	t->gone = true;
+	for (uint16_t id = t->first_session; id; id = table_session(k->table, id)->next)
+		table_session(k->table, id)->gone = true;
+	say(k, "tunnel %u: somebody deleted it in the kernel, with its %u sessions", t->id, t->n_sessions);
+	tell_event(k, K_TUNNEL_GONE, t->id, 0);
+}
+
+static void want_look(struct keeper *k, uint32_t tunnel_id, uint32_t session_id)
+{
+	struct verify *v;
+
+	if (!still_ours(k, tunnel_id, session_id))
+		return;
+	for (v = k->verify; v; v = v->next)
+		if (v->tunnel_id == tunnel_id && v->session_id == session_id)
+			return;
+	v = calloc(1, sizeof(*v));
+	if (!v) {
+		k->audit_wanted = true;
+		return;
+	}
+	v->tunnel_id = (uint16_t)tunnel_id;
+	v->session_id = (uint16_t)session_id;
+	v->at = now_ms() + look_after_ms[0];
+	v->next = k->verify;
+	k->verify = v;
+}
+
+void watch_l2tp_notes(struct keeper *k)
+{
+	_Alignas(struct nlmsghdr) char buf[NOTE_SIZE];
+	struct l2tp_note note;
+
+	for (;;) {
+		ssize_t n = recv(nl_socket_get_fd(k->l2tp_notes), buf, sizeof(buf), MSG_DONTWAIT);
+
+		if (n < 0 && errno == ENOBUFS)
+			k->audit_wanted = true;
+		if (n < 0)
+			return;
+		if (!l2tp_note_decode(buf, (uint32_t)n, k->nl.family, &note))
+			continue;
+		if (note.cmd == L2TP_CMD_TUNNEL_DELETE)
+			want_look(k, note.tunnel_id, 0);
+		else if (note.cmd == L2TP_CMD_SESSION_DELETE && note.session_id)
+			want_look(k, note.tunnel_id, note.session_id);
+	}
+}
+
+static void look_run(struct job *j, struct nl *nl)
+{
+	struct verify *v = (struct verify *)j;
+
+	v->exists = v->session_id ? l2tp_session_exists(nl, v->tunnel_id, v->session_id)
+				  : l2tp_tunnel_exists(nl, v->tunnel_id);
+}
+
+static void unlink_verify(struct keeper *k, struct verify *v)
+{
+	struct verify **at = &k->verify;
+
+	while (*at != v)
+		at = &(*at)->next;
+	*at = v->next;
+	free(v);
+}
+
+static void look_done(struct job *j, void *arg)
+{
+	struct verify *v = (struct verify *)j;
+	struct keeper *k = arg;
+
+	if (v->exists == 0 && still_ours(k, v->tunnel_id, v->session_id)) {
+		if (v->session_id)
+			session_gone(k, table_session(k->table, v->session_id));
+		else
+			tunnel_gone(k, table_tunnel(k->table, v->tunnel_id));
+	} else if (v->exists == 1 && ++v->looks < LOOKS) {
+		v->at = now_ms() + look_after_ms[v->looks];
+		return;
+	}
+	unlink_verify(k, v);
+}
+
+/* The audit: our table against the kernel's dumps, when notes were lost */
+
+struct audit {
+	struct job job;
+	int result;
+	bool links;
+	unsigned n[3], room[3];
+	uint64_t *seen[3];	/* links, tunnels, sessions: tunnel_id << 32 | session_id */
+};
+
+static int note_seen(struct audit *a, unsigned which, uint64_t key)
+{
+	if (a->n[which] == a->room[which]) {
+		unsigned room = a->room[which] ? a->room[which] * 2 : 256;
+		uint64_t *more = realloc(a->seen[which], room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		a->seen[which] = more;
+		a->room[which] = room;
+	}
+	a->seen[which][a->n[which]++] = key;
+	return 0;
+}
+
+static int saw_link(uint32_t ifindex, void *arg)
+{
+	return note_seen(arg, 0, ifindex);
+}
+
+static int saw_tunnel(const struct l2tp_note *n, void *arg)
+{
+	return note_seen(arg, 1, n->tunnel_id);
+}
+
+static int saw_session(const struct l2tp_note *n, void *arg)
+{
+	return note_seen(arg, 2, (uint64_t)n->tunnel_id << 32 | n->session_id);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x < y ? -1 : x > y;
+}
+
+static void audit_run(struct job *j, struct nl *nl)
+{
+	struct audit *a = (struct audit *)j;
+
+	a->result = rtnl_link_dump(nl, saw_link, a);
+	if (!a->result)
+		a->result = l2tp_dump(nl, false, saw_tunnel, a);
+	if (!a->result)
+		a->result = l2tp_dump(nl, true, saw_session, a);
+	for (unsigned i = 0; i < 3 && !a->result; i++)
+		if (a->n[i])
+			qsort(a->seen[i], a->n[i], sizeof(uint64_t), compare);
+}
+
+static bool was_seen(const struct audit *a, unsigned which, uint64_t key)
+{
+	return a->n[which] && bsearch(&key, a->seen[which], a->n[which], sizeof(key), compare);
+}
+
+/* What was made after the dump looks missing; the look that is wanted for tunnels and sessions sorts that out.  A link
+ * that came up since is known by nobody before the dump's end, so for links a second look is a second audit. */
+static void audit_done(struct job *j, void *arg)
+{
+	struct audit *a = (struct audit *)j;
+	struct keeper *k = arg;
+
+	k->auditing = false;
+	if (a->result)
+		say(k, "audit: cannot read the kernel's tables: %s", strerror(-a->result));
+	for (unsigned id = 1; id < 65536 && !a->result; id++) {
+		const struct tunnel *t = table_tunnel(k->table, id);
+		struct session *s = table_session(k->table, id);
+
+		if (t && t->state == OBJECT_UP && !was_seen(a, 1, id))
+			want_look(k, id, 0);
+		if (s && s->state == OBJECT_UP && !was_seen(a, 2, (uint64_t)s->tunnel_id << 32 | id))
+			want_look(k, s->tunnel_id, id);
+		if (s && s->state == OBJECT_UP && s->in.ifindex && s->in.audited && !was_seen(a, 0, s->in.ifindex))
+			ops_link_gone(k, s);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		free(a->seen[i]);
+	free(a);
+}
+
+static void audit_begin(struct keeper *k)
+{
+	struct audit *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return;
+	for (unsigned id = 1; id < 65536; id++) {
+		struct session *s = table_session(k->table, id);
+
+		if (s)
+			s->in.audited = s->state == OBJECT_UP;
+	}
+	a->job.run = audit_run;
+	a->job.done = audit_done;
+	k->auditing = true;
+	k->audit_wanted = false;
+	workers_run(k->workers, &a->job);
+}
+
+int watch_timeout(const struct keeper *k)
+{
+	int64_t next = -1, now;
+
+	for (const struct verify *v = k->verify; v; v = v->next)
+		if (v->at && (next < 0 || v->at < next))
+			next = v->at;
+	if (k->audit_wanted && !k->auditing)
+		return 0;
+	if (next < 0)
+		return -1;
+	now = now_ms();
+	return next <= now ? 0 : (int)(next - now);
+}
+
+void watch_tick(struct keeper *k)
+{
+	int64_t now = k->verify ? now_ms() : 0;
+
+	for (struct verify *v = k->verify; v; v = v->next) {
+		if (!v->at || v->at > now)
+			continue;
+		v->at = 0;
+		v->job.run = look_run;
+		v->job.done = look_done;
+		workers_run(k->workers, &v->job);
+	}
+	if (k->audit_wanted && !k->auditing)
+		audit_begin(k);
+	if (!k->l2tp_notes && table_tunnels(k->table))
+		listen_l2tp(k);		/* the module came later */
+}
