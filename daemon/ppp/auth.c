@@ -14,7 +14,7 @@ void auth_start(struct ppp *p, uint8_t authenticator, uint8_t peer)
 	if (peer != PPP_AUTH_NONE)
 		p->auth_peer.state = AUTH_WAIT;
 	if (authenticator > PPP_AUTH_PAP) {
-		p->authenticator.id = (uint8_t)env_u32(p->env);
+		p->authenticator.id = ++p->chap_id;
 		p->env->random(p->env->arg, p->authenticator.challenge, sizeof(p->authenticator.challenge));
 		chap_send_challenge(p);
 	}
@@ -60,7 +60,7 @@ void auth_peer_verdict(struct ppp *p, bool ok, struct span msg)
 	bool before = auth_done(p);
 
 	p->auth_peer.deadline = NEVER;
-	p->auth_peer.responded = false;
+	p->auth_peer.responded = p->auth_peer.old_responded = false;
 	p->auth_peer.state = ok ? AUTH_OK : AUTH_FAILED;
 	if (!ok)
 		ppp_fail(p, PPP_END_AUTH_REFUSED, msg);
@@ -73,7 +73,10 @@ void ppp_auth_verdict(struct ppp *p, ms_t now, bool ok, const uint8_t *reply, co
 	struct authenticator *a = &p->authenticator;
 	struct span text = { (const uint8_t *)msg, msg ? strnlen(msg, 64) : 0 };
 
-	if (a->state != AUTH_CHECK)
+	if (!p->checking)
+		return;
+	p->checking = false;
+	if (a->state != AUTH_CHECK)	/* LCP was renegotiated: it was about somebody else */
 		return;
 	p->now = now;
 	ok = ok && (a->proto != PPP_AUTH_MSCHAPV2 || reply);
@@ -88,6 +91,23 @@ void ppp_auth_verdict(struct ppp *p, ms_t now, bool ok, const uint8_t *reply, co
 	else if (auth_done(p))
 		ppp_auth_over(p);
 	ppp_leave(p);
+}
+
+struct ppp_fx_auth *auth_check(struct ppp *p, uint8_t id, struct span name)
+{
+	struct ppp_fx_auth *fx;
+
+	if (p->authenticator.state != AUTH_WAIT || p->checking ||
+	    !(fx = fx_push(&p->out, PPP_FX_AUTH_CHECK, NULL, sizeof(*fx))))
+		return NULL;
+	p->checking = true;
+	p->authenticator.state = AUTH_CHECK;
+	p->authenticator.deadline = NEVER;
+	fx->proto = p->authenticator.proto;
+	fx->id = id;
+	fx->name_len = (uint8_t)name.n;
+	memcpy(fx->name, name.p, name.n);
+	return fx;
 }
 
 void auth_repeat_reply(struct ppp *p, uint8_t id)

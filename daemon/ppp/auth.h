@@ -11,6 +11,7 @@
 #include "base/pkt.h"
 
 struct ppp;
+struct ppp_fx_auth;
 
 enum auth_state { AUTH_OFF, AUTH_WAIT, AUTH_CHECK, AUTH_OK, AUTH_FAILED };
 
@@ -35,6 +36,8 @@ struct auth_peer {
 	uint8_t challenge[16];		/* MS-CHAPv2: of the Response that is out */
 	uint8_t value_len, value[49];	/* that Response */
 	uint8_t expect[20];		/* what "S=" must say (RFC 2759 8.7) */
+	bool old_responded;		/* the Response before: Challenges may overtake each other */
+	uint8_t old_id, old_expect[20];
 };
 
 /* LCP is Opened with these two protocols (enum ppp_auth; either may be none). */
@@ -51,6 +54,8 @@ void chap_input(struct ppp *, uint8_t code, uint8_t id, const uint8_t *data, siz
 void pap_send_request(struct ppp *);
 void chap_send_challenge(struct ppp *);
 void chap_send_response(struct ppp *);
+/* Asks the owner about the peer, whose name has up to 255 octets; NULL when it is not the time to ask. */
+struct ppp_fx_auth *auth_check(struct ppp *, uint8_t id, struct span name);
 /* Sends ->reply (again). */
 void auth_repeat_reply(struct ppp *, uint8_t id);
 /* Fills ->reply from the owner's verdict. */

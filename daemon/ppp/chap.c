@@ -38,14 +38,8 @@ static void rx_response(struct ppp *p, uint8_t id, struct rd *r)
 		auth_repeat_reply(p, id);
 		return;
 	}
-	if (a->state != AUTH_WAIT || !(fx = fx_push(&p->out, PPP_FX_AUTH_CHECK, NULL, sizeof(*fx))))
+	if (!(fx = auth_check(p, id, name)))
 		return;
-	a->state = AUTH_CHECK;
-	a->deadline = NEVER;
-	fx->proto = a->proto;
-	fx->id = id;
-	fx->name_len = (uint8_t)name.n;
-	memcpy(fx->name, name.p, name.n);
 	fx->challenge_len = sizeof(a->challenge);
 	memcpy(fx->challenge, a->challenge, sizeof(a->challenge));
 	fx->response_len = (uint8_t)value.n;
@@ -129,6 +123,11 @@ static void rx_challenge(struct ppp *p, uint8_t id, struct rd *r)
 		p->dropped++;
 		return;
 	}
+	if (a->responded && id != a->id) {
+		a->old_responded = true;
+		a->old_id = a->id;
+		memcpy(a->old_expect, a->expect, sizeof(a->expect));
+	}
 	if (!v2) {
 		chap_md5_response(a->value, id, (struct span){ p->secret + p->name_len, p->password_len }, value);
 		a->value_len = MD5_LEN;
@@ -145,7 +144,7 @@ static void rx_challenge(struct ppp *p, uint8_t id, struct rd *r)
 }
 
 /* RFC 2759 5: "S=" and 40 digits; what follows is for people. */
-static bool s_is_right(const struct auth_peer *a, struct span msg)
+static bool s_is_right(const uint8_t expect[SHA1_LEN], struct span msg)
 {
 	uint8_t got[SHA1_LEN] = { 0 };
 
@@ -160,7 +159,7 @@ static bool s_is_right(const struct auth_peer *a, struct span msg)
 			return false;
 		got[i / 2] = (uint8_t)(got[i / 2] << 4 | v);
 	}
-	return mem_same(a->expect, got, sizeof(got));
+	return mem_same(expect, got, sizeof(got));
 }
 
 /* The words after "M=", or everything. */
@@ -178,11 +177,13 @@ static void rx_verdict(struct ppp *p, bool ok, uint8_t id, struct rd *r)
 	struct auth_peer *a = &p->auth_peer;
 	struct span msg = rd_rest(r);
 
-	if (!a->responded || id != a->id) {	/* early, late, or not for us */
+	bool now = a->responded && id == a->id, before = a->old_responded && id == a->old_id;
+
+	if (!now && !before) {			/* early, late, or not for us */
 		p->dropped++;
 		return;
 	}
-	if (ok && a->proto == PPP_AUTH_MSCHAPV2 && !s_is_right(a, msg))
+	if (ok && a->proto == PPP_AUTH_MSCHAPV2 && !s_is_right(now ? a->expect : a->old_expect, msg))
 		auth_peer_verdict(p, false, (struct span){ (const uint8_t *)wrong, sizeof(wrong) - 1 });
 	else
 		auth_peer_verdict(p, ok, a->proto == PPP_AUTH_MSCHAPV2 ? words(msg) : msg);

@@ -9,7 +9,7 @@ enum { tld = 1, irc = 2, zrc = 4, scr = 8, sca = 16, scn = 32, str = 64,
        sta = 128, scj = 256, ser = 512, tls = 1024, tlf = 2048, tlu = 4096 };
 
 enum { CP_BAD_MAX = 20 };	/* refusals, ours or the peer's, after which options are not going to be agreed */
-enum { CP_REACK_MAX = 3 };
+enum { CP_REACK_MAX = 6 };
 
 #define A(acts, next) { acts, next, true }
 #define _             { 0, 0, false }	/* '-': cannot happen in this state */
@@ -170,6 +170,7 @@ static void act(void *obj, unsigned action)
 		break;
 	case tlu:
 		cp->bad = cp->renaks = cp->reacks = 0;
+		cp->opened = r->p->now;
 		r->proto->up(r->p);
 		break;
 	case tls:		/* the lower layer is always there while PPP_FX_DOWN has not been said */
@@ -289,10 +290,11 @@ static void rx_conf_req(struct run *r, uint8_t id, struct span options)
 	struct opt_judgement j;
 	struct cp *cp = r->cp;
 
-	/* The Ack of just this request got lost.  4.1 would renegotiate everything, users would notice; with a
-	 * Magic-Number (LCP) it cannot be a peer that has started anew, and a few times cannot be a deadlock. */
-	if (cp->state == CP_OPENED && id == cp->req_id && same_as_last(cp, options) && cp->reacks < CP_REACK_MAX &&
-	    (r->which != CP_LCP || r->p->peer_lcp.magic)) {
+	/* Our Ack got lost.  4.1 would renegotiate everything, and users would notice.  Not for long, nor often, so
+	 * that it is no deadlock with a peer that has started anew; with LCP, its Magic-Number would tell. */
+	if (cp->state == CP_OPENED && same_as_last(cp, options) && cp->reacks < CP_REACK_MAX &&
+	    (r->which == CP_LCP ? r->p->peer_lcp.magic != 0 :
+	     r->p->now - cp->opened <= (CP_REACK_MAX + 1) * conf_restart_ms(r->p))) {
 		cp->reacks++;
 		ppp_tx(r->p, r->proto->proto, CONF_ACK, id, options.p, options.n);
 		return;
@@ -419,7 +421,7 @@ bool cp_input(struct ppp *p, enum cp_which which, uint8_t code, uint8_t id, cons
 	case CODE_REJ:
 		rx_code_rej(&r);
 		return true;
-	default:
+	default:	/* wire value */
 		return false;
 	}
 }

@@ -37,6 +37,7 @@ enum { CP_REQ_MAX = 64 };	/* octets of a Configure-Request that can be acceptabl
 /* Plain data. */
 struct cp {
 	ms_t deadline;			/* Restart timer; NEVER when it is stopped */
+	ms_t opened;			/* since when, in Opened */
 	uint8_t state, restart_count;
 	uint8_t id;			/* of our newest Configure- or Terminate-Request */
 	uint8_t rx_id;			/* of the packet that is being answered */

@@ -221,7 +221,7 @@ static void rx_protocol_reject(struct ppp *p, struct span data)
 		    (p->auth_peer.state == AUTH_WAIT && peer_chap == (proto == PPP_CHAP)))
 			ppp_fail(p, PPP_END_AUTH_REFUSED, (struct span){ NULL, 0 });
 		break;
-	default:
+	default:	/* wire value */
 		break;
 	}
 }
@@ -258,7 +258,7 @@ void lcp_input(struct ppp *p, uint8_t code, uint8_t id, const uint8_t *data, siz
 		break;
 	case TIME_LEFT:
 		break;
-	default:
+	default:	/* wire value */
 		cp_packet(p, CP_LCP, CP_RUC, code, id, s);
 		break;
 	}

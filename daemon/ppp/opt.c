@@ -63,7 +63,7 @@ static uint64_t rd_auth(struct rd *r)
 		switch (rd_u8(r)) {
 		case 5: return PPP_AUTH_CHAP_MD5;
 		case 0x81: return PPP_AUTH_MSCHAPV2;
-		default: return PPP_AUTH_N;
+		default: return PPP_AUTH_N;	/* wire value */
 		}
 	}
 	rd_rest(r);

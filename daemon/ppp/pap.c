@@ -48,14 +48,9 @@ static void rx_request(struct ppp *p, uint8_t id, struct rd *r)
 		return;
 	}
 	a->id = id;			/* of the newest request: the one the verdict answers */
-	if (a->state != AUTH_WAIT || !(fx = fx_push(&p->out, PPP_FX_AUTH_CHECK, NULL, sizeof(*fx))))
+	if (!(fx = auth_check(p, id, name)))
 		return;
-	a->state = AUTH_CHECK;
-	fx->proto = PPP_AUTH_PAP;
-	fx->id = id;
-	fx->name_len = (uint8_t)name.n;
 	fx->password_len = (uint8_t)password.n;
-	memcpy(fx->name, name.p, name.n);
 	memcpy(fx->password, password.p, password.n);
 }
 

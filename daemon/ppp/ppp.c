@@ -257,6 +257,8 @@ void ppp_up(struct ppp *p, ms_t now)
 	memset(p->end_msg, 0, sizeof(p->end_msg));
 	p->heard = p->term_heard = false;
 	p->early = p->idents = 0;
+	p->checking = false;
+	p->chap_id = (uint8_t)env_u32(p->env);
 	p->addrs = (struct ppp_addrs){ 0 };
 	p->auth_deadline = now + auth_ms(p);
 	ppp_set_phase(p, PPP_ESTABLISH);
@@ -369,7 +371,7 @@ void ppp_input(struct ppp *p, ms_t now, uint16_t proto, const void *buf, size_t 
 	case PPP_EAP:
 		auth_input(p, proto, buf, len);
 		break;
-	default:
+	default:	/* wire value */
 		network_input(p, proto, buf, len);
 		break;
 	}

@@ -120,6 +120,8 @@ struct ppp {
 	bool auth_refused;
 	uint8_t loops;			/* Configure-Requests in a row with our own Magic-Number (6.4) */
 
+	uint8_t chap_id;		/* of our newest Challenge; never repeats soon */
+	bool checking;			/* AUTH_CHECK awaits its verdict, even when LCP has gone meanwhile */
 	struct authenticator authenticator;
 	struct auth_peer auth_peer;
 
@@ -153,7 +155,8 @@ void ppp_tick(struct ppp *, ms_t now);
 ms_t ppp_deadline(const struct ppp *);
 
 /* The answer to PPP_FX_AUTH_CHECK.  reply: for MS-CHAPv2 the 20-octet authenticator response when ok; NULL otherwise.
- * msg: for the peer's eyes, may be NULL.  A second or late verdict is ignored. */
+ * msg: for the peer's eyes, may be NULL.  Exactly one for each AUTH_CHECK, even when LCP was renegotiated meanwhile: until
+ * then no other AUTH_CHECK comes, so that no verdict can be taken for another one's.  Others are ignored. */
 void ppp_auth_verdict(struct ppp *, ms_t now, bool ok, const uint8_t *reply, const char *msg);
 /* Giving: the addresses of this link.  Call before or while handling PPP_FX_AUTH_DONE. */
 void ppp_set_addrs(struct ppp *, const struct ppp_addrs *);
