@@ -4,7 +4,6 @@
  * A connection has one call at a time; what follows it waits in the input buffer, so answers keep the order of calls.
  * Handlers, pulls and closed() run only from the loop's callbacks: a vl_ function that a handler or anybody else calls
  * appends to the output, marks the connection and wakes it (kick), and the connection is freed nowhere else. */
-#define _GNU_SOURCE
 #include "io/varlink.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Helpers around the Varlink service that need none of its state: parameters, text, the listening socket. */
-#define _GNU_SOURCE
 #include "io/varlink.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The control socket's server, seen from its clients: framing, order, limits, rights, and what happens to those who do not
  * read, do not write, write rubbish or leave. */
-#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -299,7 +298,8 @@ static void test_pipeline(void **state)
 	memset(pad, 'x', sizeof(pad) - 1);
 	while (got < N) {
 		char msg[700], want[700];
-		int n = snprintf(msg, sizeof(msg), "{\"method\":\"org.test.Echo\",\"parameters\":{\"text\":\"%s\",\"n\":%d}}", pad, sent);
+		int n = snprintf(msg, sizeof(msg), "{\"method\":\"org.test.Echo\",\"parameters\":{\"text\":\"%s\",\"n\":%d}}",
+				 pad, sent);
 
 		if (sent < N && send(fd, msg, (size_t)n + 1, MSG_NOSIGNAL) == n + 1) {
 			sent++;
@@ -372,7 +372,8 @@ static void test_rubbish(void **state)
 	static const char *const bad[] = {
 		"", "hello", "[]", "17", "null", "{", "{}", "{\"method\":7}", "{\"method\":\"org.test.Echo\"}x", "\xff\xfe",
 		"{\"method\":\"org.test.\xc3\x28\"}", "{\"method\":\"a\",\"method\":\"b\"}", "{\"method\":\"a\",\"extra\":1}",
-		"{\"method\":\"a\\u0000b\"}", "{\"method\":\"a\",\"more\":1}", "{\"parameters\":{}}", "{\"method\":\"\xed\xa0\x80\"}",
+		"{\"method\":\"a\\u0000b\"}", "{\"method\":\"a\",\"more\":1}", "{\"parameters\":{}}",
+		"{\"method\":\"\xed\xa0\x80\"}",
 		"{\"method\":\"a\",\"parameters\":{\"n\":1e999}}",
 	};
 	int other = client();
@@ -506,7 +507,7 @@ static void test_stream(void **state)
 	say(fd, "{\"method\":\"org.test.List\",\"parameters\":{\"n\":20000},\"more\":true}");
 	for (int i = 0; i < 100; i++)
 		pump();
-	assert_true(t.n_pulled > 500 && t.n_pulled < 5000);	/* not read yet: only what the socket and one queue hold was made */
+	assert_true(t.n_pulled > 500 && t.n_pulled < 5000);	/* not read yet: made is only what fits */
 	for (int i = N; i > 0; i--) {
 		json_t *got = hear(fd, NULL);
 
@@ -556,7 +557,8 @@ static void test_slow_reader(void **state)
 	for (n = 0; t.kept[0] && n < 100000; n++) {
 		for (int i = 0; i < 2; i++)
 			if (t.kept[i])
-				vl_reply_more(t.kept[i], json_pack("{s:i, s:s}", "event", n, "pad", "0123456789012345678901234567890123456789"));
+				vl_reply_more(t.kept[i], json_pack("{s:i, s:s}", "event", n, "pad",
+					      "0123456789012345678901234567890123456789"));
 		pump();
 		got = hear(good, NULL);
 		assert_int_equal(json_integer_value(json_object_get(json_object_get(got, "parameters"), "event")), n);
@@ -742,7 +744,8 @@ static void test_no_memory(void **state)
 {
 	static const char *const call[] = {
 		ECHO("x"), "{\"method\":\"org.test.Nothing\"}", "{\"method\":\"org.varlink.service.GetInfo\"}", "rubbish",
-		"{\"method\":\"org.test.List\",\"parameters\":{\"n\":3}}", "{\"method\":\"org.test.List\",\"parameters\":{\"n\":3},\"more\":true}",
+		"{\"method\":\"org.test.List\",\"parameters\":{\"n\":3}}",
+		"{\"method\":\"org.test.List\",\"parameters\":{\"n\":3},\"more\":true}",
 	};
 	unsigned dropped = 0, served = 0;
 
@@ -781,7 +784,8 @@ int main(void)
 		T(test_byte_at_a_time), T(test_two_in_one_read), T(test_pipeline), T(test_parameters), T(test_introspection),
 		T(test_oneway), T(test_rubbish), T(test_deep_nesting), T(test_size_limit), T(test_deferred),
 		T(test_leaves_while_waiting), T(test_half_closed_pipeline), T(test_stream), T(test_collected), T(test_slow_reader),
-		T(test_stalled), T(test_too_many_clients), T(test_rights), T(test_listen), T(test_end_of_service), T(test_text), T(test_no_memory),
+		T(test_stalled), T(test_too_many_clients), T(test_rights), T(test_listen),
+		T(test_end_of_service), T(test_text), T(test_no_memory),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
