@@ -122,7 +122,8 @@ void config_free(struct config *);	/* wipes secrets; NULL is fine */
 
 const struct conf_pool *config_pool(const struct config *, const char *name);
 const struct conf_user *config_user(const struct config *, const void *name, size_t len);
-/* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -ENOMEM, -EINVAL: no such peer or no remote_name. */
+/* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -EINVAL: no such peer, or it has no
+ * remote_name; -ENOMEM. */
 int config_set_resolved(struct config *, unsigned peer, const struct addr *addr, unsigned n);
 /* The first peer that admits this address (network order, family) and SCCRQ host name; -1: none.  resolved: see core/resolve. */
 int config_match_peer(const struct config *, const struct addr *from, const char *host_name);

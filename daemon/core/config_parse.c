@@ -94,7 +94,8 @@ static void take_error(cfg_t *cfg, const char *fmt, va_list ap)
 		return;
 	}
 	p->said = true;
-	conf_error(p->ld, (struct conf_pos){ p->pos.file, p->pos.line + (unsigned)cfg->line - 1 }, "%s", text);
+	conf_error(p->ld, (struct conf_pos){ p->pos.file, p->pos.line + (unsigned)cfg->line - 1 }, "%s%s", text,
+		   !strncmp(text, "unexpected token", 16) ? "; is a value missing, or a comma in a list?" : "");
 }
 
 static bool is_list(const struct conf_key *k)
@@ -208,7 +209,7 @@ static void unknown_key(struct conf_parser *p)
 	enum conf_sec s = sec_of(p->section);
 	struct conf_pos pos = { p->pos.file, p->pos.line + p->line - 1 };
 	const char *near = NULL, *home = NULL;
-	unsigned best = strlen(p->name) > 4 ? 3 : 2;
+	unsigned best = strlen(p->name) > 5 ? 3 : 2;
 	char in[40];
 
 	for (unsigned i = 0; i < conf_n_keys + N_NEST; i++) {
@@ -221,8 +222,14 @@ static void unknown_key(struct conf_parser *p)
 			best = d;
 			near = name;
 		}
-		for (unsigned h = SEC_N; !here && !d && !home && h-- > 0; )
-			if (key ? conf_keys[i].in & IN(h) : nest[i - conf_n_keys].in == h)
+		if (here || d || home)
+			continue;
+		if (!key)
+			home = sec_name[nest[i - conf_n_keys].in];
+		else if (conf_keys[i].in & IN(SEC_PROFILE))
+			home = sec_name[SEC_PROFILE];
+		for (unsigned h = SEC_N; !home && h-- > 0; )
+			if (conf_keys[i].in & IN(h))
 				home = sec_name[h];
 	}
 	if (s == SEC_TOP)

@@ -102,9 +102,11 @@ static size_t clean_string(struct conf_loader *ld, const struct file *f, size_t 
 
 	out[(*n)++] = t[i++];
 	for (; t[i] && t[i] != '\n' && t[i] != quote; i++) {
-		if (t[i] == '\\' && quote == '"' && bad_escape(t + i))
+		if (t[i] == '\\' && quote == '"' && bad_escape(t + i)) {
 			mistake(ld, f, line, "bad escape in a string; write \\\\ for a backslash, "
 				"\\ooo or \\xhh (not zero) for an octet");
+			continue;
+		}
 		if (t[i] == '\\' && t[i + 1] && t[i + 1] != '\n')
 			out[(*n)++] = t[i++];
 		else if (t[i] == '$' && quote == '"')	/* libConfuse would ask the environment */
@@ -119,6 +121,8 @@ static size_t clean_string(struct conf_loader *ld, const struct file *f, size_t 
 		mistake(ld, f, line, quote == '"' ? "the string is not closed; a \" is missing" :
 			"the string is not closed; a ' is missing");
 	out[(*n)++] = quote;
+	if (t[i - 1] != quote && t[i - 1] == '}')	/* most likely this section's: say no more than one thing */
+		out[(*n)++] = '}';
 	return i;
 }
 
@@ -153,6 +157,10 @@ static size_t clean(struct conf_loader *ld, const struct file *f, char *out)
 		} else if (ch == '$' && t[i + 1] == '{') {
 			mistake(ld, f, line, "the environment is not consulted; put text with $ in quotes");
 			out[n++] = '_';
+			i += strcspn(t + i, "}\n");
+			i += t[i] == '}';
+		} else if (ch == '*' || (ch == '+' && t[i + 1] != '=')) {	/* libConfuse would pass over them */
+			conf_error(ld, (struct conf_pos){ f->name, line }, "put text with %c in quotes", ch);
 			i++;
 		} else if (ch == ';') {
 			mistake(ld, f, line, "no semicolons here; keys are separated by space or lines");
@@ -379,8 +387,10 @@ static void split(struct conf_loader *ld, const struct file *f, char *text, size
 			if (t.type == '{')
 				whole = skip_braces(ld, f, text, len, &pos, &line, t.line);
 		} else if (t.type == 'w') {
-			at = pos;
-			at_line = line;
+			if (t.line == key.line) {	/* a title, or a value without its = */
+				at = pos;
+				at_line = line;
+			}
 			t = conf_next(text, len, &pos, &line);
 			if (t.type == '{') {
 				whole = skip_braces(ld, f, text, len, &pos, &line, t.line);
