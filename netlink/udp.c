@@ -46,8 +46,6 @@ static int on(int fd, int level, int option)
 /* Socket, address reuse and bind, common to both kinds. */
 static int bound(const struct k_addr *local, uint32_t mark, const char **ret_call)
 {
-	struct sock_filter first[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
-	struct sock_fprog prog = { 1, first };
 	struct sockaddr_storage ss;
 	socklen_t len = to_sockaddr(local, &ss);
 	int err, fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -60,11 +58,6 @@ static int bound(const struct k_addr *local, uint32_t mark, const char **ret_cal
 		goto fail;
 	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0) {
 		*ret_call = "setsockopt(SO_MARK)";
-		goto fail;
-	}
-	/* The program belongs to the group; attached before bind() it is there from the group's first moment. */
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) < 0) {
-		*ret_call = "setsockopt(SO_ATTACH_REUSEPORT_CBPF)";
 		goto fail;
 	}
 	on(fd, SOL_SOCKET, SO_RCVMARK);		/* since 5.19; without it there are no marks to tell */
@@ -84,9 +77,20 @@ fail:
 
 int udp_listen(const struct k_addr *local, const char **ret_call)
 {
-	int size = LISTENER_RCVBUF, fd = bound(local, 0, ret_call);
+	struct sock_filter first[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog prog = { 1, first };
+	int err, size = LISTENER_RCVBUF, fd = bound(local, 0, ret_call);
 
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+	if (fd < 0)
+		return fd;
+	/* After bind(): a socket that has a program of its own cannot join a group.  Tunnels' sockets join this one. */
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)) < 0) {
+		err = -errno;
+		*ret_call = "setsockopt(SO_ATTACH_REUSEPORT_CBPF)";
+		close(fd);
+		return err;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	return fd;
 }

@@ -14,6 +14,7 @@ static const struct remedy { const char *call; int err; const char *text; } reme
 	{ "open(/dev/ppp)",	ENOENT,		 "load module ppp_generic (modprobe ppp_generic)" },
 	{ "open(/dev/ppp)",	ENXIO,		 "load module ppp_generic (modprobe ppp_generic)" },
 	{ "open(/dev/ppp)",	ENODEV,		 "load module ppp_generic (modprobe ppp_generic)" },
+	{ "open(/dev/ppp)",	EACCES,		 "the keeper needs CAP_NET_ADMIN" },
 	{ "netlink l2tp",	ENOENT,		 "load module l2tp_netlink (modprobe l2tp_netlink)" },
 	{ "TUNNEL_CREATE",	EEXIST,		 "the tunnel id is taken (ip l2tp show tunnel)" },
 	{ "connect(AF_PPPOX)",	EEXIST,		 "the session id is taken (ip l2tp show session)" },
@@ -24,7 +25,6 @@ static const struct remedy { const char *call; int err; const char *text; } reme
 	{ NULL,			EMFILE,		 "too few descriptors allowed (LimitNOFILE=)" },
 	{ NULL,			ENFILE,		 "too few descriptors allowed (sysctl fs.file-max)" },
 	{ NULL,			EPERM,		 "the keeper needs CAP_NET_ADMIN" },
-	{ NULL,			EACCES,		 "the keeper needs CAP_NET_ADMIN" },
 };
 
 int why_fail(char *why, int err, const char *call, const char *words)
