@@ -28,7 +28,7 @@ struct conf_listen { struct addr addr; struct conf_pos pos; };	/* port default 1
 
 struct conf_pool {
 	char *name;
-	struct conf_range *range; unsigned n_ranges;		/* ascending, disjoint; without any local-address */
+	struct conf_range *range; unsigned n_ranges;		/* ascending, disjoint; without any local-address or user's */
 	struct conf_pos pos;
 };
 

@@ -219,7 +219,7 @@ static void check_overlap(struct conf_loader *ld)
 	free(all);
 }
 
-/* No pool gives away an address that is ours. */
+/* No pool gives away an address that is ours, or kept for a user. */
 static void exclude(struct conf_loader *ld, uint32_t net_order)
 {
 	uint32_t ip = ntohl(net_order);
@@ -398,6 +398,8 @@ void conf_check(struct conf_loader *ld)
 		for (unsigned j = 0; j < c->tunnel[i].n_sessions; j++)
 			check_session(ld, &c->tunnel[i], &c->tunnel[i].session[j]);
 	}
+	for (unsigned i = 0; i < c->n_users; i++)
+		exclude(ld, c->user[i].address);
 	for (unsigned i = 0; i < c->n_peers; i++)
 		exclude(ld, c->peer[i].policy.local_address);
 	for (unsigned i = 0; i < c->n_tunnels; i++)

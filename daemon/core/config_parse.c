@@ -375,6 +375,8 @@ static void harvest_root(struct conf_parser *p)
 				top->val->line += p->pos.line - 1;
 				top->val->key = key_of(SEC_TOP, o->name);
 				top->val->first_line = 0;
+			} else {
+				ld->oom = true;
 			}
 			cfg_free_value(o);
 			o->def.number = 0;

@@ -275,7 +275,8 @@ static void design_example(void)
 		t->session[0].policy.ppp.take && !strcmp(t->session[0].user, "bob") && !strcmp(t->session[0].password, "builder") &&
 		t->redial_min_ms == 1000 && t->redial_max_ms == 60000, "its tunnel dials and takes an address", NULL);
 	verdict(config_user(c, "alice", 5) && config_user(c, "carol", 5) && !config_user(c, "caro", 4) &&
-		!config_user(c, "carolx", 6) && !config_user(c, "carol\0", 6) && !config_user(c, "", 0), "users are found by their exact name", NULL);
+		!config_user(c, "carolx", 6) && !config_user(c, "carol\0", 6) && !config_user(c, "", 0),
+		"users are found by their exact name", NULL);
 	verdict(config_pool(c, "staff") && !config_pool(c, "staf") && !config_pool(c, NULL), "pools are found", NULL);
 out:
 	config_free(c);
@@ -461,7 +462,8 @@ static void man(void)
 static void differences(void)
 {
 	static const char was[] = "listen \"192.0.2.1\" { }\npool \"p\" { range = \"10.0.0.2-10.0.0.9\" }\n"
-		"user \"a\" { password = \"1\" }\nuser \"b\" { password = \"2\" }\npeer \"x\" { address = \"0.0.0.0/0\" local-address = \"10.0.0.1\" pool = \"p\" }\n"
+		"user \"a\" { password = \"1\" }\nuser \"b\" { password = \"2\" }\n"
+		"peer \"x\" { address = \"0.0.0.0/0\" local-address = \"10.0.0.1\" pool = \"p\" }\n"
 		"tunnel \"t\" { remote = \"192.0.2.9\" authentication = \"none\""
 		" session \"s\" { } session \"gone\" { } }\n";
 	static const char is[] = "log-level = debug\nlisten \"192.0.2.1\" { port = 1702 }\n"
