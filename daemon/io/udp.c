@@ -178,6 +178,17 @@ int udp_source(const struct endpoint *peer, struct endpoint *ret_local)
 	return 0;
 }
 
+uint16_t udp_port(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint e = { 0 };
+
+	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+		from_sockaddr(&e, &ss);
+	return e.port;
+}
+
 const char *endpoint_text(const struct endpoint *e, char *buf, size_t size)
 {
 	char name[IF_NAMESIZE];
@@ -197,5 +208,12 @@ const char *endpoint_port_text(const struct endpoint *e, char *buf, size_t size)
 
 	endpoint_text(e, a, sizeof(a));
 	snprintf(buf, size, e->family == 6 ? "[%s]:%u" : "%s:%u", a, e->port);
+	return buf;
+}
+
+const char *ipv4_text(uint32_t addr, char buf[16])
+{
+	if (!inet_ntop(AF_INET, &addr, buf, 16))
+		buf[0] = 0;
 	return buf;
 }

@@ -33,7 +33,13 @@ int udp_send(int fd, const struct endpoint *local, const struct endpoint *peer, 
 /* Which local address the kernel would send from to reach peer (a route look-up); -errno: none. */
 int udp_source(const struct endpoint *peer, struct endpoint *ret_local);
 
+/* The port that fd is bound to, in host order; 0: none. */
+uint16_t udp_port(int fd);
+
 /* "192.0.2.1" or "2001:db8::1" (with %eth0 when scoped) into buf; returns buf. */
 const char *endpoint_text(const struct endpoint *, char *buf, size_t size);
 /* "192.0.2.1:1701", "[2001:db8::1]:1701". */
 const char *endpoint_port_text(const struct endpoint *, char *buf, size_t size);
+
+/* An IPv4 address in network order into buf[16]; returns buf. */
+const char *ipv4_text(uint32_t addr, char buf[16]);

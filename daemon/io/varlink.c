@@ -24,6 +24,7 @@ enum {
 	OUT_LOW = 65536,		/* above it nothing more is produced for this client */
 	TURN_MAX = 32,			/* calls and pulls of one client in one loop turn */
 	GROUPS_MAX = 1024,
+	HALF_CLOSED_S = 1,
 };
 
 struct buf { char *p; size_t start, len, cap; };	/* octets start..start+len are live */
@@ -122,12 +123,17 @@ static void note(const struct vl_conn *c, const char *what)
 	c->vl->s.note(c->vl->s.arg, text);
 }
 
+static void wake(struct vl_conn *c, double after_s)
+{
+	ev_timer_stop(c->vl->loop, &c->again);
+	ev_timer_set(&c->again, after_s, 0.);
+	ev_timer_start(c->vl->loop, &c->again);
+}
+
 static void kick(struct vl_conn *c)
 {
-	if (c->busy || ev_is_active(&c->again))
-		return;
-	ev_timer_set(&c->again, 0., 0.);
-	ev_timer_start(c->vl->loop, &c->again);
+	if (!c->busy)
+		wake(c, 0.);
 }
 
 static void conn_kill(struct vl_conn *c, const char *why)
@@ -431,7 +437,7 @@ static bool conn_next(struct vl_conn *c)
 	char *text, *nul;
 	size_t n;
 
-	if (c->closing)
+	if (c->closing || !c->in.len)
 		return false;
 	text = c->in.p + c->in.start;
 	nul = c->in.len > c->scanned ? memchr(text + c->scanned, 0, c->in.len - c->scanned) : NULL;
@@ -559,7 +565,9 @@ static void conn_run(struct vl_conn *c, int revents)
 		return;
 	}
 	if (again || (c->out.len < OUT_LOW && c->call && c->call->pull))
-		kick(c);
+		wake(c, 0.);
+	else if (c->eof && c->call)
+		wake(c, HALF_CLOSED_S);		/* nothing else would tell that it closed the other half */
 	want = (!c->eof && !c->closing && c->in.len < IN_MAX ? EV_READ : 0) | (c->out.len ? EV_WRITE : 0);
 	if (want != (c->io.events & (EV_READ | EV_WRITE)) || !ev_is_active(&c->io)) {
 		ev_io_stop(loop, &c->io);

@@ -480,3 +480,12 @@ unsigned ho_count(const struct halfopen *h)
 {
 	return h->count;
 }
+
+unsigned ho_count_policy(const struct halfopen *h, uint16_t policy)
+{
+	unsigned n = 0;
+
+	for (int32_t i = h->oldest; i != NONE; i = at(h, i)->age_next)
+		n += at(h, i)->policy == policy && at(h, i)->peer_tunnel_id;
+	return n;
+}

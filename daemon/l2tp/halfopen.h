@@ -85,3 +85,5 @@ const struct ho_entry *ho_find(const struct halfopen *, uint16_t tunnel_id);
 unsigned ho_expire(struct halfopen *, ms_t now, uint16_t *ids, unsigned n);
 ms_t ho_deadline(const struct halfopen *);
 unsigned ho_count(const struct halfopen *);
+/* How many of them the policy with this number admitted; looks at all. */
+unsigned ho_count_policy(const struct halfopen *, uint16_t policy);

@@ -123,7 +123,7 @@ static void release(struct ids *s, ms_t now)
 	}
 }
 
-uint16_t ids_take(struct ids *s, ms_t now)
+uint16_t ids_pick(struct ids *s, ms_t now)
 {
 	uint16_t id = 0;
 
@@ -137,8 +137,17 @@ uint16_t ids_take(struct ids *s, ms_t now)
 	}
 	while (!id || s->slot[find(s, id)] == id)	/* nearly all are taken */
 		id++;
-	insert(s, id);
-	s->used++;
+	return id;
+}
+
+uint16_t ids_take(struct ids *s, ms_t now)
+{
+	uint16_t id = ids_pick(s, now);
+
+	if (id) {
+		insert(s, id);
+		s->used++;
+	}
 	return id;
 }
 

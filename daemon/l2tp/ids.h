@@ -16,6 +16,8 @@ struct ids *ids_new(const struct env *env, ms_t quarantine);
 void ids_free(struct ids *);
 /* A fresh id, or 0 when none is free.  O(1) on average. */
 uint16_t ids_take(struct ids *, ms_t now);
+/* A free id at random that is not taken yet (0: none): for when only ids_claim will tell whether it is used. */
+uint16_t ids_pick(struct ids *, ms_t now);
 /* Marks one id as used (adopted from an earlier life); false when it was. */
 bool ids_claim(struct ids *, uint16_t id);
 /* Gives an id back into quarantine. */

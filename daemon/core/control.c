@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/event.h"
+#include "core/kernel.h"
+#include "core/reload.h"
+#include "core/show.h"
+#include "io/varlink.h"
+
+static const char idl[] =
+#include "org.ktund.varlink.inc"
+;
+
+enum { STOP_MS = 15000 };
+
+static void refused(struct vl_call *call, const char *why)
+{
+	vl_error(call, "org.ktund.Refused", json_pack("{s:s}", "reason", why));
+}
+
+static void not_found(struct vl_call *call, const char *kind, const char *name)
+{
+	vl_error(call, "org.ktund.NotFound", json_pack("{s:s, s:o}", "kind", kind, "name", vl_text(name, strlen(name))));
+}
+
+/* Long lists go out one element a message, by id, whatever comes and goes meanwhile. */
+
+struct walk {
+	unsigned id;
+	char tunnel[64], user[256];
+};
+
+static struct walk *walk_new(void)
+{
+	return calloc(1, sizeof(struct walk));
+}
+
+static void next_tunnel(void *arg, struct vl_call *call, void *cursor)
+{
+	struct ctx *ctx = arg;
+	struct walk *w = cursor;
+
+	while (++w->id < MAX_ID)
+		if (ctx->tunnel[w->id]) {
+			(void)vl_reply_more(call, json_pack("{s:[o]}", "tunnels", show_tunnel(ctx->tunnel[w->id])));
+			return;
+		}
+	vl_reply(call, json_pack("{s:[]}", "tunnels"));
+}
+
+static void show_tunnels(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	struct walk *w = vl_params(call, params, NULL, 0) ? walk_new() : NULL;
+
+	if (!w)
+		return;
+	for (const struct dial *d = ctx->dials; d; d = d->next)
+		if (!d->tunnel && !d->removed)
+			(void)vl_reply_more(call, json_pack("{s:[o]}", "tunnels", show_dial(d)));
+	vl_pull(call, next_tunnel, w);
+}
+
+static bool tunnel_fits(const struct session *s, const char *name)
+{
+	char *end;
+	unsigned long id = strtoul(name, &end, 10);
+
+	return !*name || !strcmp(tunnel_name(s->tunnel), name) || (!*end && id == s->tunnel->id);
+}
+
+static void next_session(void *arg, struct vl_call *call, void *cursor)
+{
+	struct ctx *ctx = arg;
+	struct walk *w = cursor;
+
+	while (++w->id < MAX_ID) {
+		const struct session *s = ctx->session[w->id];
+
+		if (!s || !tunnel_fits(s, w->tunnel) || (*w->user && (!s->user || strcmp(s->user, w->user))))
+			continue;
+		(void)vl_reply_more(call, json_pack("{s:[o]}", "sessions", show_session(s)));
+		return;
+	}
+	vl_reply(call, json_pack("{s:[]}", "sessions"));
+}
+
+struct waiting { struct vl_call *call; struct walk *walk; int64_t id; };
+
+static void left(void *arg, struct vl_call *call, void *data)
+{
+	struct waiting *w = data;
+
+	(void)arg;
+	(void)call;
+	w->call = NULL;				/* the counters may come; nobody reads them */
+}
+
+static void counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	struct waiting *w = arg;
+	struct session *s = w->id > 0 && w->id < MAX_ID ? ctx->session[w->id] : NULL;
+	char name[24];
+
+	(void)r;
+	if (w->call && w->walk) {
+		vl_pull(w->call, next_session, w->walk);
+		w->walk = NULL;
+	} else if (w->call && s) {
+		vl_reply(w->call, json_pack("{s:o}", "session", show_session(s)));
+	} else if (w->call) {
+		snprintf(name, sizeof(name), "%lld", (long long)w->id);
+		not_found(w->call, "session", name);
+	}
+	free(w->walk);
+	free(w);
+}
+
+/* Both want fresh counters: the keeper is asked first. */
+static void with_counters(struct ctx *ctx, struct vl_call *call, struct walk *walk, int64_t id)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+	struct k_request rq = { .op = K_STATS, .session_id = (uint16_t)id,
+				.tunnel_id = id && ctx->session[id] ? ctx->session[id]->tunnel->id : 0 };
+
+	if (!w) {
+		free(walk);
+		vl_reply(call, NULL);
+		return;
+	}
+	*w = (struct waiting){ .call = call, .walk = walk, .id = id };
+	vl_call_keep(call, w, left);
+	if (!kernel_ask(ctx, &rq, counters_came, w))
+		counters_came(ctx, w, NULL);	/* without a keeper: as last known */
+}
+
+static void show_sessions(void *arg, struct vl_call *call, json_t *params)
+{
+	const char *tunnel = "", *user = "";
+	struct vl_param p[] = { { "tunnel", 's', false, &tunnel }, { "user", 's', false, &user } };
+	struct walk *w;
+
+	if (!vl_params(call, params, p, 2))
+		return;
+	w = walk_new();
+	if (!w) {
+		vl_reply(call, NULL);
+		return;
+	}
+	snprintf(w->tunnel, sizeof(w->tunnel), "%s", tunnel);
+	snprintf(w->user, sizeof(w->user), "%s", user);
+	with_counters(arg, call, w, 0);
+}
+
+static void show_one_session(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	int64_t id = 0;
+	struct vl_param p[] = { { "session_id", 'i', true, &id } };
+	char name[24];
+
+	if (!vl_params(call, params, p, 1))
+		return;
+	if (id > 0 && id < MAX_ID && ctx->session[id]) {
+		with_counters(ctx, call, NULL, id);
+		return;
+	}
+	snprintf(name, sizeof(name), "%lld", (long long)id);
+	not_found(call, "session", name);
+}
+
+static void show_peers(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	json_t *list = json_array();
+
+	(void)params;
+	for (unsigned i = 0; i < ctx->conf->n_peers; i++)
+		json_array_append_new(list, show_peer(ctx, &ctx->conf->peer[i]));
+	vl_reply(call, json_pack("{s:o}", "peers", list));
+}
+
+static void pools(void *arg, struct vl_call *call, json_t *params)
+{
+	(void)params;
+	vl_reply(call, json_pack("{s:o}", "pools", show_pools(arg)));
+}
+
+static void stats(void *arg, struct vl_call *call, json_t *params)
+{
+	(void)params;
+	vl_reply(call, json_pack("{s:o}", "stats", show_stats(arg)));
+}
+
+/* `ktun up tunnel` answers when it is up or has failed. */
+
+struct up_wait { struct up_wait *next; struct vl_call *call; char name[]; };
+
+static void up_left(void *arg, struct vl_call *call, void *data)
+{
+	struct ctx *ctx = arg;
+
+	(void)call;
+	for (struct up_wait **at = &ctx->up_waits; *at; at = &(*at)->next)
+		if (*at == data) {
+			*at = (*at)->next;
+			free(data);
+			return;
+		}
+}
+
+void control_dial_news(struct ctx *ctx, const char *tunnel, bool up, const char *why)
+{
+	for (struct up_wait **at = &ctx->up_waits, *w; (w = *at);) {
+		if (strcmp(w->name, tunnel)) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		if (up)
+			vl_reply_empty(w->call);
+		else
+			refused(w->call, why);
+		free(w);
+	}
+}
+
+static struct dial *named_dial(struct ctx *ctx, struct vl_call *call, json_t *params)
+{
+	const char *name = NULL;
+	struct vl_param p[] = { { "name", 's', true, &name } };
+	struct dial *d;
+
+	if (!vl_params(call, params, p, 1))
+		return NULL;
+	d = dial_find(ctx, name);
+	if (!d)
+		not_found(call, "tunnel", name);
+	return d;
+}
+
+static void tunnel_up(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	struct dial *d = named_dial(ctx, call, params);
+	struct up_wait *w;
+	size_t n;
+
+	if (!d)
+		return;
+	if (d->tunnel && d->tunnel->up_since && !d->tunnel->down) {
+		refused(call, "it is up already");
+		return;
+	}
+	n = strlen(d->as->name);
+	w = calloc(1, sizeof(*w) + n + 1);
+	if (!w) {
+		vl_reply(call, NULL);
+		return;
+	}
+	memcpy(w->name, d->as->name, n);
+	w->call = call;
+	w->next = ctx->up_waits;
+	ctx->up_waits = w;
+	vl_call_keep(call, w, up_left);
+	(void)dial_up(d);			/* -EALREADY: on its way; the news will come */
+}
+
+static void tunnel_down(void *arg, struct vl_call *call, json_t *params)
+{
+	struct dial *d = named_dial(arg, call, params);
+
+	if (!d)
+		return;
+	if (dial_down(d, "by the operator"))
+		refused(call, "it is down already");
+	else
+		vl_reply_empty(call);
+}
+
+static void disconnect_session(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	const char *reason = "by the operator";
+	int64_t id = 0;
+	struct vl_param p[] = { { "session_id", 'i', true, &id }, { "reason", 's', false, &reason } };
+	char name[24];
+
+	if (!vl_params(call, params, p, 2))
+		return;
+	if (id <= 0 || id >= MAX_ID || !ctx->session[id] || ctx->session[id]->ending) {
+		snprintf(name, sizeof(name), "%lld", (long long)id);
+		not_found(call, "session", name);
+		return;
+	}
+	session_hangup(ctx->session[id], reason);
+	vl_reply_empty(call);
+}
+
+static void disconnect_user(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	const char *user = NULL;
+	struct vl_param p[] = { { "user", 's', true, &user } };
+	int count = 0;
+
+	if (!vl_params(call, params, p, 1))
+		return;
+	for (unsigned id = 1; id < MAX_ID; id++) {
+		struct session *s = ctx->session[id];
+
+		if (!s || s->ending || !s->user || strcmp(s->user, user))
+			continue;
+		session_hangup(s, "by the operator");
+		count++;
+	}
+	vl_reply(call, json_pack("{s:i}", "count", count));
+}
+
+static const char *const action_name[] = { "kept", "added", "changed", "removed" };
+static const char *const what_name[] = { "global", "listener", "pool", "user", "peer", "tunnel", "session" };
+
+static json_t *plan_json(const struct conf_plan *plan)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct conf_item *item = &plan->item[i];
+
+		if (item->kind != CONF_UNCHANGED)
+			json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "action", action_name[item->kind], "kind",
+				what_name[item->what], "name", vl_text(item->name, strlen(item->name)), "text",
+				vl_text(item->text, strlen(item->text))));
+	}
+	return list;
+}
+
+static void do_reload(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	struct conf_plan plan = { 0 };
+	bool dry = false;
+	struct vl_param p[] = { { "dry_run", 'b', false, &dry } };
+	char *errors = NULL;
+	json_t *list;
+	int err;
+
+	if (!vl_params(call, params, p, 1))
+		return;
+	err = reload(ctx, dry, &plan, &errors);
+	if (!err) {
+		vl_reply(call, json_pack("{s:o}", "changes", plan_json(&plan)));
+		conf_plan_done(&plan);
+		return;
+	}
+	list = json_array();
+	for (char *line = errors ? strtok(errors, "\n") : NULL; line; line = strtok(NULL, "\n"))
+		json_array_append_new(list, vl_text(line, strlen(line)));
+	if (!json_array_size(list))
+		json_array_append_new(list, json_sprintf("%s: %s", ctx->config_file, strerror(-err)));
+	log_line(&ctx->log, LOG_WARNING, "reload: the configuration has mistakes; nothing was changed");
+	vl_error(call, "org.ktund.InvalidConfig", json_pack("{s:o}", "errors", list));
+	free(errors);
+}
+
+static void monitor(void *arg, struct vl_call *call, json_t *params)
+{
+	(void)params;
+	event_subscribe(arg, call);
+}
+
+/* The end of everything. */
+
+struct stopping { struct timer timer; unsigned tunnels, sessions;
+		  void (*done)(struct ctx *, void *, unsigned, unsigned); void *arg; };
+
+static void stopped(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	struct stopping *st = arg;
+
+	(void)r;
+	timer_stop(&ctx->loop, &st->timer);
+	log_line(&ctx->log, LOG_NOTICE, "stopped: %u tunnels and %u sessions were ended", st->tunnels, st->sessions);
+	if (st->done)
+		st->done(ctx, st->arg, st->tunnels, st->sessions);
+	free(st);
+	ctx->stop = NULL;
+	loop_stop(&ctx->loop);
+}
+
+/* All peers have acknowledged, or have had their time: now the kernel's part. */
+static void stop_check(struct timer *timer, void *arg)
+{
+	struct ctx *ctx = arg;
+	struct stopping *st = ctx->stop;
+	struct k_request rq = { .op = K_STOP };
+
+	(void)timer;
+	if (ctx->n_tunnels && ctx->loop.now < ctx->stop_by) {
+		timer_set(&ctx->loop, &st->timer, ctx->loop.now + 20);
+		return;
+	}
+	if (!kernel_ask(ctx, &rq, stopped, st))
+		stopped(ctx, st, NULL);
+}
+
+void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned, unsigned), void *arg)
+{
+	struct stopping *st = calloc(1, sizeof(*st));
+
+	if (ctx->stopping || !st) {
+		free(st);
+		return;
+	}
+	*st = (struct stopping){ .tunnels = ctx->n_tunnels, .sessions = ctx->n_sessions, .done = done, .arg = arg };
+	ctx->stopping = true;
+	ctx->stop = st;
+	ctx->stop_by = ctx->loop.now + STOP_MS;
+	log_line(&ctx->log, LOG_NOTICE, "stopping: ending %u tunnels with %u sessions", st->tunnels, st->sessions);
+	for (struct dial *d = ctx->dials; d; d = d->next)
+		(void)dial_down(d, "shutting down");
+	for (unsigned id = 1; id < MAX_ID; id++)
+		if (ctx->tunnel[id])
+			tunnel_close(ctx->tunnel[id], 6, 0, "shutting down");
+	timer_init(&st->timer, stop_check, ctx);
+	timer_set(&ctx->loop, &st->timer, ctx->loop.now);
+}
+
+static void shut_down_reply(struct ctx *ctx, void *arg, unsigned tunnels, unsigned sessions)
+{
+	(void)arg;
+	if (ctx->stop_call)
+		vl_reply(ctx->stop_call, json_pack("{s:i, s:i}", "tunnels", (int)tunnels, "sessions", (int)sessions));
+}
+
+static void stop_left(void *arg, struct vl_call *call, void *data)
+{
+	struct ctx *ctx = arg;
+
+	(void)call;
+	(void)data;
+	ctx->stop_call = NULL;
+}
+
+static void do_shutdown(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+
+	(void)params;
+	if (ctx->stopping) {
+		refused(call, "it is under way");
+		return;
+	}
+	ctx->stop_call = call;
+	vl_call_keep(call, NULL, stop_left);
+	shutdown_start(ctx, shut_down_reply, NULL);
+}
+
+static void set_log_level(void *arg, struct vl_call *call, json_t *params)
+{
+	struct ctx *ctx = arg;
+	const char *level = NULL;
+	struct vl_param p[] = { { "level", 's', true, &level } };
+
+	if (!vl_params(call, params, p, 1))
+		return;
+	if (log_level(level) < 0) {
+		refused(call, "no such level: emerg, alert, crit, err, warning, notice, info or debug");
+		return;
+	}
+	ctx->log.level = log_level(level);
+	vl_reply_empty(call);
+}
+
+static void version(void *arg, struct vl_call *call, json_t *params)
+{
+	(void)arg;
+	(void)params;
+	vl_reply(call, json_pack("{s:s}", "version", KTUND_VERSION));
+}
+
+static void note(void *arg, const char *text)
+{
+	struct ctx *ctx = arg;
+
+	log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "control socket: %s", text);
+}
+
+static const struct vl_method methods[] = {
+	{ "org.ktund.ShowTunnels", show_tunnels, false, false },
+	{ "org.ktund.ShowSessions", show_sessions, false, false },
+	{ "org.ktund.ShowSession", show_one_session, false, false },
+	{ "org.ktund.ShowPeers", show_peers, false, false },
+	{ "org.ktund.ShowPools", pools, false, false },
+	{ "org.ktund.ShowStats", stats, false, false },
+	{ "org.ktund.TunnelUp", tunnel_up, true, false },
+	{ "org.ktund.TunnelDown", tunnel_down, true, false },
+	{ "org.ktund.DisconnectSession", disconnect_session, true, false },
+	{ "org.ktund.DisconnectUser", disconnect_user, true, false },
+	{ "org.ktund.Reload", do_reload, true, false },
+	{ "org.ktund.Monitor", monitor, false, true },
+	{ "org.ktund.Shutdown", do_shutdown, true, false },
+	{ "org.ktund.SetLogLevel", set_log_level, true, false },
+	{ "org.ktund.Version", version, false, false },
+	{ NULL, NULL, false, false },
+};
+
+int control_start(struct ctx *ctx)
+{
+	struct vl_service service = { .interface = "org.ktund", .description = idl, .vendor = "ktund", .product = "ktund",
+				      .version = KTUND_VERSION, .url = "", .method = methods, .arg = ctx, .note = note };
+	char path[200];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/control", ctx->runtime_dir);
+	fd = vl_listen(path, 0660, ctx->control_gid);
+	if (fd < 0)
+		return fd;
+	ctx->service = service;
+	ctx->control = vl_new(ctx->loop.ev, fd, &ctx->service);
+	return ctx->control ? 0 : -ENOMEM;
+}
+
+void control_stop(struct ctx *ctx)
+{
+	vl_free(ctx->control);
+	ctx->control = NULL;
+	for (struct up_wait *w; (w = ctx->up_waits);) {
+		ctx->up_waits = w->next;
+		free(w);
+	}
+}

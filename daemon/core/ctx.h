@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything mutable of ktund, in one screen.  One struct ctx, made in main(). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/env.h"
+#include "core/config.h"
+#include "io/log.h"
+#include "io/loop.h"
+#include "io/udp.h"
+#include "io/varlink.h"
+#include "l2tp/cc.h"
+#include "l2tp/halfopen.h"
+#include "l2tp/ids.h"
+#include "netlink/client.h"
+#include "ppp/ppp.h"
+
+#define KTUND_VERSION "0.1"
+
+enum { MAX_ID = 65536, ID_QUARANTINE_MS = 60000 };
+
+/* Counters of `ktun show stats`; the names there are these words. */
+#define COUNTERS(X) \
+	X(rx_datagrams) X(tx_datagrams) X(rx_malformed) X(rx_unknown_tunnel) X(rx_unknown_session) X(rx_wrong_source) \
+	X(sccrq) X(sccrq_no_peer) X(sccrq_rate_limited) X(sccrq_half_open_limited) X(sccrq_dropped) X(auth_tunnel_failed) \
+	X(tunnels_opened) X(tunnels_closed) X(sessions_opened) X(sessions_closed) X(calls_refused) \
+	X(auth_ok) X(auth_failed) X(ppp_tx_lost) X(kernel_failures) X(kernel_vanished) X(keeper_lost) X(dials) X(dial_failures) \
+	X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors)
+
+struct counters {
+#define X(name) uint64_t name;
+	COUNTERS(X)
+#undef X
+};
+
+/* One log line a topic may repeat only so often (io/log.h). */
+enum topic { T_ACCEPT, T_REFUSE, T_AUTH, T_PROTOCOL, T_STATE, T_SEND, T_KERNEL, T_HOOK, T_N };
+
+struct listener;
+struct tunnel;
+struct session;
+struct dial;
+struct pools;
+struct sources;
+struct peer_stat;
+struct user_stat;
+struct event_bus;
+struct resolver;
+struct name_query;
+struct up_wait;
+struct stopping;
+
+struct ctx {
+	struct loop loop;
+	struct log log;
+	struct log_limit limit[T_N];
+	struct env env;
+	struct counters count;
+	const char *config_file, *config_dir, *runtime_dir, *user;
+	int64_t started;
+	bool stopping;				/* `ktun shutdown` or --stop-keeper is under way */
+
+	struct config *conf;			/* the present one; sessions keep older ones alive (core/policy.h) */
+	uint32_t conf_gen;
+	struct pools *pools;
+	struct peer_stat *peers;		/* uthash by name; survives reloads */
+	struct user_stat *users;		/* uthash: sessions by user name */
+	struct sources *sources;		/* admission by source address */
+
+	struct keeper_client *keeper;		/* NULL while there is none */
+	ev_io keeper_rx, keeper_tx;
+	struct timer keeper_retry;
+	pid_t keeper_pid;			/* of the one that answered */
+	bool keeper_ready;			/* K_HELLO was answered */
+	bool may_spawn;				/* we started one, and do so again */
+	pid_t spawned;
+	ms_t spawn_wait;
+	struct kernel_wait *waits;		/* requests whose completion somebody waits for by id */
+	uint32_t last_id, last_serial;		/* of requests to the keeper; Call Serial Number */
+
+	struct listener *listeners;
+	struct udp_rx *rx;
+	struct halfopen *half_open;
+	struct timer half_open_timer, stats_timer;
+	unsigned n_idle_watched;		/* sessions with an idle timeout */
+	struct ids *tunnel_ids, *session_ids;
+	struct tunnel **tunnel;			/* [MAX_ID], by our tunnel id */
+	struct session **session;		/* [MAX_ID], by our session id */
+	unsigned n_tunnels, n_sessions;
+	struct tunnel *free_tunnels;		/* done with, freed at the end of the turn */
+	struct session *free_sessions;
+	struct session *waiting;		/* sessions that wait for an address to come free */
+
+	struct dial *dials;			/* one a configured tunnel */
+	struct resolver *resolver;
+	struct name_query *names;		/* peers whose address is a DNS name */
+	struct timer names_timer;
+
+	struct event_bus *events;
+	struct vl *control;
+	struct vl_service service;
+	gid_t control_gid;			/* group that may administer; (gid_t)-1: root alone */
+	struct up_wait *up_waits;		/* clients that wait for a tunnel */
+	struct stopping *stop;			/* while stopping */
+	struct vl_call *stop_call;
+	ms_t stop_by;
+	ev_signal sig[3];
+	ev_prepare sweep;
+};

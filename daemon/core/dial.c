@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dial.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/control.h"
+#include "core/event.h"
+#include "core/listener.h"
+#include "core/policy.h"
+
+enum { STABLE_MS = 30000, RESOLVE_MS = 15000 };
+
+static void attempt(struct dial *d);
+
+/* min * 2^failures up to max, give or take a quarter, so that many clients do not come back in step. */
+static ms_t backoff(struct dial *d, unsigned failures)
+{
+	const struct conf_tunnel *c = d->as;
+	uint64_t ms = c->redial_min_ms;
+
+	for (unsigned i = 1; i < failures && ms < c->redial_max_ms; i++)
+		ms *= 2;
+	if (ms > c->redial_max_ms)
+		ms = c->redial_max_ms;
+	return ms * 3 / 4 + env_u32(&d->ctx->env) % (ms / 2 + 1);
+}
+
+static void failed(struct dial *d, const char *why)
+{
+	struct ctx *ctx = d->ctx;
+
+	snprintf(d->last_error, sizeof(d->last_error), "%s", why);
+	control_dial_news(ctx, d->as->name, false, why);
+	ctx->count.dial_failures++;
+	d->failures++;
+	d->at++;
+	listener_put(d->listener);
+	d->listener = NULL;
+	if (!d->wanted)
+		return;
+	if (!d->as->persist) {
+		d->wanted = false;
+		log_line(&ctx->log, LOG_WARNING, "tunnel %s: %s; not tried again (persist = no)", d->as->name, why);
+		return;
+	}
+	d->next_at = ctx->loop.now + backoff(d, d->failures);
+	log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_WARNING, "tunnel %s: %s; next attempt in %llu s", d->as->name, why,
+		    (unsigned long long)((d->next_at - ctx->loop.now + 500) / 1000));
+	timer_set(&ctx->loop, &d->retry, d->next_at);
+}
+
+static void retry_due(struct timer *timer, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)timer;
+	if (d->resolving && d->ctx->loop.now >= d->next_at) {
+		d->resolving = 0;			/* a late answer finds nobody */
+		failed(d, "the name server does not answer");
+		return;
+	}
+	if (d->ctx->loop.now < d->next_at)
+		timer_set(&d->ctx->loop, &d->retry, d->next_at);
+	else if (d->wanted && !d->tunnel && !d->listener)
+		attempt(d);
+}
+
+/* An address needs no name server. */
+static bool literal(struct dial *d)
+{
+	struct endpoint *e = &d->address[0];
+	char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
+	char *scope;
+
+	*e = (struct endpoint){ .port = d->as->remote_port };
+	snprintf(text, sizeof(text), "%s", d->as->remote);
+	scope = strchr(text, '%');
+	if (scope)
+		*scope++ = 0;
+	if (inet_pton(AF_INET, text, e->addr) == 1)
+		e->family = 4;
+	else if (inet_pton(AF_INET6, text, e->addr) == 1)
+		e->family = 6;
+	if (e->family == 6 && scope)
+		e->scope = if_nametoindex(scope);
+	d->n_addresses = e->family ? 1 : 0;
+	return e->family;
+}
+
+/* We know the peer's address: get a socket on the address that the route to it gives. */
+static void open_socket(struct dial *d)
+{
+	struct ctx *ctx = d->ctx;
+	char text[96], why[160];
+	int err;
+
+	d->peer = d->address[d->at % d->n_addresses];
+	if (d->as->local.family == d->peer.family) {
+		d->local = (struct endpoint){ .family = d->peer.family, .scope = d->as->local.scope };
+		memcpy(d->local.addr, d->as->local.a, sizeof(d->local.addr));
+	} else {
+		err = udp_source(&d->peer, &d->local);
+		if (err) {
+			snprintf(why, sizeof(why), "no way to %s: %s", endpoint_text(&d->peer, text, sizeof(text)), strerror(-err));
+			failed(d, why);
+			return;
+		}
+	}
+	d->local.port = d->as->local_port;
+	d->listener = listener_get(ctx, &d->local);
+	if (!d->listener)
+		failed(d, "out of memory");
+	else if (d->listener->fd >= 0 || d->listener->error)
+		dial_listener_ready(d);
+}
+
+static void attempt(struct dial *d)
+{
+	struct ctx *ctx = d->ctx;
+
+	d->next_at = NEVER;
+	ctx->count.dials++;
+	if (literal(d)) {
+		open_socket(d);
+		return;
+	}
+	d->resolving = resolve(ctx->resolver, d->as->remote, d->as->remote_port);
+	if (!d->resolving) {
+		failed(d, "out of memory");
+		return;
+	}
+	d->next_at = ctx->loop.now + RESOLVE_MS;
+	timer_set(&ctx->loop, &d->retry, d->next_at);
+}
+
+void dial_resolved(struct ctx *ctx, uint32_t query, const struct endpoint *e, unsigned n, const char *error)
+{
+	struct dial *d;
+	char why[200];
+
+	if (names_resolved(ctx, query, e, n, error))
+		return;
+	for (d = ctx->dials; d && d->resolving != query; d = d->next)
+		;
+	if (!d)
+		return;
+	d->resolving = 0;
+	d->next_at = NEVER;
+	if (!d->wanted)
+		return;
+	if (error) {
+		snprintf(why, sizeof(why), "cannot resolve %s: %s", d->as->remote, error);
+		failed(d, why);
+		return;
+	}
+	d->n_addresses = n < 8 ? n : 8;
+	memcpy(d->address, e, d->n_addresses * sizeof(*e));
+	open_socket(d);
+}
+
+void dial_listener_ready(struct dial *d)
+{
+	struct listener *l = d->listener;
+	char where[96];
+
+	if (d->tunnel || !l)
+		return;
+	if (l->fd < 0) {
+		failed(d, "no socket for it (see the line about listen)");
+		return;
+	}
+	if (!d->wanted) {
+		listener_put(l);
+		d->listener = NULL;
+		return;
+	}
+	d->local.port = l->local.port;
+	log_limited(&d->ctx->log, &d->ctx->limit[T_STATE], d->ctx->loop.now, LOG_INFO, "tunnel %s: dialling %s", d->as->name,
+		    endpoint_port_text(&d->peer, where, sizeof(where)));
+	if (!tunnel_dial(d->ctx, d, d->as, l, &d->local, &d->peer))
+		failed(d, "out of memory or of tunnel ids");
+	listener_put(l);			/* the tunnel holds it from now on */
+	d->listener = NULL;
+}
+
+/* Sessions */
+
+static void place(struct dial_session *ds)
+{
+	struct dial *d = ds->dial;
+	struct session *s;
+
+	if (!d->tunnel || d->tunnel->down || !d->wanted || ds->session_id)
+		return;
+	s = session_open(d->tunnel, ds->as, ds->as->policy.role == ROLE_LNS);
+	if (s && !s->ending)
+		ds->session_id = s->call.session_id;
+	tunnel_drain(d->tunnel);
+}
+
+static void session_due(struct timer *timer, void *arg)
+{
+	(void)timer;
+	place(arg);
+}
+
+void dial_tunnel_up(struct dial *d)
+{
+	control_dial_news(d->ctx, d->as->name, true, "");
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		if (d->as->session[i].policy.role != ROLE_LNS || d->as->session[i].policy.outgoing_calls)
+			place(&d->session[i]);
+}
+
+void dial_session_up(struct dial *d, const struct session *s)
+{
+	d->failures = 0;
+	d->last_error[0] = 0;
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		if (d->session[i].session_id == s->call.session_id)
+			d->session[i].failures = 0;
+}
+
+void dial_session_ended(struct dial *d, const struct session *s)
+{
+	struct ctx *ctx = d->ctx;
+	bool any = false;
+
+	snprintf(d->last_error, sizeof(d->last_error), "%s", s->why);
+	for (unsigned i = 0; i < d->as->n_sessions; i++) {
+		struct dial_session *ds = &d->session[i];
+
+		if (ds->session_id == s->call.session_id) {
+			ds->session_id = 0;
+			ds->failures = s->up && ctx->loop.now - s->up_at > STABLE_MS ? 1 : ds->failures + 1;
+			if (d->as->persist && d->wanted && d->tunnel && !d->tunnel->down)
+				timer_set(&ctx->loop, &ds->retry, ctx->loop.now + backoff(d, ds->failures));
+		}
+		any |= ds->session_id;
+	}
+	if (!any && !d->as->persist && d->tunnel && !d->tunnel->down) {
+		d->wanted = false;
+		tunnel_close(d->tunnel, 1, 0, "its last session ended");
+	}
+}
+
+/* The tunnel */
+
+void dial_tunnel_down(struct dial *d, const struct l2tp_cause *cause)
+{
+	struct tunnel *t = d->tunnel;
+	char why[160];
+
+	if (!t)
+		return;
+	d->tunnel = NULL;
+	t->dial = NULL;			/* what is left of it ends by itself; a new one may begin meanwhile */
+	for (unsigned i = 0; i < d->as->n_sessions; i++) {
+		d->session[i].session_id = 0;
+		timer_stop(&d->ctx->loop, &d->session[i].retry);
+	}
+	if (t->up_since && d->ctx->loop.now - t->since > STABLE_MS)
+		d->failures = 0;
+	snprintf(why, sizeof(why), "%s, result %u error %u%s%s", cause->timeout ? "no answer" : cause->by_peer ? "StopCCN from the peer" :
+		 "closed here", cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	if (d->removed)
+		dial_tunnel_freed(d);
+	else
+		failed(d, why);
+}
+
+static void dial_free(struct dial *d)
+{
+	struct ctx *ctx = d->ctx;
+
+	timer_stop(&ctx->loop, &d->retry);
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		timer_stop(&ctx->loop, &d->session[i].retry);
+	for (struct dial **at = &ctx->dials; *at; at = &(*at)->next)
+		if (*at == d) {
+			*at = d->next;
+			break;
+		}
+	listener_put(d->listener);
+	conf_put(d->conf);
+	free(d->session);
+	free(d);
+}
+
+void dial_tunnel_freed(struct dial *d)
+{
+	if (d->removed && !d->tunnel)
+		dial_free(d);
+}
+
+static struct dial *dial_new(struct ctx *ctx, const struct conf_tunnel *as)
+{
+	struct dial *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->session = calloc(as->n_sessions, sizeof(*d->session));
+	if (!d->session) {
+		free(d);
+		return NULL;
+	}
+	d->ctx = ctx;
+	d->conf = conf_get(ctx->conf);
+	d->as = as;
+	d->next_at = NEVER;
+	timer_init(&d->retry, retry_due, d);
+	for (unsigned i = 0; i < as->n_sessions; i++) {
+		d->session[i] = (struct dial_session){ .dial = d, .as = &as->session[i] };
+		timer_init(&d->session[i].retry, session_due, &d->session[i]);
+	}
+	d->next = ctx->dials;
+	ctx->dials = d;
+	return d;
+}
+
+struct dial *dial_find(struct ctx *ctx, const char *name)
+{
+	struct dial *d;
+
+	for (d = ctx->dials; d && (d->removed || strcmp(d->as->name, name)); d = d->next)
+		;
+	return d;
+}
+
+int dial_up(struct dial *d)
+{
+	if (d->wanted && (d->tunnel || d->listener || d->resolving))
+		return -EALREADY;
+	d->wanted = true;
+	d->failures = 0;
+	timer_stop(&d->ctx->loop, &d->retry);
+	attempt(d);
+	return 0;
+}
+
+int dial_down(struct dial *d, const char *why)
+{
+	bool was = d->wanted;
+
+	d->wanted = false;
+	d->resolving = 0;
+	d->next_at = NEVER;
+	timer_stop(&d->ctx->loop, &d->retry);
+	if (d->tunnel)
+		tunnel_close(d->tunnel, 6, 0, why);	/* 6: the requester is being shut down */
+	return was ? 0 : -EALREADY;
+}
+
+static void dial_remove(struct dial *d, const char *why)
+{
+	d->removed = true;
+	if (!d->tunnel) {
+		dial_free(d);
+		return;
+	}
+	(void)dial_down(d, why);
+}
+
+/* Did the plan touch this tunnel or a session of it? */
+static const char *touched(const struct conf_plan *plan, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct conf_item *item = &plan->item[i];
+
+		if (item->kind == CONF_UNCHANGED)
+			continue;
+		if (item->what == CONF_TUNNEL && !strcmp(item->name, name))
+			return item->kind == CONF_REMOVED ? "it is not configured any more" : "its configuration changed";
+		if (item->what == CONF_SESSION && !strncmp(item->name, name, n) && item->name[n] == '/')
+			return "its sessions changed";
+	}
+	return NULL;
+}
+
+void dials_configure(struct ctx *ctx, const struct conf_plan *plan)
+{
+	for (struct dial *d = ctx->dials, *next; d; d = next) {
+		const char *why = plan ? touched(plan, d->as->name) : NULL;
+
+		next = d->next;
+		if (!d->removed && why)
+			dial_remove(d, why);
+	}
+	for (unsigned i = 0; i < ctx->conf->n_tunnels; i++) {
+		struct dial *d;
+
+		if (dial_find(ctx, ctx->conf->tunnel[i].name))
+			continue;
+		d = dial_new(ctx, &ctx->conf->tunnel[i]);
+		if (d && d->as->enabled)
+			(void)dial_up(d);
+	}
+}
+
+void dials_free(struct ctx *ctx)
+{
+	while (ctx->dials) {
+		if (ctx->dials->tunnel)
+			ctx->dials->tunnel->dial = NULL;
+		dial_free(ctx->dials);
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tunnels that we dial: resolve, open, keep up, try again with backoff and jitter. */
+#pragma once
+
+#include "core/config_diff.h"
+#include "core/ctx.h"
+#include "core/session.h"
+
+/* One session of a dialled tunnel, between its lives. */
+struct dial_session {
+	struct dial *dial;
+	const struct conf_session *as;
+	uint16_t session_id;			/* 0: none now */
+	unsigned failures;
+	struct timer retry;
+};
+
+struct dial {
+	struct dial *next;
+	struct ctx *ctx;
+	struct config *conf;
+	const struct conf_tunnel *as;
+	bool wanted;				/* up, or to be brought up */
+	bool removed;				/* freed as soon as its tunnel lets go */
+	uint32_t resolving;			/* query number; 0: none */
+	struct endpoint address[8];		/* what the name resolved to */
+	unsigned n_addresses, at;
+	struct endpoint local, peer;
+	struct listener *listener;
+	struct tunnel *tunnel;
+	unsigned failures;			/* in a row */
+	ms_t next_at;				/* when the next attempt is due; NEVER */
+	struct timer retry;
+	struct dial_session *session;		/* [as->n_sessions] */
+	char last_error[96];
+};
+
+/* Makes the dials what ctx->conf says: new ones start; those that the plan (NULL at start) changes or removes end. */
+void dials_configure(struct ctx *, const struct conf_plan *);
+void dials_free(struct ctx *);
+struct dial *dial_find(struct ctx *, const char *name);
+/* 0; -EALREADY when it is (being brought) up / is not. */
+int dial_up(struct dial *);
+int dial_down(struct dial *, const char *why);
+/* The listener it waits for is open (or failed); the name is resolved. */
+void dial_listener_ready(struct dial *);
+void dial_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsigned n, const char *error);
+/* Its tunnel is established; went down; its last trace is gone; a session came up or ended. */
+void dial_tunnel_up(struct dial *);
+void dial_tunnel_down(struct dial *, const struct l2tp_cause *);
+void dial_tunnel_freed(struct dial *);
+void dial_session_up(struct dial *, const struct session *);
+void dial_session_ended(struct dial *, const struct session *);
+
+/* core/resolve.c over c-ares.  The answer comes to dial_resolved, never before resolve() returned.  0: cannot even ask. */
+struct resolver *resolver_new(struct ctx *);
+void resolver_free(struct resolver *);
+uint32_t resolve(struct resolver *, const char *name, uint16_t port);
+
+/* core/names.c: peers of the configuration whose address is a name.  names_resolved: false when the query was not theirs. */
+void names_configure(struct ctx *);
+bool names_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsigned n, const char *error);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "event.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "io/varlink.h"
+
+/* Everybody who watches; a slow reader is dropped by the transport. */
+struct event_bus { struct event_bus *next; struct vl_call *call; };
+
+static void gone(void *arg, struct vl_call *call, void *data)
+{
+	struct ctx *ctx = arg;
+	struct event_bus *mine = data;
+
+	(void)call;
+	for (struct event_bus **at = &ctx->events; *at; at = &(*at)->next)
+		if (*at == mine) {
+			*at = mine->next;
+			free(mine);
+			return;
+		}
+}
+
+void event_subscribe(struct ctx *ctx, struct vl_call *call)
+{
+	struct event_bus *b = malloc(sizeof(*b));
+
+	if (!b) {
+		vl_reply(call, NULL);
+		return;
+	}
+	*b = (struct event_bus){ .next = ctx->events, .call = call };
+	ctx->events = b;
+	vl_call_keep(call, b, gone);
+}
+
+void events_free(struct ctx *ctx)
+{
+	for (struct event_bus *b; (b = ctx->events);) {
+		ctx->events = b->next;
+		free(b);
+	}
+}
+
+void event(struct ctx *ctx, const char *what, const struct tunnel *t, const struct session *s, const char *fmt, ...)
+{
+	char text[256];
+	json_t *ids, *e;
+	va_list ap;
+
+	if (!ctx->events)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ids = json_object();
+	if (t) {
+		json_object_set_new(ids, "tunnel_id", json_integer(t->id));
+		json_object_set_new(ids, "peer_tunnel_id", json_integer(t->cc.peer_tunnel_id));
+	}
+	if (s) {
+		json_object_set_new(ids, "session_id", json_integer(s->call.session_id));
+		json_object_set_new(ids, "peer_session_id", json_integer(s->call.peer_session_id));
+	}
+	e = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)clock_wall(), "event", what,
+		      "object", s ? "session" : t ? "tunnel" : !strncmp(what, "keeper", 6) ? "keeper" : "ktund", "ids", ids,
+		      "text", vl_text(text, strlen(text)));
+	for (struct event_bus *b = ctx->events, *next; e && b; b = next) {
+		next = b->next;
+		(void)vl_reply_more(b->call, json_incref(e));	/* false: dropped, gone() follows */
+	}
+	json_decref(e);
+}

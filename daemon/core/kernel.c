@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/event.h"
+#include "core/listener.h"
+#include "core/session.h"
+#include "core/tunnel.h"
+
+enum { START_MS = 5000, OPEN_MS = 5000, RETRY_MS = 1000, REPLIES_A_TURN = 64 };
+
+static void lost(struct ctx *ctx);
+static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS]);
+
+static void writable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct ctx *ctx = w->data;
+
+	(void)revents;
+	if (!ctx->keeper || keeper_flush(ctx->keeper)) {
+		lost(ctx);
+		return;
+	}
+	if (!keeper_wants_write(ctx->keeper))
+		ev_io_stop(ev, w);
+}
+
+static void readable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct ctx *ctx = w->data;
+	struct k_reply r;
+	int fds[K_MAX_FDS], got;
+
+	(void)ev;
+	(void)revents;
+	for (unsigned n = 0; n < REPLIES_A_TURN && ctx->keeper; n++) {
+		got = keeper_receive(ctx->keeper, &r, fds);
+		if (!got)
+			return;
+		if (got < 0) {
+			lost(ctx);
+			return;
+		}
+		dispatch(ctx, &r, fds);
+	}
+}
+
+uint32_t kernel_submit(struct ctx *ctx, struct k_request *rq)
+{
+	if (!ctx->keeper)
+		return 0;
+	if (!++ctx->last_id)
+		++ctx->last_id;
+	rq->id = ctx->last_id;
+	if (keeper_submit(ctx->keeper, rq))
+		return 0;
+	if (keeper_wants_write(ctx->keeper))
+		ev_io_start(ctx->loop.ev, &ctx->keeper_tx);
+	return rq->id;
+}
+
+bool kernel_ask(struct ctx *ctx, struct k_request *rq, void (*done)(struct ctx *, void *, const struct k_reply *), void *arg)
+{
+	struct kernel_wait *w = malloc(sizeof(*w));
+
+	if (!w)
+		return false;
+	*w = (struct kernel_wait){ .next = ctx->waits, .id = kernel_submit(ctx, rq), .done = done, .arg = arg };
+	if (!w->id) {
+		free(w);
+		return false;
+	}
+	ctx->waits = w;
+	return true;
+}
+
+static void wait_over(struct ctx *ctx, const struct k_reply *r)
+{
+	for (struct kernel_wait **at = &ctx->waits, *w; (w = *at); at = &w->next)
+		if (w->id == r->id) {
+			*at = w->next;
+			w->done(ctx, w->arg, r);
+			free(w);
+			return;
+		}
+}
+
+static void waits_fail(struct ctx *ctx)
+{
+	struct kernel_wait *list = ctx->waits, *next;
+
+	ctx->waits = NULL;
+	for (struct kernel_wait *w = list; w; w = next) {
+		next = w->next;
+		w->done(ctx, w->arg, NULL);
+		free(w);
+	}
+}
+
+/* Only the keeper's end of a session or tunnel is gone; the peers are told in the protocol's words. */
+static void lost(struct ctx *ctx)
+{
+	if (!ctx->keeper)
+		return;
+	ev_io_stop(ctx->loop.ev, &ctx->keeper_rx);
+	ev_io_stop(ctx->loop.ev, &ctx->keeper_tx);
+	keeper_disconnect(ctx->keeper);
+	ctx->keeper = NULL;
+	ctx->keeper_ready = false;
+	ctx->count.keeper_lost++;
+	waits_fail(ctx);
+	if (ctx->stopping) {
+		loop_stop(&ctx->loop);
+		return;
+	}
+	log_line(&ctx->log, LOG_ERR, "the keeper is gone and the kernel's tunnels with it; ending %u sessions. It is started again "
+		 "if ktund started it, else: systemctl start ktund-keeper", ctx->n_sessions);
+	event(ctx, "keeper-lost", NULL, NULL, "%u sessions end", ctx->n_sessions);
+	for (unsigned id = 1; id < MAX_ID; id++) {
+		struct session *s = ctx->session[id];
+
+		if (!s)
+			continue;
+		session_end(s, 2, 6, "the keeper is gone");
+		if (s->kernel == KS_COMING || s->kernel == KS_UP || s->kernel == KS_GOING)
+			s->kernel = KS_GONE;
+		session_drain(s);
+	}
+	for (unsigned id = 1; id < MAX_ID; id++) {
+		struct tunnel *t = ctx->tunnel[id];
+
+		if (!t)
+			continue;
+		if (t->kernel == KS_COMING || t->kernel == KS_UP || t->kernel == KS_GOING)
+			t->kernel = KS_GONE;
+		io_close(&ctx->loop, &t->rx, &t->fd);
+		tunnel_close(t, 2, 6, "the keeper is gone");
+		tunnel_drain(t);
+	}
+	listeners_reset(ctx);
+	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + 50);
+}
+
+static void close_all(int fds[K_MAX_FDS])
+{
+	for (unsigned i = 0; i < K_MAX_FDS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static void happened(struct ctx *ctx, const struct k_reply *r)
+{
+	struct session *s = ctx->session[r->session_id];
+	struct tunnel *t = ctx->tunnel[r->tunnel_id];
+
+	if (s && s->tunnel->id != r->tunnel_id)
+		s = NULL;
+	switch ((enum k_event_what)r->event.what) {
+	case K_LINK_GONE:
+		if (s)
+			session_kernel_lost(s, "its interface was deleted");
+		break;
+	case K_SESSION_GONE:
+		if (s)
+			session_kernel_lost(s, "its kernel session was deleted");
+		break;
+	case K_TUNNEL_GONE:
+		if (t)
+			tunnel_kernel_lost(t, "it was deleted");
+		break;
+	case K_LINK_DOWN:
+		if (s && !s->ending)
+			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
+				    "session %u/%u: interface %s was set down by somebody; nothing passes until `ip link set %s up`",
+				    s->call.session_id, s->call.peer_session_id, s->ifname, s->ifname);
+		break;
+	}
+}
+
+static void stats(struct ctx *ctx, const struct k_reply *r)
+{
+	if (!r->result)
+		for (unsigned i = 0; i < r->stats.n && i < K_STATS_BATCH; i++) {
+			struct session *s = ctx->session[r->stats.s[i].session_id];
+
+			if (s && s->tunnel->id == r->stats.s[i].tunnel_id)
+				session_stats(s, &r->stats.s[i]);
+		}
+	if (!r->more)
+		wait_over(ctx, r);
+}
+
+/* What an earlier ktund left: ended cleanly, its peers dial again. */
+static void inherited(struct ctx *ctx, const struct k_reply *r)
+{
+	struct k_request rq = { .op = K_TUNNEL_DOWN, .tunnel_id = r->tunnel_id };
+
+	if (!r->more) {
+		ctx->keeper_ready = true;		/* from here on the ids it holds are known */
+		return;
+	}
+	if (r->list.kind == K_LISTEN) {
+		rq.op = K_UNLISTEN;
+		rq.listen = r->list.was.listen;
+		(void)kernel_submit(ctx, &rq);
+	} else if (r->list.kind == K_TUNNEL_UP) {
+		log_line(&ctx->log, LOG_NOTICE, "tunnel %u of an earlier ktund is taken down", r->tunnel_id);
+		(void)ids_claim(ctx->tunnel_ids, r->tunnel_id);
+		ids_drop(ctx->tunnel_ids, r->tunnel_id, ctx->loop.now);
+		(void)kernel_submit(ctx, &rq);
+	}
+}
+
+static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
+{
+	switch ((enum k_op)r->op) {
+	case K_HELLO:
+		close_all(fds);			/* the memfd for checkpoints: nothing is checkpointed yet */
+		if (r->result) {
+			log_line(&ctx->log, LOG_ERR, "the keeper refuses us: %s", r->why);
+			lost(ctx);
+			break;
+		}
+		ctx->keeper_pid = (pid_t)r->hello.pid;
+		break;
+	case K_LISTEN:
+		listener_opened(ctx, r, fds[0]);
+		break;
+	case K_TUNNEL_UP:
+		tunnel_kernel_up(ctx, r, fds[0]);
+		break;
+	case K_TUNNEL_DOWN:
+		tunnel_kernel_down(ctx, r);
+		break;
+	case K_SESSION_UP:
+	case K_SESSION_DOWN:
+	case K_LINK_SET:
+		session_kernel_reply(ctx, r, fds[0], fds[1]);
+		break;
+	case K_STATS:
+		stats(ctx, r);
+		break;
+	case K_HOOK:
+		hook_done(ctx, r);
+		break;
+	case K_LIST:
+		close_all(fds);
+		inherited(ctx, r);
+		break;
+	case K_OPEN:
+		close_all(fds);			/* nobody waits for it any more */
+		break;
+	case K_STOP:
+		wait_over(ctx, r);
+		break;
+	case K_EVENT:
+		happened(ctx, r);
+		break;
+	case K_UNLISTEN:
+		break;
+	}
+}
+
+int kernel_open_file(struct ctx *ctx, const char *path)
+{
+	struct k_request rq = { .op = K_OPEN };
+	ms_t until = clock_ms() + OPEN_MS;
+	int fds[K_MAX_FDS], got;
+	struct k_reply r;
+	uint32_t id;
+
+	if (strlen(path) >= sizeof(rq.open.path))
+		return -ENAMETOOLONG;
+	strcpy(rq.open.path, path);
+	id = kernel_submit(ctx, &rq);
+	if (!id)
+		return -EPIPE;
+	while (ctx->keeper && clock_ms() < until) {
+		struct pollfd p = { .fd = keeper_fd(ctx->keeper), .events = POLLIN };
+
+		got = keeper_receive(ctx->keeper, &r, fds);
+		if (got < 0) {
+			lost(ctx);
+			return -EPIPE;
+		}
+		if (!got) {
+			(void)keeper_flush(ctx->keeper);
+			(void)poll(&p, 1, 100);
+		} else if (r.op == K_OPEN && r.id == id) {
+			return r.result ? r.result : fds[0];
+		} else {
+			dispatch(ctx, &r, fds);
+		}
+	}
+	return -ETIMEDOUT;
+}
+
+/* Start */
+
+static int connect_once(struct ctx *ctx)
+{
+	char path[256];
+	struct k_request hello = { .op = K_HELLO, .hello.version = K_VERSION }, list = { .op = K_LIST };
+	int err;
+
+	snprintf(path, sizeof(path), "%s/keeper.sock", ctx->runtime_dir);
+	err = keeper_connect(path, &ctx->keeper);
+	if (err)
+		return err;
+	io_start(&ctx->loop, &ctx->keeper_rx, keeper_fd(ctx->keeper), readable, ctx);
+	ev_io_init(&ctx->keeper_tx, writable, keeper_fd(ctx->keeper), EV_WRITE);
+	ctx->keeper_tx.data = ctx;
+	if (!kernel_submit(ctx, &hello) || !kernel_submit(ctx, &list))
+		return -EPIPE;
+	return 0;
+}
+
+static int spawn(struct ctx *ctx)
+{
+	const char *config_dir = ctx->config_dir;
+	char self[512], path[600];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	pid_t pid;
+
+	if (n < 0)
+		return -errno;
+	self[n] = 0;
+	snprintf(path, sizeof(path), "%s-keeper", self);		/* beside us: build/ktund, build/ktund-keeper */
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		setsid();						/* a ^C for ktund is not one for the calls */
+		if (ctx->user)
+			execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", config_dir, "--user", ctx->user, NULL);
+		else
+			execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", config_dir, NULL);
+		fprintf(stderr, "ktund: cannot start %s: %s\n", path, strerror(errno));
+		_exit(127);
+	}
+	ctx->spawned = pid;
+	return 0;
+}
+
+static void retry(struct timer *timer, void *arg)
+{
+	struct ctx *ctx = arg;
+	int err = connect_once(ctx);
+
+	(void)timer;
+	if (!err) {
+		listeners_reopen(ctx);
+		return;
+	}
+	if (ctx->may_spawn && (err == -ENOENT || err == -ECONNREFUSED) && ctx->spawn_wait <= ctx->loop.now) {
+		ctx->spawn_wait = ctx->loop.now + START_MS;
+		(void)spawn(ctx);
+	}
+	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + (ctx->may_spawn ? 100 : RETRY_MS));
+}
+
+int kernel_start(struct ctx *ctx)
+{
+	ms_t until = clock_ms() + START_MS;
+	int err;
+
+	timer_init(&ctx->keeper_retry, retry, ctx);
+	err = connect_once(ctx);
+	if (err == -ENOENT || err == -ECONNREFUSED) {
+		if (geteuid()) {
+			log_line(&ctx->log, LOG_ERR, "no keeper serves %s: start ktund-keeper --runtime-dir %s as root, or ktund as root",
+				 ctx->runtime_dir, ctx->runtime_dir);
+			return err;
+		}
+		ctx->may_spawn = true;
+		err = spawn(ctx);
+		while (!err && !ctx->keeper && clock_ms() < until) {
+			usleep(5000);
+			if (waitpid(ctx->spawned, NULL, WNOHANG) == ctx->spawned) {
+				log_line(&ctx->log, LOG_ERR, "the keeper ended at once; its own lines above say why");
+				return -ECHILD;
+			}
+			(void)connect_once(ctx);
+		}
+	}
+	if (!ctx->keeper) {
+		log_line(&ctx->log, LOG_ERR, "cannot reach the keeper in %s: %s", ctx->runtime_dir, strerror(err ? -err : ETIMEDOUT));
+		return err ? err : -ETIMEDOUT;
+	}
+	while (ctx->keeper && !ctx->keeper_ready && clock_ms() < until) {
+		struct pollfd p = { .fd = keeper_fd(ctx->keeper), .events = POLLIN };
+
+		(void)poll(&p, 1, 100);
+		readable(ctx->loop.ev, &ctx->keeper_rx, EV_READ);
+	}
+	if (ctx->keeper_ready)
+		return 0;
+	log_line(&ctx->log, LOG_ERR, "the keeper in %s does not answer", ctx->runtime_dir);
+	return -ETIMEDOUT;
+}
+
+void kernel_stop(struct ctx *ctx)
+{
+	waits_fail(ctx);
+	if (!ctx->keeper)
+		return;
+	ev_io_stop(ctx->loop.ev, &ctx->keeper_rx);
+	ev_io_stop(ctx->loop.ev, &ctx->keeper_tx);
+	(void)keeper_flush(ctx->keeper);
+	keeper_disconnect(ctx->keeper);
+	ctx->keeper = NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sockets that strangers and dialled peers talk to, and the one demultiplexer
+ * through which every datagram goes, whichever socket it came from. */
+#pragma once
+
+#include "core/ctx.h"
+
+struct listener {
+	struct listener *next;
+	struct ctx *ctx;
+	struct endpoint local;
+	int fd;					/* -1 until the keeper has opened it */
+	ev_io rx;
+	unsigned uses;				/* by the configuration and by dials */
+	bool configured;			/* accepts strangers */
+	uint32_t id;				/* of the K_LISTEN request under way */
+	int error;				/* -errno of the last attempt */
+};
+
+/* The listener at this address (port 0: an ephemeral one of its own), opened if need be; uses++.  NULL: memory. */
+struct listener *listener_get(struct ctx *, const struct endpoint *local);
+void listener_put(struct listener *);
+/* Makes the listeners what the configuration says. */
+void listeners_configure(struct ctx *);
+/* K_LISTEN's completion; fd is the listener's from now on. */
+void listener_opened(struct ctx *, const struct k_reply *, int fd);
+/* After the keeper was lost: all closed; asked for again when it is back. */
+void listeners_reset(struct ctx *);
+void listeners_reopen(struct ctx *);
+void listeners_free(struct ctx *);
+
+/* Reads what waits on a socket and demultiplexes it; on: the listener answers are sent from. */
+void demux_read(struct ctx *, int fd, struct listener *on);
+/* (Re)arms the half-open table's timer. */
+void half_open_timer(struct ctx *);

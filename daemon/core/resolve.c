@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* DNS names of peers, by c-ares on our loop. */
+#include <ares.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/dial.h"
+
+enum { N_SOCKETS = 16, N_ADDRESSES = 8 };
+
+struct query { struct resolver *resolver; uint32_t id; uint16_t port; };
+
+struct resolver {
+	struct ctx *ctx;
+	ares_channel channel;
+	struct { ev_io w; int fd; } socket[N_SOCKETS];
+	struct timer timer;
+	uint32_t last;
+};
+
+static void rearm(struct resolver *r)
+{
+	struct timeval tv, *t = ares_timeout(r->channel, NULL, &tv);
+
+	if (t)
+		timer_set(&r->ctx->loop, &r->timer, clock_ms() + (ms_t)t->tv_sec * 1000 + (ms_t)t->tv_usec / 1000 + 1);
+}
+
+static void ready(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct resolver *r = w->data;
+
+	(void)ev;
+	ares_process_fd(r->channel, revents & EV_READ ? w->fd : ARES_SOCKET_BAD, revents & EV_WRITE ? w->fd : ARES_SOCKET_BAD);
+	rearm(r);
+}
+
+static void due(struct timer *timer, void *arg)
+{
+	struct resolver *r = arg;
+
+	(void)timer;
+	ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	rearm(r);
+}
+
+static void socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+{
+	struct resolver *r = arg;
+	int slot = -1;
+
+	for (int i = 0; i < N_SOCKETS; i++)
+		if (r->socket[i].fd == fd || (slot < 0 && r->socket[i].fd < 0))
+			slot = i;
+	for (int i = 0; i < N_SOCKETS; i++)
+		if (r->socket[i].fd == fd)
+			slot = i;
+	if (slot < 0)
+		return;				/* c-ares times the query out */
+	ev_io_stop(r->ctx->loop.ev, &r->socket[slot].w);
+	r->socket[slot].fd = readable || writable ? fd : -1;
+	if (r->socket[slot].fd < 0)
+		return;
+	ev_io_init(&r->socket[slot].w, ready, fd, (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+	r->socket[slot].w.data = r;
+	ev_io_start(r->ctx->loop.ev, &r->socket[slot].w);
+}
+
+struct resolver *resolver_new(struct ctx *ctx)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+	struct ares_options o = { .sock_state_cb = socket_state, .sock_state_cb_data = r, .timeout = 2000, .tries = 3 };
+
+	if (!r)
+		return NULL;
+	r->ctx = ctx;
+	for (int i = 0; i < N_SOCKETS; i++)
+		r->socket[i].fd = -1;
+	timer_init(&r->timer, due, r);
+	if (ares_library_init(ARES_LIB_INIT_ALL)) {
+		free(r);
+		return NULL;
+	}
+	if (ares_init_options(&r->channel, &o, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES)) {
+		ares_library_cleanup();
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void resolver_free(struct resolver *r)
+{
+	if (!r)
+		return;
+	timer_stop(&r->ctx->loop, &r->timer);
+	ares_destroy(r->channel);
+	ares_library_cleanup();
+	free(r);
+}
+
+static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct query *q = arg;
+	struct endpoint e[N_ADDRESSES];
+	unsigned n = 0;
+
+	(void)timeouts;
+	for (struct ares_addrinfo_node *a = info ? info->nodes : NULL; a && n < N_ADDRESSES; a = a->ai_next) {
+		e[n] = (struct endpoint){ .port = q->port };
+		if (a->ai_family == AF_INET) {
+			struct sockaddr_in in;
+
+			memcpy(&in, a->ai_addr, sizeof(in));
+			e[n].family = 4;
+			memcpy(e[n++].addr, &in.sin_addr, 4);
+		} else if (a->ai_family == AF_INET6) {
+			struct sockaddr_in6 in6;
+
+			memcpy(&in6, a->ai_addr, sizeof(in6));
+			e[n].family = 6;
+			e[n].scope = in6.sin6_scope_id;
+			memcpy(e[n++].addr, &in6.sin6_addr, 16);
+		}
+	}
+	if (info)
+		ares_freeaddrinfo(info);
+	if (status != ARES_EDESTRUCTION)
+		dial_resolved(q->resolver->ctx, q->id, e, n, n ? NULL : ares_strerror(status ? status : ARES_ENODATA));
+	free(q);
+}
+
+uint32_t resolve(struct resolver *r, const char *name, uint16_t port)
+{
+	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM };
+	struct query *q = malloc(sizeof(*q));
+
+	if (!q)
+		return 0;
+	if (!++r->last)
+		++r->last;
+	*q = (struct query){ .resolver = r, .id = r->last, .port = port };
+	ares_getaddrinfo(r->channel, name, NULL, &hints, answered, q);
+	rearm(r);
+	return r->last;
+}

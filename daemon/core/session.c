@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "core/dial.h"
+#include "core/event.h"
+#include "core/kernel.h"
+#include "core/policy.h"
+#include "core/pool.h"
+
+static void due(struct timer *timer, void *arg);
+
+/* RFC 2661 4.4.2, CDN: 4 is "lack of appropriate facilities (temporary)", 5 the permanent kind. */
+enum { CDN_GENERAL = 2, CDN_ADMIN = 3, CDN_TEMPORARY = 4, CDN_PERMANENT = 5 };
+
+static struct session *session_new(struct tunnel *t, const struct policy *policy, const struct conf_session *as)
+{
+	struct ctx *ctx = t->ctx;
+	uint16_t id = ids_take(ctx->session_ids, ctx->loop.now);
+	struct session *s = id ? calloc(1, sizeof(*s)) : NULL;
+
+	if (!s) {
+		if (id)
+			ids_drop(ctx->session_ids, id, ctx->loop.now);
+		return NULL;
+	}
+	s->ctx = ctx;
+	s->tunnel = t;
+	s->conf = conf_get(t->conf);
+	s->policy = policy;
+	s->as = as;
+	s->channel = s->unit = -1;
+	s->since = ctx->loop.now;
+	s->mtu = policy->mtu;
+	timer_init(&s->timer, due, s);
+	s->call.session_id = id;
+	s->next = t->sessions;
+	if (s->next)
+		s->next->prev = s;
+	t->sessions = s;
+	t->n_sessions++;
+	ctx->session[id] = s;
+	ctx->n_sessions++;
+	if (t->stat)
+		t->stat->sessions++;
+	return s;
+}
+
+static void maybe_free(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+	struct tunnel *t = s->tunnel;
+
+	if (!s->ending || s->draining || !s->call_down || ctx->session[s->call.session_id] != s ||
+	    s->kernel == KS_COMING || s->kernel == KS_UP || s->kernel == KS_GOING)
+		return;
+	timer_stop(&ctx->loop, &s->timer);
+	ctx->session[s->call.session_id] = NULL;
+	ctx->n_sessions--;
+	ids_drop(ctx->session_ids, s->call.session_id, ctx->loop.now);
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		t->sessions = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	t->n_sessions--;
+	if (t->stat)
+		t->stat->sessions--;
+	if (s->leased)
+		pool_give(ctx->pools, s->leased, s->call.session_id);
+	s->next_waiting = ctx->free_sessions;
+	ctx->free_sessions = s;
+	if (s->leased)
+		sessions_retry(ctx);
+	tunnel_session_freed(t);
+}
+
+void sessions_sweep(struct ctx *ctx)
+{
+	for (struct session *s; (s = ctx->free_sessions);) {
+		ctx->free_sessions = s->next_waiting;
+		if (s->ppp_on)
+			ppp_done(&s->ppp);
+		conf_put(s->conf);
+		free(s->user);
+		free(s);
+	}
+}
+
+void session_forget(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+
+	timer_stop(&ctx->loop, &s->timer);
+	link_detach(s);
+	ctx->session[s->call.session_id] = NULL;
+	s->next_waiting = ctx->free_sessions;
+	ctx->free_sessions = s;
+}
+
+/* Why this call may not be, or NULL. */
+static const char *refusal(const struct tunnel *t, const struct policy *p, const struct l2tp_fx_request *rq)
+{
+	const struct ctx *ctx = t->ctx;
+	bool outgoing = rq->role == CALL_LAC_OUTGOING;
+
+	if (ctx->stopping)
+		return "shutting down";
+	if (!ctx->keeper_ready)
+		return "the kernel cannot be reached: no keeper";
+	if (outgoing ? p->role != ROLE_LAC || !p->outgoing_calls : p->role != ROLE_LNS)
+		return outgoing ? "outgoing calls are not configured" : "incoming calls are not configured";
+	if (ctx->conf->max_sessions && ctx->n_sessions >= ctx->conf->max_sessions)
+		return "max-sessions of the gateway is reached";
+	if (t->from && t->from->limits.sessions && t->n_sessions >= t->from->limits.sessions)
+		return "the limit of sessions per tunnel is reached";
+	if (p->max_sessions && t->stat && t->stat->sessions >= p->max_sessions)
+		return "max-sessions of this peer is reached";
+	return NULL;
+}
+
+struct session *session_answer(struct tunnel *t, const struct l2tp_fx_request *rq)
+{
+	struct ctx *ctx = t->ctx;
+	const struct policy *p = t->from ? &t->from->policy : &t->as->session[0].policy;
+	const char *why = refusal(t, p, rq);
+	struct session *s = why ? NULL : session_new(t, p, NULL);
+
+	if (!why && !s)
+		why = "out of memory or of session ids";
+	if (!why && cc_call_answer(&t->cc, &s->call, ctx->loop.now, rq, s->call.session_id)) {
+		s->call_down = true;
+		session_end(s, 0, 0, "the call could not be answered");
+		return NULL;
+	}
+	if (why) {
+		struct l2tp_cause cause = { .result = CDN_TEMPORARY };
+
+		ctx->count.calls_refused++;
+		if (t->stat) {
+			t->stat->refused++;
+			snprintf(t->stat->last_refusal, sizeof(t->stat->last_refusal), "call: %s", why);
+		}
+		log_limited(&ctx->log, &ctx->limit[T_REFUSE], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u with %s: call refused: %s",
+			    t->id, t->cc.peer_tunnel_id, tunnel_name(t), why);
+		snprintf(cause.msg, sizeof(cause.msg), "%s", why);
+		cc_call_refuse(&t->cc, ctx->loop.now, rq, &cause);
+		return NULL;
+	}
+	return s;
+}
+
+struct session *session_open(struct tunnel *t, const struct conf_session *as, bool outgoing)
+{
+	struct session *s = session_new(t, &as->policy, as);
+	struct call_info info = { .serial = ++t->ctx->last_serial, .tx_speed = 100000000, .rx_speed = 100000000 };
+
+	if (!s)
+		return NULL;
+	if (as->user)
+		s->user = strdup(as->user);
+	if (cc_call_open(&t->cc, &s->call, t->ctx->loop.now, outgoing ? CALL_LNS_OUTGOING : CALL_LAC_INCOMING, s->call.session_id,
+			 &info)) {
+		s->call_down = true;
+		session_end(s, 0, 0, "the call could not be placed");
+		return NULL;
+	}
+	return s;
+}
+
+static void start_ppp(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+	int err = ppp_init(&s->ppp, &ctx->env, &s->policy->ppp, s->as ? s->as->user : NULL, s->as ? s->as->password : NULL);
+
+	if (err) {
+		session_end(s, CDN_GENERAL, 4, "out of memory");
+		return;
+	}
+	s->ppp_on = true;
+	ppp_up(&s->ppp, ctx->loop.now);
+	session_drain(s);
+}
+
+void session_call_up(struct session *s)
+{
+	if (!s->ending && !s->ppp_on)
+		start_ppp(s);
+}
+
+void session_call_down(struct session *s, const struct l2tp_cause *cause)
+{
+	char why[sizeof(s->why)];
+
+	s->call_down = true;
+	snprintf(why, sizeof(why), "%s, result %u error %u%s%s", cause->by_peer ? "CDN from the peer" : cause->timeout ?
+		 "the peer does not answer" : "CDN", cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	session_end(s, 0, 0, why);
+	maybe_free(s);
+}
+
+void session_frame(struct session *s, uint16_t proto, const void *info, size_t len)
+{
+	if (s->ending)
+		return;
+	if (!s->ppp_on)			/* LCP overtook ICCN */
+		start_ppp(s);
+	if (!s->ppp_on)
+		return;
+	ppp_input(&s->ppp, s->ctx->loop.now, proto, info, len);
+	session_drain(s);
+}
+
+/* Addresses for a peer that takes them.  False: it waits for one, or the session is ending. */
+static bool give_addresses(struct session *s, const struct conf_user *u, const char **ret_why)
+{
+	struct ctx *ctx = s->ctx;
+	const struct policy *p = s->policy;
+	uint16_t id = s->call.session_id;
+
+	if (p->ppp.take || !p->ppp.ipv4 || s->leased)
+		return true;
+	if (u && u->address) {
+		if (!pool_claim(ctx->pools, u->address, id)) {
+			*ret_why = "its address is in use";
+			return false;
+		}
+		s->leased = u->address;
+	} else if (p->pool) {
+		s->leased = pool_take(ctx->pools, p->pool, s->user ? s->user : "", id);
+	}
+	if (!s->leased) {
+		ctx->count.pool_exhausted++;
+		*ret_why = p->pool ? "the address pool is exhausted" : "no address: neither pool nor user has one";
+		return false;
+	}
+	s->addrs = (struct ppp_addrs){ .ip = p->local_address, .peer_ip = s->leased };
+	memcpy(s->addrs.dns, p->dns, sizeof(s->addrs.dns));
+	memcpy(s->addrs.wins, p->wins, sizeof(s->addrs.wins));
+	ppp_set_addrs(&s->ppp, &s->addrs);
+	return true;
+}
+
+static void verdict(struct session *s, bool ok, const char *msg)
+{
+	struct ctx *ctx = s->ctx;
+
+	if (ok)
+		ctx->count.auth_ok++;
+	else
+		ctx->count.auth_failed++;
+	ppp_auth_verdict(&s->ppp, ctx->loop.now, ok, ok && s->auth == PPP_AUTH_MSCHAPV2 ? s->reply : NULL, msg);
+	wipe(s->reply, sizeof(s->reply));
+}
+
+/* The user's own address is held by an earlier session of the same user: that one is dead, or replaced now. */
+static bool replace_holder(struct session *s, const struct conf_user *u)
+{
+	struct ctx *ctx = s->ctx;
+	struct session *old = u->address ? ctx->session[pool_owner(ctx->pools, u->address)] : NULL;
+
+	if (!old || old == s || !old->user || strcmp(old->user, s->user))
+		return false;
+	s->waiting_address = true;
+	s->next_waiting = ctx->waiting;
+	ctx->waiting = s;
+	session_hangup(old, "replaced by a new session of the same user");
+	return true;
+}
+
+/* The proof was right: may this user have a session, and which address? */
+static void authorise(struct session *s, const struct conf_user *u)
+{
+	const char *why = NULL;
+	unsigned limit = u->max_sessions ? u->max_sessions : s->policy->user_max_sessions;
+
+	if (limit && user_sessions(s->ctx, s->user) > limit)
+		why = "too many sessions of this user";
+	else if (give_addresses(s, u, &why) || (u->address && replace_holder(s, u)))
+		why = NULL;
+	if (s->waiting_address)
+		return;
+	if (why)
+		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
+			    "session %u/%u: %s refused: %s", s->call.session_id, s->call.peer_session_id, s->user, why);
+	verdict(s, !why, why ? why : "");
+}
+
+void sessions_retry(struct ctx *ctx)
+{
+	struct session *list = ctx->waiting, *next;
+
+	ctx->waiting = NULL;
+	for (struct session *s = list; s; s = next) {
+		const struct conf_user *u;
+
+		next = s->next_waiting;
+		s->waiting_address = false;
+		if (s->ending || !s->user)
+			continue;
+		u = config_user(s->conf, s->user, strlen(s->user));
+		if (u)
+			authorise(s, u);
+		else
+			verdict(s, false, "");
+		session_drain(s);
+	}
+}
+
+static void check(struct session *s, const struct ppp_fx_auth *a)
+{
+	struct ctx *ctx = s->ctx;
+	const struct conf_user *u = authn_check(ctx->conf, a, s->reply);
+	char name[sizeof(a->name) + 1];
+
+	if (!s->ppp_on || s->ending)
+		return;
+	l2tp_clean(name, sizeof(name), (struct span){ a->name, a->name_len });
+	if (!u) {
+		log_limited(&ctx->log, &ctx->limit[T_AUTH], ctx->loop.now, LOG_NOTICE,
+			    "session %u/%u: authentication of \"%s\" failed: no such user or wrong password",
+			    s->call.session_id, s->call.peer_session_id, name);
+		verdict(s, false, "authentication failed");
+		return;
+	}
+	if (s->user && strcmp(s->user, u->name)) {	/* authenticated anew under another name (RFC 1994 2) */
+		verdict(s, false, "the name has changed");
+		return;
+	}
+	s->auth = a->proto;
+	if (s->user) {
+		verdict(s, true, "");
+		return;
+	}
+	s->user = strdup(u->name);
+	if (!s->user || !user_add(ctx, s->user)) {
+		free(s->user);
+		s->user = NULL;
+		verdict(s, false, "try again later");
+		return;
+	}
+	s->counted = true;
+	authorise(s, u);
+}
+
+static void went_up(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+	char a[16], b[16];
+
+	s->up = true;
+	s->up_at = s->traffic_at = ctx->loop.now;
+	s->up_since = clock_wall();
+	ctx->count.sessions_opened++;
+	if (s->policy->idle_timeout_s) {
+		ctx->n_idle_watched++;
+		stats_timer_start(ctx);
+	}
+	log_line(&ctx->log, LOG_INFO, "session %u/%u in tunnel %u with %s: up: user %s, interface %s, %s -> %s, MTU %u",
+		 s->call.session_id, s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel), s->user ? s->user : "(none)",
+		 s->ifname, ipv4_text(s->addrs.ip, a), ipv4_text(s->addrs.peer_ip, b), s->mtu);
+	event(ctx, "session-up", s->tunnel, s, "user %s, interface %s, %s -> %s", s->user ? s->user : "(none)", s->ifname, a, b);
+	if (s->tunnel->dial)
+		dial_session_up(s->tunnel->dial, s);
+}
+
+/* Words for the log, and what CDN says: RFC 2661 4.4.2, RFC 3145 2.2. */
+static const struct { const char *words; uint16_t result, error, ppp_code; } end_says[] = {
+	[PPP_END_NONE]		= { "ended", CDN_ADMIN, 0, 0 },
+	[PPP_END_LOCAL]		= { "ended here", CDN_ADMIN, 0, 1 },
+	[PPP_END_PEER]		= { "Terminate-Request from the peer", CDN_ADMIN, 0, 3 },
+	[PPP_END_LOWER]		= { "the lower layer is gone", 1, 0, 0 },
+	[PPP_END_NO_ANSWER]	= { "LCP: the peer does not answer", CDN_GENERAL, 6, 5 },
+	[PPP_END_ECHO]		= { "LCP: Echo-Requests stay unanswered", 1, 0, 8 },
+	[PPP_END_AUTH_FAILED]	= { "authentication failed", CDN_ADMIN, 0, 16 },
+	[PPP_END_AUTH_REFUSED]	= { "the peer refuses our authentication", CDN_ADMIN, 0, 15 },
+	[PPP_END_NO_AGREEMENT]	= { "options could not be agreed", CDN_GENERAL, 6, 5 },
+	[PPP_END_NO_NCP]	= { "no network protocol is up", CDN_GENERAL, 6, 18 },
+	[PPP_END_LOOP]		= { "the line is looped back", CDN_GENERAL, 6, 7 },
+	[PPP_END_TIMEOUT]	= { "LCP and authentication took too long", CDN_GENERAL, 6, 13 },
+	[PPP_END_RESOURCES]	= { "out of memory", CDN_GENERAL, 4, 0 },
+};
+
+static void ppp_ended(struct session *s, const struct ppp_fx_down *d)
+{
+	char why[sizeof(s->why)];
+
+	s->ppp_down = true;
+	s->end = d->end < sizeof(end_says) / sizeof(end_says[0]) ? d->end : PPP_END_NONE;
+	snprintf(why, sizeof(why), "PPP: %s%s%s", s->why[0] ? s->why : end_says[s->end].words, d->msg[0] ? ": " : "", d->msg);
+	session_end(s, end_says[s->end].result, end_says[s->end].error, why);
+}
+
+static uint8_t part_of(uint16_t proto)
+{
+	return proto == PPP_IPCP ? LINK_IPV4 : LINK_IPV6;
+}
+
+/* The engine holds its last Configure-Ack back until the kernel can carry this protocol's packets. */
+static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
+{
+	uint8_t part = part_of(n->proto);
+	struct ppp_addrs old = s->addrs;
+
+	if (part == LINK_IPV4) {
+		s->addrs.ip = n->addrs.ip;
+		s->addrs.peer_ip = n->addrs.peer_ip;
+		memcpy(s->addrs.dns, n->addrs.dns, sizeof(s->addrs.dns));
+		memcpy(s->addrs.wins, n->addrs.wins, sizeof(s->addrs.wins));
+		if (old.ip != s->addrs.ip || old.peer_ip != s->addrs.peer_ip)
+			s->applied &= (uint8_t)~part;
+	} else {
+		s->addrs.ifid = n->addrs.ifid;
+		s->addrs.peer_ifid = n->addrs.peer_ifid;
+		if (old.ifid != s->addrs.ifid || old.peer_ifid != s->addrs.peer_ifid)
+			s->applied &= (uint8_t)~part;
+	}
+	s->ready |= part;
+	s->wanted |= LINK_BASE | part;
+	session_apply(s);
+}
+
+static void perform(struct session *s, const struct fx *f)
+{
+	struct ctx *ctx = s->ctx;
+	const void *data = f->data;
+	const struct ppp_fx_tx *tx = data;
+	const struct ppp_fx_state *state = data;
+	const struct ppp_fx_lcp *lcp = data;
+	const struct ppp_fx_ncp *ncp = data;
+	const char *why = "";
+
+	switch ((enum ppp_fx)f->type) {
+	case PPP_FX_TX:
+		link_tx(s, tx->proto, tx->octets, f->len - sizeof(*tx));
+		break;
+	case PPP_FX_STATE:
+		if (ctx->log.level >= LOG_DEBUG)
+			log_line(&ctx->log, LOG_DEBUG, "session %u/%u: protocol %04x: %s --%s--> %s", s->call.session_id,
+				 s->call.peer_session_id, state->proto, state->was, state->event, state->is);
+		break;
+	case PPP_FX_PHASE:
+		break;
+	case PPP_FX_LCP_UP:
+		if (!s->policy->mtu)
+			s->mtu = lcp->peer_mru < lcp->mru ? lcp->peer_mru : lcp->mru;
+		else
+			s->mtu = lcp->peer_mru < s->policy->mtu ? lcp->peer_mru : s->policy->mtu;
+		break;
+	case PPP_FX_AUTH_CHECK:
+		check(s, data);
+		break;
+	case PPP_FX_AUTH_DONE:
+		if (s->policy->ppp.take)
+			break;			/* its addresses come with IPCP, and then all is installed at once */
+		if (!give_addresses(s, NULL, &why)) {
+			session_hangup(s, why);
+			break;
+		}
+		s->wanted |= LINK_BASE | (s->policy->ppp.ipv4 ? LINK_IPV4 : 0);
+		session_apply(s);
+		break;
+	case PPP_FX_NCP_READY:
+		ncp_ready(s, ncp);
+		break;
+	case PPP_FX_NCP_UP:
+		if (!s->up)
+			went_up(s);
+		if (ncp->proto == PPP_IPCP && !s->hooked) {
+			s->hooked = true;
+			hook_run(s, true);
+		}
+		break;
+	case PPP_FX_NCP_DOWN:
+		s->ready &= (uint8_t)~part_of(ncp->proto);
+		break;
+	case PPP_FX_IDENT:
+		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_DEBUG, "session %u/%u: the peer is \"%.*s\"",
+			    s->call.session_id, s->call.peer_session_id, (int)f->len, (const char *)f->data);
+		break;
+	case PPP_FX_DOWN:
+		ppp_ended(s, data);
+		break;
+	}
+}
+
+static ms_t deadline(const struct session *s)
+{
+	ms_t at = s->ppp_on && !s->ppp_down ? ppp_deadline(&s->ppp) : NEVER;
+
+	if (s->up && !s->ending && s->policy->session_timeout_s)
+		at = ms_min(at, s->up_at + s->policy->session_timeout_s * 1000ull);
+	if (s->up && !s->ending && s->policy->idle_timeout_s)
+		at = ms_min(at, s->traffic_at + s->policy->idle_timeout_s * 1000ull);
+	return at;
+}
+
+static void due(struct timer *timer, void *arg)
+{
+	struct session *s = arg;
+	ms_t now = s->ctx->loop.now;
+
+	(void)timer;
+	if (s->up && !s->ending && s->policy->session_timeout_s && now >= s->up_at + s->policy->session_timeout_s * 1000ull)
+		session_hangup(s, "session timeout");
+	else if (s->up && !s->ending && s->policy->idle_timeout_s && now >= s->traffic_at + s->policy->idle_timeout_s * 1000ull)
+		session_hangup(s, "idle timeout");
+	if (s->ppp_on && !s->ppp_down && now >= ppp_deadline(&s->ppp))
+		ppp_tick(&s->ppp, now);
+	session_drain(s);
+}
+
+void session_drain(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+
+	if (s->draining)
+		return;
+	s->draining = true;
+	for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
+		perform(s, f);
+	if (s->ppp.out.lost) {
+		s->ppp.out.lost = false;
+		session_end(s, CDN_GENERAL, 4, "out of memory");
+	}
+	s->draining = false;
+	timer_set(&ctx->loop, &s->timer, s->ending ? NEVER : deadline(s));
+	maybe_free(s);
+}
+
+void session_hangup(struct session *s, const char *why)
+{
+	if (s->ending)
+		return;
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	if (!s->ppp_on) {
+		session_end(s, CDN_ADMIN, 0, why);
+		return;
+	}
+	ppp_close(&s->ppp, s->ctx->loop.now, why);
+	session_drain(s);
+}
+
+/* Out of the kernel, when it is in it; a completion under way is answered by the same. */
+static void uninstall(struct session *s)
+{
+	struct k_request rq = { .op = K_SESSION_DOWN, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+
+	link_detach(s);
+	if (s->kernel != KS_UP)
+		return;
+	s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
+}
+
+void session_end(struct session *s, uint16_t result, uint16_t error, const char *why)
+{
+	struct ctx *ctx = s->ctx;
+	struct l2tp_cause cause = { .result = result, .error = error, .ppp_code = end_says[s->end].ppp_code };
+
+	if (s->ending)
+		return;
+	s->ending = true;
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	if (s->up) {
+		ctx->count.sessions_closed++;
+		if (s->policy->idle_timeout_s)
+			ctx->n_idle_watched--;
+	}
+	if (s->up || s->call.state)
+		log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_INFO, "session %u/%u in tunnel %u with %s%s%s: down: %s",
+			    s->call.session_id, s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel),
+			    s->user ? ", user " : "", s->user ? s->user : "", why);
+	event(ctx, "session-down", s->tunnel, s, "%s", why);
+	if (s->hooked)
+		hook_run(s, false);
+	if (s->counted)
+		user_remove(ctx, s->user);
+	s->counted = false;
+	if (s->ppp_on && !s->ppp_down) {
+		ppp_lower_down(&s->ppp, ctx->loop.now);
+		s->ppp_down = true;
+	}
+	if (!s->call_down) {
+		snprintf(cause.msg, sizeof(cause.msg), "%s", why);
+		cc_call_close(&s->tunnel->cc, &s->call, ctx->loop.now, &cause);
+	}
+	uninstall(s);
+	if (s->tunnel->dial)
+		dial_session_ended(s->tunnel->dial, s);
+	session_drain(s);
+	tunnel_drain(s->tunnel);
+	maybe_free(s);
+}
+
+void session_stats(struct session *s, const struct k_stats *st)
+{
+	if (st->rx_packets != s->stats.rx_packets || st->tx_packets != s->stats.tx_packets)
+		s->traffic_at = s->ctx->loop.now;
+	if (st->rx_packets != s->stats.rx_packets) {
+		if (s->ppp_on && !s->ppp_down)
+			ppp_alive(&s->ppp, s->ctx->loop.now);
+		cc_alive(&s->tunnel->cc, s->ctx->loop.now);
+	}
+	s->stats = *st;
+}

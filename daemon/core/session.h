@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One session as the operator sees it: an L2TP call, a PPP link and, once it is
+ * authenticated, the kernel's session and network interface, as one lifetime.
+ * Owned by its tunnel; found by our session id in ctx->session[]. */
+#pragma once
+
+#include "core/ctx.h"
+#include "core/tunnel.h"
+
+/* Parts of a link that the kernel is asked for; session_apply brings `applied` up to `wanted`. */
+enum link_part { LINK_BASE = 1, LINK_IPV4 = 2, LINK_IPV6 = 4 };
+
+struct session {
+	struct ctx *ctx;
+	struct tunnel *tunnel;
+	struct session *next, *prev;		/* of the tunnel */
+	struct call call;			/* call.session_id is our id */
+	struct ppp ppp;
+	struct config *conf;			/* what the pointers below point into */
+	const struct policy *policy;
+	const struct conf_session *as;		/* of a dialled tunnel, or NULL */
+	char *user;				/* who it is, once authenticated; ours when we dialled */
+
+	uint8_t kernel;				/* enum kernel_state */
+	uint8_t wanted, asked, applied;		/* link parts */
+	uint8_t ready;				/* link parts whose NCP waits for ppp_ncp_go */
+	bool ppp_on, ppp_down, call_down;
+	bool draining, ending, up, hooked, waiting_address, counted;
+	uint8_t end;				/* enum ppp_end */
+	uint8_t auth;				/* enum ppp_auth that identified the peer */
+	uint8_t reply[20];			/* MS-CHAPv2, while the verdict waits for an address */
+
+	int channel, unit;			/* /dev/ppp descriptors, -1 while not in the kernel */
+	ev_io channel_rx, unit_rx;
+	struct timer timer;
+	struct ppp_addrs addrs;
+	uint32_t leased;			/* address that is held in a pool, network order; 0 */
+	uint16_t mtu;
+	uint32_t ifindex;
+	char ifname[16];
+
+	ms_t since, up_at, traffic_at;
+	int64_t up_since;
+	struct k_stats stats;			/* as last read */
+	struct session *next_waiting;
+	char why[96];				/* in words, why it ended */
+};
+
+/* A call of the peer's (rq) on t, or of ours when rq is NULL (as: what we dial).  Takes a session id; refuses by CDN when a
+ * limit says no (then NULL). */
+struct session *session_answer(struct tunnel *, const struct l2tp_fx_request *rq);
+struct session *session_open(struct tunnel *, const struct conf_session *as, bool outgoing);
+/* ICCN/OCCN: PPP may start.  OCRP sent: place the call. */
+void session_call_up(struct session *);
+void session_call_down(struct session *, const struct l2tp_cause *);
+/* One PPP frame of the peer's, however it came. */
+void session_frame(struct session *, uint16_t proto, const void *info, size_t len);
+/* Performs PPP's effects and sets the timer; call after every call into ->ppp. */
+void session_drain(struct session *);
+/* Ends it by PPP's Terminate-Request first (operator's wish, timeouts). */
+void session_hangup(struct session *, const char *why);
+/* Ends it at once: CDN with result, kernel objects down. */
+void session_end(struct session *, uint16_t result, uint16_t error, const char *why);
+/* Asks the keeper for what is wanted and not there yet. */
+void session_apply(struct session *);
+/* Completions of K_SESSION_UP, K_LINK_SET, K_SESSION_DOWN; descriptors are the session's from now on. */
+void session_kernel_reply(struct ctx *, const struct k_reply *, int channel, int unit);
+/* The kernel's part vanished behind our back. */
+void session_kernel_lost(struct session *, const char *why);
+/* Frees what became free in this turn. */
+void sessions_sweep(struct ctx *);
+/* At exit: memory only; peer and kernel are left as they are. */
+void session_forget(struct session *);
+/* An address came free: those that wait for one try again. */
+void sessions_retry(struct ctx *);
+/* Counters arrived: traffic is a sign of life, and ends idleness. */
+void session_stats(struct session *, const struct k_stats *);
+/* Reads all counters now and then while some session has an idle timeout. */
+void stats_timer_start(struct ctx *);
+
+/* core/link.c: frames between descriptors, datagrams and PPP. */
+void link_tx(struct session *, uint16_t proto, const void *info, size_t len);
+void link_attach(struct session *, int channel, int unit);
+void link_detach(struct session *);
+/* core/link.c: the part of a request that describes the link. */
+void link_describe(const struct session *, uint8_t parts, struct k_link *ret);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A session's way into the kernel: one request at a time, until what is applied
+ * is what is wanted.  The keeper's completions lead on. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/kernel.h"
+#include "core/session.h"
+
+enum { STATS_MS = 10000 };
+
+void session_apply(struct session *s)
+{
+	struct k_request rq = { .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+	uint8_t missing = s->wanted & (uint8_t)~s->applied;
+
+	if (s->ending || s->asked)
+		return;
+	for (uint8_t part = LINK_IPV4; part <= LINK_IPV6; part = (uint8_t)(part << 1))
+		if (s->ready & s->applied & part) {
+			s->ready &= (uint8_t)~part;
+			ppp_ncp_go(&s->ppp, s->ctx->loop.now, part == LINK_IPV4 ? PPP_IPCP : PPP_IPV6CP);
+			session_drain(s);
+		}
+	if (!missing || s->ending || s->asked)
+		return;
+	if (s->kernel == KS_NONE) {
+		if (s->tunnel->kernel != KS_UP) {
+			tunnel_install(s->tunnel);
+			return;				/* called again when the tunnel is there */
+		}
+		rq.op = K_SESSION_UP;
+		rq.session.peer_session_id = s->call.peer_session_id;
+		rq.session.lns_mode = s->policy->role == ROLE_LNS;
+		rq.session.send_seq = rq.session.recv_seq = s->call.info.sequencing_required;
+		if (s->policy->interface)
+			strncpy(rq.session.name, s->policy->interface, sizeof(rq.session.name) - 1);
+		link_describe(s, s->wanted, &rq.session.link);
+	} else {
+		rq.op = K_LINK_SET;
+		link_describe(s, missing, &rq.link);
+	}
+	s->asked = missing;
+	if (!kernel_submit(s->ctx, &rq)) {
+		s->asked = 0;
+		session_end(s, 2, 4, "no keeper: the kernel cannot be reached");
+	} else if (s->kernel == KS_NONE) {
+		s->kernel = KS_COMING;
+	}
+}
+
+static void refused(struct session *s, const struct k_reply *r)
+{
+	struct ctx *ctx = s->ctx;
+
+	ctx->count.kernel_failures++;
+	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "session %u/%u in tunnel %u: the kernel refuses it: %s: %s",
+		    s->call.session_id, s->call.peer_session_id, s->tunnel->id, r->why, strerror(-r->result));
+	session_end(s, 2, 4, "the kernel refused the session");
+}
+
+static void came_up(struct session *s, const struct k_reply *r, int channel, int unit)
+{
+	struct k_request rq = { .op = K_SESSION_DOWN, .tunnel_id = r->tunnel_id, .session_id = r->session_id };
+
+	if (r->result) {
+		s->kernel = KS_NONE;
+		refused(s, r);
+		session_drain(s);			/* it may have waited for this alone */
+		return;
+	}
+	if (s->ending) {
+		close(channel);
+		close(unit);
+		s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
+		return;
+	}
+	s->kernel = KS_UP;
+	s->applied |= s->asked;
+	s->asked = 0;
+	s->ifindex = r->session.ifindex;
+	memcpy(s->ifname, r->session.name, sizeof(s->ifname));
+	s->ifname[sizeof(s->ifname) - 1] = 0;
+	link_attach(s, channel, unit);
+	session_apply(s);
+}
+
+void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel, int unit)
+{
+	struct session *s = ctx->session[r->session_id];
+
+	if (!s || s->tunnel->id != r->tunnel_id) {
+		if (channel >= 0)
+			close(channel);
+		if (unit >= 0)
+			close(unit);
+		return;
+	}
+	switch ((enum k_op)r->op) {
+	case K_SESSION_UP:
+		if (s->kernel == KS_COMING)
+			came_up(s, r, channel, unit);
+		break;
+	case K_LINK_SET:
+		if (!r->result)
+			s->applied |= s->asked;
+		s->asked = 0;
+		if (r->result && !s->ending)
+			refused(s, r);
+		else
+			session_apply(s);
+		break;
+	case K_SESSION_DOWN:
+		if (s->kernel == KS_GOING)
+			s->kernel = KS_GONE;
+		session_drain(s);
+		break;
+	case K_HELLO: case K_LISTEN: case K_UNLISTEN: case K_TUNNEL_UP: case K_TUNNEL_DOWN: case K_STATS: case K_HOOK:
+	case K_OPEN: case K_LIST: case K_STOP: case K_EVENT:
+		break;
+	}
+}
+
+void session_kernel_lost(struct session *s, const char *why)
+{
+	struct ctx *ctx = s->ctx;
+
+	if (s->ending || s->kernel == KS_NONE)
+		return;
+	ctx->count.kernel_vanished++;
+	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
+		    "session %u/%u in tunnel %u, interface %s: %s behind our back; ending the call", s->call.session_id,
+		    s->call.peer_session_id, s->tunnel->id, s->ifname, why);
+	session_end(s, 2, 6, why);
+}
+
+/* Counters, while somebody's idle timeout depends on them. */
+
+static void stats_came(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	(void)arg;
+	(void)r;			/* each session has its share already (kernel.c) */
+	if (ctx->n_idle_watched)
+		timer_set(&ctx->loop, &ctx->stats_timer, ctx->loop.now + STATS_MS);
+}
+
+static void stats_due(struct timer *timer, void *arg)
+{
+	struct ctx *ctx = arg;
+	struct k_request rq = { .op = K_STATS };
+
+	(void)timer;
+	if (ctx->n_idle_watched && !kernel_ask(ctx, &rq, stats_came, NULL))
+		timer_set(&ctx->loop, &ctx->stats_timer, ctx->loop.now + STATS_MS);
+}
+
+void stats_timer_start(struct ctx *ctx)
+{
+	if (!ctx->stats_timer.due)
+		timer_init(&ctx->stats_timer, stats_due, ctx);
+	timer_set(&ctx->loop, &ctx->stats_timer, ctx->loop.now + STATS_MS);
+}

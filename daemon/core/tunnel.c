@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tunnel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/dial.h"
+#include "core/event.h"
+#include "core/kernel.h"
+#include "core/listener.h"
+#include "core/policy.h"
+#include "core/session.h"
+
+const char *tunnel_name(const struct tunnel *t)
+{
+	if (t->as)
+		return t->as->name;
+	return t->cc.peer_host_name[0] ? t->cc.peer_host_name : "?";
+}
+
+static void due(struct timer *timer, void *arg)
+{
+	struct tunnel *t = arg;
+
+	(void)timer;
+	if (t->ctx->loop.now >= cc_deadline(&t->cc))
+		cc_tick(&t->cc, t->ctx->loop.now);
+	tunnel_drain(t);
+}
+
+static struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct cc_conf *cc,
+				 struct listener *on, const struct endpoint *local, const struct endpoint *peer)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	if (!source_add(ctx->sources, peer)) {
+		free(t);
+		return NULL;
+	}
+	t->ctx = ctx;
+	t->id = id;
+	t->fd = -1;
+	t->conf = conf_get(conf);
+	t->listener = on;
+	on->uses++;
+	t->local = *local;
+	t->peer = *peer;
+	t->since = ctx->loop.now;
+	timer_init(&t->timer, due, t);
+	cc_init(&t->cc, &ctx->env, cc, id);
+	ctx->tunnel[id] = t;
+	ctx->n_tunnels++;
+	return t;
+}
+
+/* Nothing left to do for anybody: out of the tables now, memory at the end of the turn. */
+static void maybe_free(struct tunnel *t)
+{
+	struct ctx *ctx = t->ctx;
+
+	if (t->freed || t->draining || !t->gone || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP || t->kernel == KS_GOING)
+		return;
+	t->freed = true;
+	timer_stop(&ctx->loop, &t->timer);
+	ctx->tunnel[t->id] = NULL;
+	ctx->n_tunnels--;
+	ids_drop(ctx->tunnel_ids, t->id, ctx->loop.now);
+	source_remove(ctx->sources, &t->peer);
+	if (t->stat)
+		t->stat->tunnels--;
+	t->next_free = ctx->free_tunnels;
+	ctx->free_tunnels = t;
+	if (t->dial)
+		dial_tunnel_freed(t->dial);
+}
+
+void tunnels_sweep(struct ctx *ctx)
+{
+	for (struct tunnel *t; (t = ctx->free_tunnels);) {
+		ctx->free_tunnels = t->next_free;
+		cc_done(&t->cc);
+		listener_put(t->listener);
+		conf_put(t->conf);
+		free(t);
+	}
+}
+
+/* The kernel's tunnel goes when the control connection is down and its sessions are out of the kernel. */
+static void uninstall(struct tunnel *t)
+{
+	struct k_request rq = { .op = K_TUNNEL_DOWN, .tunnel_id = t->id };
+
+	if (t->kernel != KS_UP || t->n_sessions)
+		return;
+	io_close(&t->ctx->loop, &t->rx, &t->fd);
+	t->kernel = kernel_submit(t->ctx, &rq) ? KS_GOING : KS_GONE;
+}
+
+static void went_up(struct tunnel *t)
+{
+	struct ctx *ctx = t->ctx;
+	char where[96];
+
+	t->up_since = clock_wall();
+	ctx->count.tunnels_opened++;
+	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: established with %s at %s",
+		    t->id, t->cc.peer_tunnel_id, tunnel_name(t), endpoint_port_text(&t->peer, where, sizeof(where)));
+	event(ctx, "tunnel-up", t, NULL, "established with %s", tunnel_name(t));
+	if (t->dial)
+		dial_tunnel_up(t->dial);
+}
+
+static void went_down(struct tunnel *t, const struct l2tp_cause *cause)
+{
+	struct ctx *ctx = t->ctx;
+
+	t->down = true;
+	t->cause = *cause;
+	if (t->up_since)
+		ctx->count.tunnels_closed++;
+	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: down with %s: %s, result %u error %u%s%s",
+		    t->id, t->cc.peer_tunnel_id, tunnel_name(t),
+		    cause->timeout ? "the peer does not answer" : cause->by_peer ? "StopCCN from the peer" : "closed here",
+		    cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	event(ctx, "tunnel-down", t, NULL, "result %u error %u%s%s", cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	if (t->dial)
+		dial_tunnel_down(t->dial, cause);
+	for (struct session *s = t->sessions, *next; s; s = next) {
+		next = s->next;
+		session_end(s, cause->result, 0, "the tunnel is down");
+	}
+}
+
+static void perform(struct tunnel *t, const struct fx *f)
+{
+	struct ctx *ctx = t->ctx;
+	const void *data = f->data;
+	const struct l2tp_fx_state *state = data;
+	const struct l2tp_fx_call_down *down = data;
+	const struct l2tp_fx_call *call = data;
+	struct session *s;
+	int err;
+
+	switch ((enum l2tp_fx)f->type) {
+	case L2TP_FX_TX:
+		ctx->count.tx_datagrams++;
+		err = udp_send(t->listener->fd, &t->local, &t->peer, t->mark, f->data, f->len);
+		if (err) {			/* soft: retransmission is the only judge (HARDENING: forged ICMP) */
+			ctx->count.send_errors++;
+			log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: sending to %s failed: %s",
+				    t->id, t->cc.peer_tunnel_id, tunnel_name(t), strerror(-err));
+		}
+		break;
+	case L2TP_FX_STATE:
+		if (ctx->log.level >= LOG_DEBUG)
+			log_line(&ctx->log, LOG_DEBUG, "tunnel %u/%u: %s%s: %s --%s--> %s", t->id, t->cc.peer_tunnel_id,
+				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
+		break;
+	case L2TP_FX_NOTE:
+		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: %s: %.*s",
+			    t->id, t->cc.peer_tunnel_id, tunnel_name(t), (int)f->len, (const char *)f->data);
+		break;
+	case L2TP_FX_CC_UP:
+		went_up(t);
+		break;
+	case L2TP_FX_CC_DOWN:
+		went_down(t, data);
+		break;
+	case L2TP_FX_CC_GONE:
+		t->gone = true;
+		break;
+	case L2TP_FX_CALL_REQUEST:
+		(void)session_answer(t, data);
+		break;
+	case L2TP_FX_CALL_PLACE:
+	case L2TP_FX_CALL_UP:
+		s = ctx->session[call->session_id];
+		if (s && s->tunnel == t && f->type == L2TP_FX_CALL_PLACE)
+			cc_call_bearer_up(&t->cc, &s->call, ctx->loop.now);
+		else if (s && s->tunnel == t)
+			session_call_up(s);
+		break;
+	case L2TP_FX_CALL_DOWN:
+		s = ctx->session[down->session_id];
+		if (s && s->tunnel == t)
+			session_call_down(s, &down->cause);
+		break;
+	case L2TP_FX_SLI:			/* ACCMs are for asynchronous lines; the kernel has none here */
+	case L2TP_FX_WEN:
+		break;
+	}
+}
+
+void tunnel_drain(struct tunnel *t)
+{
+	struct ctx *ctx = t->ctx;
+
+	if (t->draining)
+		return;				/* the outermost call will come to it */
+	t->draining = true;
+	do {
+		for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
+			perform(t, f);
+		cc_flush(&t->cc, ctx->loop.now);
+	} while (t->cc.out.head);
+	if (t->cc.out.lost && !t->gone) {
+		log_line(&ctx->log, LOG_ERR, "tunnel %u: out of memory; this tunnel is given up", t->id);
+		t->cc.out.lost = false;
+		if (!t->down)
+			went_down(t, &(struct l2tp_cause){ .result = 2, .error = 4 });
+		t->gone = true;
+	}
+	t->draining = false;
+	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : cc_deadline(&t->cc));
+	if (t->down)
+		uninstall(t);
+	maybe_free(t);
+}
+
+struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct dgram *d, const struct ho_entry *e,
+			     const struct conf_peer *from)
+{
+	struct tunnel *t = tunnel_new(ctx, e->tunnel_id, ctx->conf, &from->cc, on, &d->local, &d->peer);
+
+	if (!t) {
+		ids_drop(ctx->tunnel_ids, e->tunnel_id, ctx->loop.now);
+		return NULL;
+	}
+	t->mark = d->mark;
+	t->from = from;
+	t->stat = peer_stat_get(ctx, from->name);
+	if (t->stat) {
+		t->stat->tunnels++;
+		t->stat->accepted++;
+	}
+	cc_accept(&t->cc, ctx->loop.now, e);
+	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
+	tunnel_drain(t);
+	return t;
+}
+
+struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf_tunnel *as, struct listener *on,
+			   const struct endpoint *local, const struct endpoint *peer)
+{
+	uint16_t id = ids_take(ctx->tunnel_ids, ctx->loop.now);
+	struct tunnel *t = id ? tunnel_new(ctx, id, dial->conf, &as->cc, on, local, peer) : NULL;
+
+	if (!t) {
+		if (id)
+			ids_drop(ctx->tunnel_ids, id, ctx->loop.now);
+		return NULL;
+	}
+	t->dial = dial;
+	t->as = as;
+	dial->tunnel = t;
+	(void)cc_open(&t->cc, ctx->loop.now);		/* it is idle: it was made above */
+	tunnel_drain(t);
+	return t;
+}
+
+/* RFC 2661 has no word on the source of a message; everybody else's spoofed StopCCN has.  While our SCCRQ is
+ * unanswered the LNS may reply from another port (8.1), and that port is then the tunnel's. */
+static bool source_fits(struct tunnel *t, const struct dgram *d)
+{
+	if (memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)) || t->peer.scope != d->peer.scope || t->mark != d->mark)
+		return false;
+	if (t->peer.port == d->peer.port)
+		return true;
+	if (t->cc.state != CC_WAIT_CTL_REPLY)
+		return false;
+	t->peer.port = d->peer.port;
+	return true;
+}
+
+void tunnel_input(struct tunnel *t, const struct dgram *d)
+{
+	struct ctx *ctx = t->ctx;
+
+	if (!source_fits(t, d)) {
+		ctx->count.rx_wrong_source++;
+		return;
+	}
+	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
+	tunnel_drain(t);
+}
+
+void tunnel_close(struct tunnel *t, uint16_t result, uint16_t error, const char *msg)
+{
+	struct l2tp_cause cause = { .result = result, .error = error };
+
+	if (t->down)
+		return;
+	snprintf(cause.msg, sizeof(cause.msg), "%s", msg ? msg : "");
+	cc_close(&t->cc, t->ctx->loop.now, &cause);
+	tunnel_drain(t);
+}
+
+/* Endpoints and the keeper's addresses have one shape on purpose. */
+_Static_assert(sizeof(struct k_addr) == sizeof(struct endpoint), "struct k_addr and struct endpoint agree");
+
+void tunnel_install(struct tunnel *t)
+{
+	struct k_request rq = { .op = K_TUNNEL_UP, .tunnel_id = t->id };
+
+	if (t->kernel != KS_NONE || t->down)
+		return;
+	memcpy(&rq.tunnel.local, &t->local, sizeof(rq.tunnel.local));
+	memcpy(&rq.tunnel.peer, &t->peer, sizeof(rq.tunnel.peer));
+	rq.tunnel.peer_tunnel_id = t->cc.peer_tunnel_id;
+	rq.tunnel.mark = t->mark;
+	if (kernel_submit(t->ctx, &rq))
+		t->kernel = KS_COMING;
+	else
+		tunnel_close(t, 2, 4, "no keeper: the kernel cannot be reached");
+}
+
+static void readable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct tunnel *t = w->data;
+
+	(void)ev;
+	(void)revents;
+	demux_read(t->ctx, t->fd, t->listener);
+}
+
+void tunnel_kernel_up(struct ctx *ctx, const struct k_reply *r, int fd)
+{
+	struct tunnel *t = ctx->tunnel[r->tunnel_id];
+
+	if (!t || t->kernel != KS_COMING) {
+		struct k_request rq = { .op = K_TUNNEL_DOWN, .tunnel_id = r->tunnel_id };
+
+		if (fd >= 0)
+			close(fd);
+		if (!r->result)
+			(void)kernel_submit(ctx, &rq);
+		return;
+	}
+	if (r->result) {
+		t->kernel = KS_NONE;
+		ctx->count.kernel_failures++;
+		log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "tunnel %u/%u: the kernel refuses it: %s: %s",
+			    t->id, t->cc.peer_tunnel_id, r->why, strerror(-r->result));
+		tunnel_close(t, 2, 4, "insufficient resources");
+		tunnel_drain(t);
+		return;
+	}
+	t->kernel = KS_UP;
+	t->fd = fd;
+	io_start(&ctx->loop, &t->rx, fd, readable, t);
+	for (struct session *s = t->sessions, *next; s; s = next) {
+		next = s->next;
+		session_apply(s);
+	}
+	tunnel_drain(t);
+}
+
+void tunnel_kernel_down(struct ctx *ctx, const struct k_reply *r)
+{
+	struct tunnel *t = ctx->tunnel[r->tunnel_id];
+
+	if (!t || t->kernel != KS_GOING)
+		return;
+	t->kernel = KS_GONE;
+	tunnel_drain(t);
+}
+
+void tunnel_kernel_lost(struct tunnel *t, const char *why)
+{
+	struct ctx *ctx = t->ctx;
+
+	if (t->kernel != KS_UP && t->kernel != KS_COMING)
+		return;
+	ctx->count.kernel_vanished++;
+	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING, "tunnel %u/%u with %s: its kernel tunnel is gone (%s); closing it",
+		    t->id, t->cc.peer_tunnel_id, tunnel_name(t), why);
+	for (struct session *s = t->sessions, *next; s; s = next) {
+		next = s->next;
+		session_kernel_lost(s, why);
+	}
+	tunnel_close(t, 2, 6, why);
+	tunnel_drain(t);
+}
+
+void tunnel_session_freed(struct tunnel *t)
+{
+	tunnel_drain(t);
+}
+
+void tunnel_forget(struct tunnel *t)
+{
+	struct ctx *ctx = t->ctx;
+
+	timer_stop(&ctx->loop, &t->timer);
+	io_close(&ctx->loop, &t->rx, &t->fd);
+	ctx->tunnel[t->id] = NULL;
+	ctx->n_tunnels--;
+	t->next_free = ctx->free_tunnels;
+	ctx->free_tunnels = t;
+}

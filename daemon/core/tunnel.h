@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One tunnel as the operator sees it: a control connection, the kernel's tunnel
+ * (made with the first session that needs it) and the sessions, as one lifetime.
+ * Owned by ctx->tunnel[]; freed when nothing is left to acknowledge, no session
+ * lives and the kernel has let go. */
+#pragma once
+
+#include "core/ctx.h"
+
+/* Where an object of ours is in the kernel. */
+enum kernel_state { KS_NONE, KS_COMING, KS_UP, KS_GOING, KS_GONE };
+
+struct tunnel {
+	struct ctx *ctx;
+	uint16_t id;				/* our tunnel id, = cc.tunnel_id */
+	uint8_t kernel;				/* enum kernel_state */
+	bool down;				/* CC_DOWN was drained: no new calls, sessions are ending */
+	bool gone;				/* CC_GONE was drained */
+	bool draining, freed;
+	uint32_t mark;
+	struct endpoint local, peer;
+	struct listener *listener;		/* whose socket we send from */
+	int fd;					/* the kernel tunnel's socket, ours to read; -1 */
+	ev_io rx;
+	struct timer timer;
+	struct cc cc;
+
+	struct config *conf;			/* what the pointers below point into */
+	const struct conf_peer *from;		/* the `peer` that admitted it, or NULL: */
+	struct dial *dial;			/* ... we dialled it; NULL once the dial has let go */
+	const struct conf_tunnel *as;		/* the `tunnel` we dialled, or NULL */
+	struct peer_stat *stat;
+
+	struct session *sessions;
+	unsigned n_sessions;
+	ms_t since;
+	int64_t up_since;			/* seconds since 1970; 0: never was */
+	struct l2tp_cause cause;		/* why it went down */
+	struct tunnel *next_free;
+};
+
+/* The host name or section that people know it by. */
+const char *tunnel_name(const struct tunnel *);
+
+/* A stranger's SCCCN was valid: takes over its half-open entry (and the tunnel id).  NULL: refused, id given back. */
+struct tunnel *tunnel_accept(struct ctx *, struct listener *, const struct dgram *, const struct ho_entry *,
+			     const struct conf_peer *);
+/* Dials: sends SCCRQ from listener's socket.  NULL when ids or memory are short. */
+struct tunnel *tunnel_dial(struct ctx *, struct dial *, const struct conf_tunnel *, struct listener *,
+			   const struct endpoint *local, const struct endpoint *peer);
+/* A control message that names this tunnel; its source is checked here. */
+void tunnel_input(struct tunnel *, const struct dgram *);
+/* StopCCN and all that follows.  result as in RFC 2661 4.4.2. */
+void tunnel_close(struct tunnel *, uint16_t result, uint16_t error, const char *msg);
+/* Performs the engine's effects and sets the timer; call after every call into ->cc. */
+void tunnel_drain(struct tunnel *);
+/* Asks for the kernel's tunnel when it is not there; sessions hear of it by session_apply. */
+void tunnel_install(struct tunnel *);
+/* K_TUNNEL_UP and K_TUNNEL_DOWN completions, and what happened behind our back; fd is the tunnel's from now on. */
+void tunnel_kernel_up(struct ctx *, const struct k_reply *, int fd);
+void tunnel_kernel_down(struct ctx *, const struct k_reply *);
+void tunnel_kernel_lost(struct tunnel *, const char *why);
+/* A session of it is gone. */
+void tunnel_session_freed(struct tunnel *);
+/* Frees what became free in this turn. */
+void tunnels_sweep(struct ctx *);
+/* At exit: memory only; peer and kernel are left as they are. */
+void tunnel_forget(struct tunnel *);

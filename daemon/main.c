@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ktund: options, context, loop, signals; nothing else. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+
+#if HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "core/control.h"
+#include "core/ctx.h"
+#include "core/dial.h"
+#include "core/event.h"
+#include "core/kernel.h"
+#include "core/listener.h"
+#include "core/policy.h"
+#include "core/pool.h"
+#include "core/reload.h"
+
+#define DEFAULT_CONFIG "/etc/ktund/ktund.conf"
+#define DEFAULT_RUNTIME_DIR "/run/ktund"
+
+static void usage(FILE *f)
+{
+	fprintf(f,
+		"usage: ktund [--config FILE] [--runtime-dir DIR] [--user NAME]\n"
+		"       ktund --check [FILE]\n"
+		"       ktund --stop-keeper [--runtime-dir DIR]\n"
+		"Negotiates L2TP tunnels and PPP, and leaves the packets to the kernel.  Runs in the foreground.\n"
+		"  -c, --config FILE       configuration (" DEFAULT_CONFIG ")\n"
+		"  -r, --runtime-dir DIR   sockets of this instance (" DEFAULT_RUNTIME_DIR ", or $KTUND_RUNTIME_DIR)\n"
+		"  -u, --user NAME         run as this user after the start (ktund if there is one, else nobody)\n"
+		"      --check [FILE]      only check the configuration; exit status 1 and file:line of each mistake\n"
+		"      --stop-keeper       end all calls and the keeper of this runtime directory\n"
+		"  -d, --debug             log every state change\n"
+		"  -V, --version, -h, --help\n"
+		"SIGHUP reloads.  SIGTERM ends ktund; its calls end with `ktun shutdown`.  See ktund(8), ktund.conf(5), ktun(8).\n");
+}
+
+static void fill_random(void *arg, void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	(void)arg;
+	while (len) {
+		ssize_t n = getrandom(p, len, 0);
+
+		if (n < 0 && errno != EINTR)
+			abort();		/* guessable ids and challenges are worse than no daemon */
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+}
+
+static int open_plain(void *arg, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	(void)arg;
+	return fd < 0 ? -errno : fd;
+}
+
+static int check_config(const char *file)
+{
+	struct conf_opener plain = { open_plain, NULL };
+	char *errors = NULL;
+	struct config *conf;
+	int err = config_load(file, &plain, &conf, &errors);
+
+	if (!err) {
+		printf("%s: ok: %u listeners, %u pools, %u users, %u peers, %u tunnels\n", file, conf->n_listens, conf->n_pools,
+		       conf->n_users, conf->n_peers, conf->n_tunnels);
+		config_free(conf);
+		return 0;
+	}
+	if (errors)
+		fputs(errors, stderr);
+	else
+		fprintf(stderr, "ktund: %s: %s\n", file, strerror(-err));
+	free(errors);
+	return 1;
+}
+
+/* Who we are once nothing needs root any more; -1: stay. */
+static int find_user(struct ctx *ctx, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *pw;
+	const struct group *gr = getgrnam("ktund");
+
+	ctx->control_gid = gr ? gr->gr_gid : (gid_t)-1;
+	if (geteuid())
+		return 0;
+	pw = getpwnam(ctx->user ? ctx->user : "ktund");
+	if (!pw && ctx->user) {
+		fprintf(stderr, "ktund: --user %s: no such user\n", ctx->user);
+		return -1;
+	}
+	if (!pw)
+		pw = getpwnam("nobody");
+	if (!pw) {
+		fprintf(stderr, "ktund: neither a user ktund nor nobody exists: name one with --user\n");
+		return -1;
+	}
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+/* From here on a hostile datagram finds a process that can send datagrams, and nothing else. */
+static int drop_privileges(const struct ctx *ctx, uid_t uid, gid_t gid)
+{
+	if (geteuid()) {
+		capng_clear(CAPNG_SELECT_BOTH);
+		return capng_apply(CAPNG_SELECT_CAPS);
+	}
+	(void)ctx;
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (uid == 0)				/* asked for by --user root: no capabilities all the same */
+		return capng_apply(CAPNG_SELECT_BOTH);
+	return capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+}
+
+static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
+{
+	struct ctx *ctx = w->data;
+	struct conf_plan plan = { 0 };
+	char *errors = NULL;
+
+	(void)ev;
+	(void)revents;
+	if (w->signum == SIGHUP) {
+		if (reload(ctx, false, &plan, &errors))
+			log_line(&ctx->log, LOG_ERR, "reload refused, nothing changed: %s", errors ? errors : "the file cannot be read");
+		conf_plan_done(&plan);
+		free(errors);
+		return;
+	}
+	log_line(&ctx->log, LOG_NOTICE, "ktund ends; the keeper holds %u sessions in %u tunnels (`ktun shutdown` would end them)",
+		 ctx->n_sessions, ctx->n_tunnels);
+	loop_stop(&ctx->loop);
+}
+
+static void sweep(struct ev_loop *ev, ev_prepare *w, int revents)
+{
+	(void)ev;
+	(void)revents;
+	sessions_sweep(w->data);
+	tunnels_sweep(w->data);
+}
+
+/* Tables and engines; everything that needs memory once. */
+static int allocate(struct ctx *ctx)
+{
+	struct ho_limits limits = { .total = ctx->conf->max_half_open, .replies_per_s = ctx->conf->setup_rate };
+
+	ctx->env = (struct env){ fill_random, NULL };
+	ctx->tunnel = calloc(MAX_ID, sizeof(*ctx->tunnel));
+	ctx->session = calloc(MAX_ID, sizeof(*ctx->session));
+	ctx->rx = udp_rx_new();
+	ctx->sources = sources_new();
+	ctx->half_open = ho_new(&ctx->env, &limits);
+	ctx->tunnel_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
+	ctx->session_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
+	ctx->pools = pools_new();
+	ctx->resolver = resolver_new(ctx);
+	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->half_open || !ctx->tunnel_ids || !ctx->session_ids ||
+	    !ctx->pools || !ctx->resolver)
+		return -ENOMEM;
+	return pools_update(ctx->pools, ctx->conf);
+}
+
+static void release(struct ctx *ctx)
+{
+	control_stop(ctx);
+	events_free(ctx);
+	kernel_stop(ctx);
+	dials_free(ctx);
+	for (unsigned id = 1; ctx->session && id < MAX_ID; id++)
+		if (ctx->session[id])
+			session_forget(ctx->session[id]);
+	sessions_sweep(ctx);
+	for (unsigned id = 1; ctx->tunnel && id < MAX_ID; id++)
+		if (ctx->tunnel[id])
+			tunnel_forget(ctx->tunnel[id]);
+	tunnels_sweep(ctx);
+	listeners_free(ctx);
+	resolver_free(ctx->resolver);
+	pools_free(ctx->pools);
+	ids_free(ctx->tunnel_ids);
+	ids_free(ctx->session_ids);
+	ho_free(ctx->half_open);
+	sources_free(ctx->sources);
+	peer_stats_free(ctx);
+	user_stats_free(ctx);
+	udp_rx_free(ctx->rx);
+	free(ctx->names);
+	free(ctx->tunnel);
+	free(ctx->session);
+	conf_put(ctx->conf);
+	loop_done(&ctx->loop);
+}
+
+static void watch_signals(struct ctx *ctx)
+{
+	static const int number[] = { SIGTERM, SIGINT, SIGHUP };
+
+	for (unsigned i = 0; i < 3; i++) {
+		ev_signal_init(&ctx->sig[i], on_signal, number[i]);
+		ctx->sig[i].data = ctx;
+		ev_signal_start(ctx->loop.ev, &ctx->sig[i]);
+	}
+	ev_prepare_init(&ctx->sweep, sweep);
+	ctx->sweep.data = ctx;
+	ev_prepare_start(ctx->loop.ev, &ctx->sweep);
+}
+
+static int make_runtime_dir(const char *dir)
+{
+	if (!mkdir(dir, 0755) || errno == EEXIST)
+		return 0;
+	fprintf(stderr, "ktund: runtime directory %s: %s\n", dir, strerror(errno));
+	return -1;
+}
+
+static int serve(struct ctx *ctx)
+{
+	struct conf_opener plain = { open_plain, NULL };
+	struct rlimit files;
+	char *errors = NULL;
+	uid_t uid = 0;
+	gid_t gid = 0;
+	int err;
+
+	err = config_load(ctx->config_file, &plain, &ctx->conf, &errors);
+	if (err) {
+		if (errors)
+			fputs(errors, stderr);
+		else
+			fprintf(stderr, "ktund: %s: %s\n", ctx->config_file, strerror(-err));
+		free(errors);
+		return 1;
+	}
+	conf_get(ctx->conf);
+	if (find_user(ctx, &uid, &gid) || make_runtime_dir(ctx->runtime_dir))
+		return 1;
+	if (log_open(&ctx->log, ctx->conf->log, ctx->log.level > ctx->conf->log_level ? ctx->log.level : ctx->conf->log_level)) {
+		fprintf(stderr, "ktund: log = \"%s\" is not available here\n", ctx->conf->log);
+		return 1;
+	}
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_init(&ctx->loop) || allocate(ctx)) {
+		fprintf(stderr, "ktund: out of memory\n");
+		return 1;
+	}
+	watch_signals(ctx);
+	if (kernel_start(ctx))
+		return 1;
+	err = control_start(ctx);
+	if (err) {
+		log_line(&ctx->log, LOG_ERR, err == -EADDRINUSE ? "another ktund serves %s" : "control socket in %s cannot be made",
+			 ctx->runtime_dir);
+		return 1;
+	}
+	if (drop_privileges(ctx, uid, gid)) {
+		log_line(&ctx->log, LOG_ERR, "cannot drop privileges; not going on with them");
+		return 1;
+	}
+	listeners_configure(ctx);
+	names_configure(ctx);
+	dials_configure(ctx, NULL);
+	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),
+		 (int)ctx->keeper_pid);
+#if HAVE_SYSTEMD
+	(void)sd_notify(0, "READY=1");
+#endif
+	loop_run(&ctx->loop);
+	return 0;
+}
+
+static int stop_keeper(const char *runtime_dir)
+{
+	struct ctx ctx = { .runtime_dir = runtime_dir };
+	struct k_request stop = { .op = K_STOP };
+	struct keeper_client *k;
+	char path[256];
+	int fds[K_MAX_FDS], err, got;
+	struct k_reply r = { 0 };
+
+	snprintf(path, sizeof(path), "%s/keeper.sock", ctx.runtime_dir);
+	err = keeper_connect(path, &k);
+	if (err) {
+		fprintf(stderr, "ktund: no keeper in %s: %s\n", runtime_dir, strerror(-err));
+		return 1;
+	}
+	(void)keeper_submit(k, &(struct k_request){ .op = K_HELLO, .hello.version = K_VERSION });
+	(void)keeper_submit(k, &stop);
+	do {
+		usleep(10000);
+		(void)keeper_flush(k);
+		got = keeper_receive(k, &r, fds);
+	} while (got >= 0 && !(got == 1 && r.op == K_STOP) && !(got == 1 && r.op == K_HELLO && r.result));
+	keeper_disconnect(k);
+	if (got == 1 && r.op == K_HELLO) {
+		fprintf(stderr, "ktund: the keeper refuses: %s (a ktund runs: use `ktun --runtime-dir %s shutdown`)\n", r.why, runtime_dir);
+		return 1;
+	}
+	if (got == 1)
+		printf("stopped: %u tunnels and %u sessions were ended\n", r.stop.n_tunnels, r.stop.n_sessions);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	enum { CHECK = 256, STOP_KEEPER };
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' }, { "runtime-dir", required_argument, NULL, 'r' },
+		{ "user", required_argument, NULL, 'u' }, { "check", no_argument, NULL, CHECK },
+		{ "stop-keeper", no_argument, NULL, STOP_KEEPER }, { "debug", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	static struct ctx ctx;
+	char config[PATH_MAX], dir[PATH_MAX];
+	const char *file = DEFAULT_CONFIG;
+	bool check = false, stop = false;
+	int c, status;
+
+	ctx.runtime_dir = getenv("KTUND_RUNTIME_DIR") ? getenv("KTUND_RUNTIME_DIR") : DEFAULT_RUNTIME_DIR;
+	ctx.log = (struct log){ LOG_TO_STDERR, LOG_EMERG };
+	while ((c = getopt_long(argc, argv, "c:r:u:dVh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c': file = optarg; break;
+		case 'r': ctx.runtime_dir = optarg; break;
+		case 'u': ctx.user = optarg; break;
+		case 'd': ctx.log.level = LOG_DEBUG; break;
+		case CHECK: check = true; break;
+		case STOP_KEEPER: stop = true; break;
+		case 'V': puts("ktund " KTUND_VERSION); return 0;
+		case 'h': usage(stdout); return 0;
+		default: usage(stderr); return 2;
+		}
+	}
+	if (check && optind == argc - 1)
+		file = argv[optind++];
+	if (optind != argc) {
+		fprintf(stderr, "ktund: what is \"%s\"?\n", argv[optind]);
+		usage(stderr);
+		return 2;
+	}
+	if (check)
+		return check_config(file);
+	if (stop)
+		return stop_keeper(ctx.runtime_dir);
+	/* both directories are needed after chdir and by the keeper */
+	if (!realpath(file, config)) {
+		fprintf(stderr, "ktund: %s: %s\n", file, strerror(errno));
+		return 1;
+	}
+	strcpy(dir, config);
+	ctx.config_file = config;
+	ctx.config_dir = dirname(dir);
+	ctx.started = clock_wall();
+	status = serve(&ctx);
+	release(&ctx);
+	return status;
+}
