@@ -14,6 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What the keeper does beyond one request at a time:
+ * - A client that is refused (another one is connected, or the wrong user) gets a K_HELLO with id 0, the result and
+ *   why, and the end of the connection.
+ * - Requests for an object that is busy wait their turn, in order (K_SESSION_DOWN right behind its K_SESSION_UP is
+ *   fine, K_SESSION_UP right behind its K_TUNNEL_UP, too).  -EBUSY only when far too many wait.
+ * - K_TUNNEL_DOWN takes its sessions along; requests for those that are still waiting end with -ENOENT.
+ * - After an event _GONE the object is still in the table: take it down.
+ * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
+
 enum { K_VERSION = 1, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64 };
 
 enum k_op {
@@ -28,7 +37,8 @@ enum k_op {
 	K_STATS,	/* counters of one session (session_id) or of all (0) */
 	K_HOOK,		/* run a hook program; completion when it ended, .result = wait status */
 	K_OPEN,		/* a file of the configuration directory, read-only; fds[0] */
-	K_LIST,		/* everything held: one completion per listener, tunnel, session, with its descriptors */
+	K_LIST,		/* everything held: one completion per listener, tunnel, session, with its descriptors; waits for
+			 * what clients before ordered; the last one, without more, has kind 0 and no object */
 	K_STOP,		/* take all down, then exit */
 	K_EVENT = 64,	/* unsolicited, id 0: .event */
 };
