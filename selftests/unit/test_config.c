@@ -55,7 +55,7 @@ static void put(const char *path, const char *text, mode_t mode)
 	chmod(path, mode);
 }
 
-/* Files live in tmp, where their modes are ours; *arg counts what is open and never closed would show in valgrind. */
+/* Files live in tmp, where their modes are ours.  *arg counts what was opened. */
 static int open_in_tmp(void *arg, const char *path)
 {
 	char full[PATH_MAX];
@@ -509,7 +509,9 @@ static void differences(void)
 int main(int argc, char **argv)
 {
 	char cmd[PATH_MAX];
+	int lowest = dup(0);
 
+	close(lowest);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!mkdtemp(tmp))
 		return 1;
@@ -523,6 +525,7 @@ int main(int argc, char **argv)
 	no_file();
 	differences();
 	man();
+	verdict(dup(0) == lowest, "every file was closed again", NULL);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", tmp);
 	return system(cmd) || failed;
 }
