@@ -164,8 +164,11 @@ static void say_error(const struct cli *cli, const char *error, const json_t *pa
 /* The next whole message of what was received, or NULL. */
 static char *next_message(struct cli *cli, size_t *scanned)
 {
-	char *at = cli->in + cli->in_start, *nul;
+	char *at, *nul;
 
+	if (!cli->in_len)
+		return NULL;
+	at = cli->in + cli->in_start;
 	nul = cli->in_len > *scanned ? memchr(at + *scanned, 0, cli->in_len - *scanned) : NULL;
 	*scanned = cli->in_len;
 	if (!nul)

@@ -42,7 +42,7 @@ static char *tunnel_note(const json_t *o)
 	if (next)
 		s = text("dials in %s%s%s", next, *why ? ": " : "", why);
 	else
-		s = text("%s", strcmp(word(o, "state"), "established") && *why ? why : "");
+		s = text("%s", strcmp(word(o, "state"), "established") && *why ? why : "-");
 	free(next);
 	free(why);
 	return s;

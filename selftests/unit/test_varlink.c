@@ -481,6 +481,17 @@ static void test_leaves_while_waiting(void **state)
 	close(fd);
 	pump();
 	assert_int_equal(vl_clients(t.vl), 0);
+
+	/* Half closed, then gone, and nothing is sent that would show it. */
+	fd = client();
+	say(fd, "{\"method\":\"org.test.Keep\"}");
+	shutdown(fd, SHUT_WR);
+	pump();
+	close(fd);
+	usleep(1050 * 1000);
+	pump();
+	assert_int_equal(t.n_closed, 2);
+	assert_int_equal(vl_clients(t.vl), 0);
 }
 
 static void test_half_closed_pipeline(void **state)
