@@ -84,7 +84,7 @@ static void send_conf_req(struct run *r)
 	if (r->fresh) {
 		r->fresh = false;
 		r->cp->naks = r->cp->bad = r->cp->renaks = r->cp->reacks = 0;
-		r->cp->held = r->cp->gate = false;
+		r->cp->refused = r->cp->held = r->cp->gate = false;
 		r->cp->stale = r->cp->asked;
 		r->cp->answered = true;
 		r->proto->reset(r->p);
@@ -103,6 +103,7 @@ static void send_conf_ack(struct run *r)
 	struct span req = { r->cp->req, r->cp->req_len };
 
 	r->cp->naks = 0;
+	r->cp->refused = false;
 	opt_absorb(r->p, r->proto, req);
 	ppp_tx(r->p, r->proto->proto, CONF_ACK, r->cp->req_id, req.p, req.n);
 }
@@ -311,7 +312,10 @@ static void rx_conf_req(struct run *r, uint8_t id, struct span options)
 		cp->stale = cp->asked;
 		r->j = &j;
 		step(r, CP_RCR_MINUS);
-		cp->naks += j.verdict == OPT_NAK;
+		/* 4.6: the same request again says that our Nak got lost, not that there is no agreement */
+		cp->naks += j.verdict == OPT_NAK && !(cp->refused && id == cp->refused_id);
+		cp->refused = true;
+		cp->refused_id = id;
 		if (++cp->bad > CP_BAD_MAX)
 			give_up(r);
 	} else if (options.n > sizeof(cp->req)) {
