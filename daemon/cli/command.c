@@ -22,8 +22,8 @@ static const struct command table[] = {
 	{ "show", "stats", "", "Counters of the daemon and its keeper", NULL, ARG_NONE, show_stats },
 	{ "up", "tunnel", "NAME", "Dial a tunnel of the configuration",
 	  "Returns when the tunnel is established, or says why it is not.", ARG_TUNNEL_NAME, act_tunnel },
-	{ "down", "tunnel", "N|NAME", "End a tunnel and its sessions; do not dial it again",
-	  "`ktun up tunnel NAME` dials it again.", ARG_TUNNEL, act_tunnel },
+	{ "down", "tunnel", "NAME", "End a tunnel and its sessions; do not dial it again",
+	  "`ktun up tunnel NAME` dials it again.", ARG_TUNNEL_NAME, act_tunnel },
 	{ "disconnect", "session", "N [reason TEXT]", "End one session",
 	  "The peer may be told TEXT.", ARG_SESSION, act_disconnect_session },
 	{ "disconnect", "user", "NAME", "End all sessions of a user", NULL, ARG_USER, act_disconnect_user },
@@ -218,7 +218,7 @@ static void offer_names(struct cli *cli, const char *method, const char *list, c
 	json_array_foreach(all, i, one) {
 		char *s = value_text(one, key, V_TEXT, false);
 
-		if (strcmp(s, "-") && !json_object_get(seen, s)) {
+		if (strcmp(s, "-") && strcmp(s, "0") && !json_object_get(seen, s)) {
 			json_object_set_new(seen, s, json_true());
 			offer(s, typed);
 		}

@@ -32,6 +32,12 @@ static char *brief(const json_t *o, const char *key, enum value kind)
 	return value_text(o, key, kind, true);
 }
 
+/* An id; 0 is none yet. */
+static char *id_text(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key)) ? brief(o, key, V_NUMBER) : text("-");
+}
+
 /* One line that tells what an operator asks next of a tunnel that is not up. */
 static char *tunnel_note(const json_t *o)
 {
@@ -71,8 +77,8 @@ static void tunnel_table(const json_t *all)
 	size_t i;
 
 	json_array_foreach(all, i, o) {
-		table_add(&t, brief(o, "tunnel_id", V_NUMBER));
-		table_add(&t, brief(o, "peer_tunnel_id", V_NUMBER));
+		table_add(&t, id_text(o, "tunnel_id"));
+		table_add(&t, id_text(o, "peer_tunnel_id"));
 		table_add(&t, brief(o, "name", V_TEXT));
 		table_add(&t, brief(o, "peer", V_TEXT));
 		table_add(&t, brief(o, "role", V_TEXT));
@@ -88,14 +94,16 @@ static void tunnel_table(const json_t *all)
 /* The tunnel of this name, else of this id; NULL: there is none. */
 static json_t *find_tunnel(json_t *all, const char *name)
 {
+	long long id;
 	json_t *o;
 	size_t i;
 
 	json_array_foreach(all, i, o)
 		if (!strcmp(word(o, "name"), name))
 			return o;
+	id = is_number(name) ? strtoll(name, NULL, 10) : 0;
 	json_array_foreach(all, i, o)
-		if (is_number(name) && json_integer_value(json_object_get(o, "tunnel_id")) == strtoll(name, NULL, 10))
+		if (id && json_integer_value(json_object_get(o, "tunnel_id")) == id)
 			return o;
 	return NULL;
 }
@@ -107,7 +115,7 @@ static int show_one(const struct cli *cli, const char *what, const char *id_key,
 
 	if (cli->json)
 		return print_json(cli, json_incref(o));
-	id = value_text(o, id_key, V_NUMBER, false);
+	id = value_text(o, json_integer_value(json_object_get(o, id_key)) ? id_key : "name", V_NUMBER, false);
 	printf("%s %s\n", what, id);
 	free(id);
 	print_object(o, "  ");

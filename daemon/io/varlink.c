@@ -119,7 +119,7 @@ static void note(const struct vl_conn *c, const char *what)
 
 	if (!c->vl->s.note)
 		return;
-	snprintf(text, sizeof(text), "control socket: client (uid %ld, pid %ld) %s", (long)c->uid, (long)c->pid, what);
+	snprintf(text, sizeof(text), "client (uid %ld, pid %ld) %s", (long)c->uid, (long)c->pid, what);
 	c->vl->s.note(c->vl->s.arg, text);
 }
 
@@ -155,7 +155,7 @@ static void conn_queue(struct vl_conn *c, json_t *msg)
 		;
 	} else if (!text) {
 		conn_kill(c, "dropped: no memory for its answer");
-	} else if (c->out.len + n > VL_OUT_MAX) {
+	} else if (c->out.len ? c->out.len + n > VL_OUT_MAX : n > VL_ANSWER_MAX) {
 		conn_kill(c, "dropped: it does not read its answers");
 	} else if (!buf_room(&c->out, n, OUT_MIN)) {
 		conn_kill(c, "dropped: no memory for its answer");
@@ -280,6 +280,8 @@ void vl_error(struct vl_call *call, const char *error, json_t *params)
 
 void vl_pull(struct vl_call *call, void (*pull)(void *arg, struct vl_call *, void *cursor), void *cursor)
 {
+	call->closed = NULL;
+	call->data = NULL;
 	call->pull = pull;
 	call->cursor = cursor;
 	kick(call->conn);

@@ -21,6 +21,7 @@ enum {
 	VL_CLIENTS_MAX = 64,
 	VL_CLIENTS_ADMIN = 8,		/* of those, only for clients that may administer */
 	VL_OUT_MAX = 1 << 20,		/* octets queued for one client; a client over it is dropped */
+	VL_ANSWER_MAX = 4 << 20,	/* octets of one answer when nothing else is queued */
 	VL_COLLECT_MAX = 512,		/* vl_reply_more()s that a call without `more` may collect */
 	VL_STALL_MS = 30000,		/* how long a client may leave its answers unread */
 };
@@ -44,7 +45,7 @@ struct vl_service {
 	const char *vendor, *product, *version, *url;
 	const struct vl_method *method;	/* ends at a NULL name */
 	void *arg;			/* for the handlers */
-	void (*note)(void *arg, const char *text);	/* one line for the log, or NULL */
+	void (*note)(void *arg, const char *text);	/* one line for the log: which client, and what became of it; or NULL */
 	unsigned stall_ms;
 };
 
@@ -74,7 +75,8 @@ bool vl_reply_more(struct vl_call *, json_t *params);
 void vl_error(struct vl_call *, const char *error, json_t *params);
 
 /* A long answer: pull is called whenever the client has room, until it ends the call; each time it adds one
- * vl_reply_more() or ends the call.  cursor was malloc()ed by the caller and is free()d with the call. */
+ * vl_reply_more() or ends the call.  cursor was malloc()ed by the caller and is free()d with the call, also inside the
+ * vl_reply() that ends it.  It takes the place of what vl_call_keep() set. */
 void vl_pull(struct vl_call *, void (*pull)(void *arg, struct vl_call *, void *cursor), void *cursor);
 
 /* A call may be answered later.  It stays valid until it is answered or closed() was called: its client is gone.  closed()

@@ -33,7 +33,7 @@ static struct {
 	"\"remote\":{\"address\":\"198.51.100.7\",\"port\":1701},\"peer_host_name\":\"lns\\u001b[31m\"," \
 	"\"peer_vendor_name\":null,\"version\":2,\"sessions\":1,\"up_since\":1700000000,\"age_s\":3725,\"ns\":5,\"nr\":6," \
 	"\"last_error\":null}"
-#define TUNNEL_99 "{\"tunnel_id\":99,\"peer_tunnel_id\":null,\"name\":\"17\",\"peer\":\"anyone\",\"role\":\"lac\"," \
+#define TUNNEL_99 "{\"tunnel_id\":99,\"peer_tunnel_id\":0,\"name\":\"17\",\"peer\":\"anyone\",\"role\":\"lac\"," \
 	"\"state\":\"idle\",\"local\":null,\"remote\":{\"address\":\"2001:db8::1\",\"port\":1702},\"version\":2,\"sessions\":0," \
 	"\"age_s\":null,\"next_dial_s\":8,\"last_error\":\"no answer to SCCRQ\"}"
 #define SESSION_7 "{\"session_id\":7,\"tunnel_id\":17,\"tunnel\":\"branch\",\"state\":\"established\",\"phase\":\"network\"," \
