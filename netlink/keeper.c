@@ -577,7 +577,7 @@ static void turn(struct keeper *k)
 		client_gone(k, "its socket is dead");
 	if (p[P_LISTEN].revents)
 		accept_client(k);
-	ops_list_more(k);
+	query_list_more(k);
 	ops_kick(k);
 }
 

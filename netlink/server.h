@@ -90,10 +90,17 @@ void ops_handle(struct keeper *, const struct origin *, const struct k_request *
 void ops_take_all_down(struct keeper *);
 /* After anything may have moved: starts the next batch of links. */
 void ops_kick(struct keeper *);
-/* Next piece of a K_LIST. */
-void ops_list_more(struct keeper *);
 /* For watch.c: the session's link, session or tunnel vanished. */
 void ops_link_gone(struct keeper *, struct session *);
+
+/* The session that a request names; NULL: there is none, and that was answered. */
+struct session *ops_session(struct keeper *, const struct origin *, const struct k_request *);
+
+/* query.c */
+void query_stats(struct keeper *, const struct origin *, const struct k_request *);
+void query_list(struct keeper *, const struct origin *);
+/* Next piece of a K_LIST. */
+void query_list_more(struct keeper *);
 
 /* watch.c */
 void watch_start(struct keeper *);

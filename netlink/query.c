@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests that change nothing: counters, and the list of what there is. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rtnl.h"
+#include "server.h"
+#include "wire.h"
+
+/* Counters */
+
+struct counted { uint32_t ifindex; struct k_stats s; };
+struct census { struct job job; struct origin from; uint32_t ifindex; int result; unsigned n, room; struct counted *c; };
+
+static int census_one(uint32_t ifindex, const struct k_stats *s, void *arg)
+{
+	struct census *c = arg;
+
+	if (c->n == c->room) {
+		unsigned room = c->room ? c->room * 2 : 64;
+		struct counted *more = realloc(c->c, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		c->c = more;
+		c->room = room;
+	}
+	c->c[c->n++] = (struct counted){ ifindex, *s };
+	return 0;
+}
+
+static void census_run(struct job *j, struct nl *nl)
+{
+	struct census *c = (struct census *)j;
+	struct k_stats s;
+
+	if (!c->ifindex)
+		c->result = rtnl_stats_dump(nl, census_one, c);
+	else if (!(c->result = rtnl_stats(nl, c->ifindex, &s)))
+		c->result = census_one(c->ifindex, &s, c);
+}
+
+static void census_done(struct job *j, void *arg)
+{
+	struct census *c = (struct census *)j;
+	struct keeper *k = arg;
+	struct k_reply r = { 0 };
+
+	for (unsigned i = 0; i < c->n && !c->result; i++) {
+		const struct session *s = table_by_link(k->table, c->c[i].ifindex);
+
+		if (!s)
+			continue;
+		if (r.stats.n == K_STATS_BATCH) {
+			r.more = 1;
+			answer(k, &c->from, &r, NULL, 0);
+			r.more = 0;
+			r.stats.n = 0;
+		}
+		c->c[i].s.tunnel_id = s->tunnel_id;
+		c->c[i].s.session_id = s->id;
+		r.stats.s[r.stats.n++] = c->c[i].s;
+	}
+	if (c->result)
+		answer_result(k, &c->from, c->result, "RTM_GETSTATS failed");
+	else
+		answer(k, &c->from, &r, NULL, 0);
+	free(c->c);
+	free(c);
+}
+
+void query_stats(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct session *s = r->session_id ? ops_session(k, from, r) : NULL;
+	struct census *c;
+
+	if (r->session_id && !s)
+		return;
+	if (s && !s->in.ifindex) {
+		answer_result(k, from, -ENODEV, "the session has no link");
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		answer_result(k, from, -ENOMEM, "no memory");
+		return;
+	}
+	c->job.run = census_run;
+	c->job.done = census_done;
+	c->from = *from;
+	c->ifindex = s ? s->in.ifindex : 0;
+	workers_run(k->workers, &c->job);
+}
+
+/* What there is */
+
+enum { LIST_LISTENERS, LIST_TUNNELS, LIST_SESSIONS, LIST_END };
+
+void query_list(struct keeper *k, const struct origin *from)
+{
+	if (k->listing) {
+		answer_result(k, from, -EBUSY, "one K_LIST at a time");
+		return;
+	}
+	k->listing = true;
+	k->list.from = *from;
+	k->list.phase = LIST_LISTENERS;
+	k->list.at = 0;
+}
+
+static void list_one(struct keeper *k, const struct k_request *was, const struct installed *in, const int *fds, unsigned n)
+{
+	struct k_reply r = { .more = 1 };
+
+	r.list.kind = was->op;
+	memcpy(&r.list.was, was, k_request_size(was, sizeof(*was)));
+	if (in) {
+		r.list.ifindex = in->ifindex;
+		r.list.unit = in->unit;
+		memcpy(r.list.name, in->name, sizeof(in->name));
+	}
+	r.tunnel_id = was->tunnel_id;
+	r.session_id = was->session_id;
+	answer(k, &k->list.from, &r, fds, n);
+}
+
+static void list_end(struct keeper *k)
+{
+	struct k_reply r = { 0 };
+
+	k->listing = false;
+	answer(k, &k->list.from, &r, NULL, 0);
+}
+
+/* Waits for requests of clients before: what they ordered is to be seen, and nothing half-way. */
+void query_list_more(struct keeper *k)
+{
+	if (!k->listing || k->n_old)
+		return;
+	for (; k->list.phase < LIST_END && !k->n_out; k->list.at++) {
+		if (k->list.phase == LIST_LISTENERS) {
+			if (k->list.at < k->n_listeners) {
+				const struct listener *l = &k->listener[k->list.at];
+				struct k_request was = { .op = K_LISTEN, .listen.local = l->local };
+
+				if (!l->parked)
+					list_one(k, &was, NULL, &l->fd, 1);
+				continue;
+			}
+		} else if (k->list.at < 65536) {
+			const struct tunnel *t = table_tunnel(k->table, k->list.at);
+			const struct session *s = table_session(k->table, k->list.at);
+			bool tunnels = k->list.phase == LIST_TUNNELS;
+
+			if (tunnels && t && t->state == OBJECT_UP)
+				list_one(k, t->was, NULL, &t->fd, 1);
+			else if (!tunnels && s && (s->state == OBJECT_UP || s->state == OBJECT_CHANGING))
+				list_one(k, s->was, &s->in, (int[]){ s->in.channel, s->in.unit_fd }, 2);
+			continue;
+		}
+		k->list.phase++;
+		k->list.at = (uint32_t)-1;
+	}
+	if (k->list.phase == LIST_END)
+		list_end(k);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Both decoders of the keeper's conversation.  First octet: 0: the rest is a request for the keeper's gate, which then
+ * goes through the table as the keeper would; else: a reply for the client. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netlink/check.h"
+#include "netlink/table.h"
+#include "netlink/why.h"
+#include "netlink/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void reply(const uint8_t *data, size_t size)
+{
+	static _Thread_local uint8_t again[sizeof(struct k_reply) + sizeof(struct k_list_head)];
+	struct k_reply *r = malloc(sizeof(*r));
+
+	if (!k_reply_unpack(data, size, r)) {
+		size_t len = k_reply_pack(r, again);
+
+		if (len != size)
+			abort();
+	}
+	free(r);
+}
+
+/* Whatever the gate lets through can be remembered, merged and listed. */
+static void remember(const struct k_request *r)
+{
+	struct k_request up = { .op = K_TUNNEL_UP, .tunnel_id = r->tunnel_id ? r->tunnel_id : 1 };
+	struct table *t = table_new();
+	struct session *s;
+
+	if (t && r->op == K_SESSION_UP && table_add_tunnel(t, &up) && (s = table_add_session(t, r))) {
+		table_set_link(t, s, 77);
+		if (table_by_link(t, 77) != s || table_merge_link(s, &(struct k_link){ .up = true }))
+			abort();
+	}
+	table_free(t);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char why[WHY_SIZE] = "";
+	struct k_request *r;
+
+	if (!size)
+		return 0;
+	if (data[0]) {
+		reply(data + 1, size - 1);
+		return 0;
+	}
+	/* Exactly as long as it is, so that a look beyond it is seen. */
+	r = malloc(size - 1);
+	memcpy(r, data + 1, size - 1);
+	if (!check_request(r, size - 1, why))
+		remember(r);
+	free(r);
+	return 0;
+}
