@@ -162,7 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const uint8_t *cut = memchr(p, 0xff, (size_t)(end - p));
 		size_t n = (size_t)((cut ? cut : end) - p);
 
-		if (n && send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET)
+		if (n && send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+		    errno != EAGAIN && errno != EPIPE && errno != ECONNRESET)
 			abort();
 		pump(loop);
 		p = cut ? cut + 1 : end;
