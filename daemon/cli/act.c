@@ -101,7 +101,7 @@ int act_reload(struct cli *cli, const struct command *c, int argc, char **argv)
 		json_decref(answer);
 		return DONE;
 	}
-	if (cli->dry_run)
+	if (cli->dry_run && json_array_size(list))
 		puts("a reload would bring:");
 	json_array_foreach(list, i, o) {
 		char *action = value_text(o, "action", V_TEXT, true), *kind = value_text(o, "kind", V_TEXT, true);
@@ -114,7 +114,7 @@ int act_reload(struct cli *cli, const struct command *c, int argc, char **argv)
 		free(what);
 	}
 	if (!json_array_size(list))
-		puts("nothing changed");
+		puts(cli->dry_run ? "nothing would change" : "nothing changed");
 	json_decref(answer);
 	return DONE;
 }

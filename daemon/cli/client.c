@@ -233,7 +233,9 @@ static char *receive(struct cli *cli, int timeout_ms, const char *waiting)
 		if (got < 0)
 			return NULL;
 		if (!got) {
-			if (!cli->quiet)
+			if (waiting)
+				print_error("%s: not within %g s", waiting, timeout_ms / 1000.);
+			else if (!cli->quiet)
 				print_error("ktund does not answer at %s within %g s", cli->path, timeout_ms / 1000.);
 			return NULL;
 		}

@@ -242,10 +242,24 @@ static enum value kind_of(const char *key)
 	return V_NUMBER;
 }
 
+/* Columns on the screen: code points, nearly. */
+static int width(const char *s)
+{
+	int n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
 void print_object(const json_t *object, const char *prefix)
 {
 	json_t *o = (json_t *)(uintptr_t)object;	/* the iterator's prototype; nothing is changed */
+	int w = 20 - (int)strlen(prefix);
 
+	for (void *it = json_object_iter(o); it; it = json_object_iter_next(o, it))
+		if (width(json_object_iter_key(it)) > w)
+			w = width(json_object_iter_key(it));
 	for (void *it = json_object_iter(o); it; it = json_object_iter_next(o, it)) {
 		const char *key = json_object_iter_key(it);
 		const json_t *v = json_object_iter_value(it);
@@ -255,20 +269,10 @@ void print_object(const json_t *object, const char *prefix)
 			continue;
 		k = safe(key);
 		s = value_text(object, key, kind_of(key), false);
-		printf("%s%-*s %s\n", prefix, 20 - (int)strlen(prefix), k, s);
+		printf("%s%-*s %s\n", prefix, w, k, s);
 		free(s);
 		free(k);
 	}
-}
-
-/* Columns on the screen: code points, nearly. */
-static int width(const char *s)
-{
-	int n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
 }
 
 void table_add(struct table *t, char *cell)

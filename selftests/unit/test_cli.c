@@ -54,7 +54,8 @@ static const struct { const char *method, *list, *answer; } answers[] = {
 	{ "ShowPools", "pools", "[{\"name\":\"staff\",\"size\":245,\"used\":49,\"free\":196,"
 	  "\"ranges\":[\"10.10.0.10-10.10.0.254\"]}]" },
 	{ "ShowStats", NULL, "{\"stats\":{\"version\":\"0.1\",\"pid\":12,\"uptime_s\":61,\"loop_stall_ms\":1.5,\"rss_kb\":4096,"
-	  "\"keeper\":{\"pid\":13,\"tunnels\":1,\"sessions\":2},\"counters\":{\"rx_messages\":1000,\"sent_octets\":2048}}}" },
+	  "\"keeper\":{\"pid\":13,\"tunnels\":1,\"sessions\":2},\"counters\":{\"rx_messages\":1000,\"sent_octets\":2048,"
+	  "\"a_counter_with_a_long_name\":1}}}" },
 	{ "TunnelUp", NULL, "{}" }, { "TunnelDown", NULL, "{}" }, { "DisconnectSession", NULL, "{}" },
 	{ "DisconnectUser", NULL, "{\"count\":3}" },
 	{ "Reload", NULL, "{\"changes\":["
@@ -346,14 +347,15 @@ static void test_show_others(void **state)
 	       "rss_kb               4096\n"
 	       "keeper               pid 13, tunnels 1, sessions 2\n"
 	       "counters\n"
-	       "  rx_messages        1000\n"
-	       "  sent_octets        2048 (2.0 KiB)\n", "");
+	       "  rx_messages                1000\n"
+	       "  sent_octets                2048 (2.0 KiB)\n"
+	       "  a_counter_with_a_long_name 1\n", "");
 	KTUN("-j", "show", "peers");
 	assert_non_null(strstr(t.out, "\"limits\":{\"half-open\":8}"));
 	KTUN("-j", "show", "pools");
 	assert_non_null(strstr(t.out, "\"ranges\":[\"10.10.0.10-10.10.0.254\"]"));
 	KTUN("-j", "show", "stats");
-	assert_non_null(strstr(t.out, "\"counters\":{\"rx_messages\":1000,\"sent_octets\":2048}"));
+	assert_non_null(strstr(t.out, "\"counters\":{\"rx_messages\":1000,\"sent_octets\":2048,"));
 }
 
 static void test_actions(void **state)
@@ -498,6 +500,8 @@ static void test_silent_daemon(void **state)
 	KTUN("--timeout", "0.2", "show", "session", "7");
 	assert_int_equal(t.status, 1);
 	assert_non_null(strstr(t.err, "within 0.2 s"));
+	KTUN("--timeout", "0.2", "up", "tunnel", "branch");
+	expect(1, "", "ktun: waiting for the tunnel to come up: not within 0.2 s\n");
 	KTUN("--timeout", "0.2", "show", "tunnels");
 	assert_int_equal(t.status, 1);
 	assert_non_null(strstr(t.err, "within 0.2 s"));
