@@ -16,7 +16,7 @@ enum { CP_REACK_MAX = 6 };
 
 /* RFC 1661 section 4.1, cell for cell.  A(irc|scr, 6) is the RFC's "irc,scr/6". */
 static const struct fsm_cell table[CP_N_EVENTS][CP_N_STATES] = {
-/*                0 Initial   1 Starting     2 Closed       3 Stopped            4 Closing  5 Stopping 6 Req-Sent     7 Ack-Rcvd     8 Ack-Sent     9 Opened            */
+/* 0 Initial, 1 Starting, 2 Closed, 3 Stopped, 4 Closing, 5 Stopping, 6 Req-Sent, 7 Ack-Rcvd, 8 Ack-Sent, 9 Opened */
 [CP_UP]        = { A(0, 2),   A(irc|scr, 6), _,             _,                   _,         _,         _,             _,             _,             _                   },
 [CP_DOWN]      = { _,         _,             A(0, 0),       A(tls, 1),           A(0, 0),   A(0, 1),   A(0, 1),       A(0, 1),       A(0, 1),       A(tld, 1)           },
 [CP_OPEN]      = { A(tls, 1), A(0, 1),       A(irc|scr, 6), A(0, 3),             A(0, 5),   A(0, 5),   A(0, 6),       A(0, 7),       A(0, 8),       A(0, 9)             },
@@ -130,7 +130,6 @@ static void act(void *obj, unsigned action)
 
 	switch (action) {
 	case tld:
-		cp->gate = false;
 		r->proto->down(r->p);
 		break;
 	case irc:

@@ -133,6 +133,9 @@ static void effect(struct ppp_sim *s, unsigned i, const struct fx *f)
 		break;
 	case PPP_FX_AUTH_DONE:
 		n->auth_done++;
+		if ((n->lcp.auth && n->p.authenticator.state != AUTH_OK) ||
+		    (n->lcp.peer_auth && n->p.auth_peer.state != AUTH_OK))
+			fault(n, "AUTH_DONE before both directions are");
 		ppp_set_addrs(&n->p, &n->give);
 		break;
 	case PPP_FX_NCP_READY:

@@ -55,7 +55,9 @@ static void domain_is_left_out(void **state)
 
 static void characters(void **state)
 {
-	static const char *const bad[] = { "\x80", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xe2\x82", "\xc3(" };
+	static const char *const bad[] = {
+		"\x80", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xe2\x82", "\xc3(",
+	};
 	uint8_t out[16], want[16], utf16[] = { 0xe9, 0, 0xac, 0x20, 0x3d, 0xd8, 0x00, 0xde };
 	char long_one[258];
 
