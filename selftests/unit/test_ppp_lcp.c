@@ -309,6 +309,19 @@ static void stranger(void **state)
 	want_down(&t, PPP_END_TIMEOUT);
 }
 
+/* An effect got lost: the owner's picture is wrong, so the link ends, and says so. */
+static void out_of_memory(void **state)
+{
+	(void)state;
+	peer_up(&t, NULL, NULL);
+	peer_lcp(&t, "0506 01020304");
+	peer_network(&t);
+	peer_count(&t, 0, 0);
+	t.p.out.lost = true;
+	ppp_tick(&t.p, t.now);
+	want_down(&t, PPP_END_RESOURCES);
+}
+
 static void size(void **state)
 {
 	(void)state;
@@ -322,7 +335,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(windows_options), T(macos_and_mikrotik), T(judged_options), T(broken_packets), T(our_options_are_refused),
-		T(endless_naks), T(loop), T(codes), T(big_echo), T(echo_only_when_idle), T(ends), T(stranger), T(size),
+		T(endless_naks), T(loop), T(codes), T(big_echo), T(echo_only_when_idle), T(ends), T(stranger), T(out_of_memory),
+		T(size),
 	};
 
 	return cmocka_run_group_tests_name("ppp_lcp", tests, NULL, NULL);
