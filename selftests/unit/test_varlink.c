@@ -270,6 +270,12 @@ static void test_byte_at_a_time(void **state)
 	for (size_t i = 0; i < sizeof(msg); i++)
 		put(fd, msg + i, 1);
 	expect(fd, ECHOED("slow"));
+
+	/* The end of one call and a whole, shorter one in the same read. */
+	put(fd, msg, sizeof(msg) - 3);
+	put(fd, "}}\0{\"method\":\"x.y\"}", 20);
+	expect(fd, ECHOED("slow"));
+	expect_error(fd, "org.varlink.service.InterfaceNotFound");
 	close(fd);
 }
 
