@@ -117,14 +117,14 @@ int keeper_receive(struct keeper_client *c, struct k_reply *ret, int fds[K_MAX_F
 	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int) * K_MAX_FDS)]; } cbuf;
 	struct iovec iov = { buf, sizeof(buf) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &cbuf, .msg_controllen = sizeof(cbuf) };
-	unsigned n = 0;
+	unsigned n = 0, reset = 0;
 	ssize_t len;
 
 	for (unsigned i = 0; i < K_MAX_FDS; i++)
 		fds[i] = -1;
 	do
 		len = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (len < 0 && errno == EINTR);
+	while (len < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));	/* what came before that is still there */
 	if (len < 0 && errno == EAGAIN)
 		return 0;
 	if (len <= 0) {

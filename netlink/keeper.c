@@ -100,10 +100,12 @@ static void client_gone(struct keeper *k, const char *how)
 	k->greeted = false;
 	while (k->out)
 		out_drop(k);
+	if (k->listing)		/* nobody will end it */
+		k->n_pending--;
+	k->listing = false;
 	k->gen++;
 	k->n_old += k->n_pending;
 	k->n_pending = 0;
-	k->listing = false;
 }
 
 static int transmit(int sock, const void *data, size_t len, const int *fds, unsigned n)
@@ -289,6 +291,9 @@ static void refuse(int sock, int result, const char *why)
 
 	snprintf(r.why, sizeof(r.why), "%s", why);
 	transmit(sock, data, k_reply_pack(&r, data), NULL, 0);
+	/* Unread requests would turn the end of the connection into ECONNRESET, which overtakes the reason. */
+	while (recv(sock, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
 	close(sock);
 }
 

@@ -53,7 +53,8 @@ struct k_link {
 	uint16_t mtu, mru;
 	bool up;			/* IFF_UP, last of all */
 	bool ipv4, ipv6;		/* NP mode PASS (else: DROP until told) */
-	bool pin_peer;			/* first a host route to the tunnel's peer by today's path, so that routes below cannot swallow it */
+	bool pin_peer;			/* first a host route to the tunnel's peer by today's path, so that the routes
+					 * below cannot swallow it */
 	uint32_t ip, peer_ip;		/* IPv4 point-to-point address */
 	uint64_t ifid, peer_ifid;	/* IPv6 link-local fe80::ifid, the octets as on the wire */
 	uint16_t n_routes;
@@ -74,7 +75,8 @@ struct k_request {
 			struct k_link link;
 		} session;
 		struct k_link link;
-		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;	/* argv[0] = path, then env, NUL-terminated each */
+		/* argv (argv[0] is the path), then env, NUL-terminated each */
+		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;
 		struct { char path[K_MAX_PATH]; } open;
 	};
 };
@@ -94,7 +96,8 @@ struct k_reply {
 		struct { uint32_t version, pid, n_tunnels, n_sessions; } hello;
 		struct { char name[16]; uint32_t ifindex, unit; uint16_t mtu; } session;
 		struct { uint32_t n; struct k_stats s[K_STATS_BATCH]; } stats;
-		struct { uint32_t kind; struct k_request was; char name[16]; uint32_t ifindex, unit; } list;	/* kind: K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */
+		/* kind: K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */
+		struct { uint32_t kind; struct k_request was; char name[16]; uint32_t ifindex, unit; } list;
 		struct { uint32_t n_tunnels, n_sessions; } stop;
 		struct { uint32_t what; } event;
 	};

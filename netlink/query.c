@@ -138,7 +138,7 @@ void query_list_more(struct keeper *k)
 {
 	if (!k->listing || k->n_old)
 		return;
-	for (; k->list.phase < LIST_END && !k->n_out; k->list.at++) {
+	for (; k->listing && k->list.phase < LIST_END && !k->n_out; k->list.at++) {
 		if (k->list.phase == LIST_LISTENERS) {
 			if (k->list.at < k->n_listeners) {
 				const struct listener *l = &k->listener[k->list.at];
@@ -162,6 +162,6 @@ void query_list_more(struct keeper *k)
 		k->list.phase++;
 		k->list.at = (uint32_t)-1;
 	}
-	if (k->list.phase == LIST_END)
+	if (k->listing && k->list.phase == LIST_END)
 		list_end(k);
 }
