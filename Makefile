@@ -31,10 +31,10 @@ CLANG = clang
 CFLAGS ?= -O2 -g
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
-	-Wswitch-enum -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wunused-result -Wno-format-truncation -Werror
+	-Wswitch-enum -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wunused-result -Werror
 SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 BASEFLAGS = -std=gnu11 -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 $(WARN) -MMD -MP -I daemon -I . -I $(O)/gen
-ALLFLAGS = $(BASEFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(if $(SAN),$(SANFLAGS),$(HARDEN))
+ALLFLAGS = $(BASEFLAGS) -Wno-format-truncation $(PKG_CFLAGS) $(CFLAGS) $(if $(SAN),$(SANFLAGS),$(HARDEN))
 LINK = $(CC) $(CFLAGS) $(if $(SAN),$(SANFLAGS),-pie -Wl,-z,relro,-z,now)
 
 # Flags of the libraries, found once; make restarts by itself after writing this file.

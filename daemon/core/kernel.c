@@ -403,6 +403,7 @@ int kernel_start(struct ctx *ctx)
 	while (ctx->keeper && !ctx->keeper_ready && clock_ms() < until) {
 		struct pollfd p = { .fd = keeper_fd(ctx->keeper), .events = POLLIN };
 
+		(void)keeper_flush(ctx->keeper);
 		(void)poll(&p, 1, 100);
 		readable(ctx->loop.ev, &ctx->keeper_rx, EV_READ);
 	}
