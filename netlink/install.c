@@ -100,33 +100,29 @@ static int np_modes(int unit_fd, const struct k_link *l, bool first, char *why)
 static int apply(struct nl *nl, const struct k_link *l, const char *name, bool first, const struct tunnel_ends *t,
 		 struct pins *pins, struct installed *in, char *why)
 {
-	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .mtu = l->mtu };
+	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .mtu = l->mtu, .up = l->up };
 	int err;
 
 	if (l->mru && (err = pppdev_mru(in->unit_fd, l->mru)) < 0)
 		return why_fail(why, err, "ioctl(PPPIOCSMRU)", NULL);
-	if (name || l->mtu) {
+	err = np_modes(in->unit_fd, l, first, why);
+	if (err)
+		return err;
+	/* One request, one turn under RTNL.  Up before the addresses: the kernel gives a link its multicast route
+	 * with an IPv6 address only if it is up; the peer sends nothing before it has heard our last Configure-Ack. */
+	if (name || l->mtu || l->up) {
 		err = rtnl_link_set(nl, &set);
 		if (err)
-			return netlink_fail(nl, why, err, name ? "rename" : "set MTU");
+			return netlink_fail(nl, why, err, name ? "rename" : l->mtu ? "set MTU" : "link up");
 		if (l->mtu)
 			in->mtu = l->mtu;
 		if (name && !if_indextoname(in->ifindex, in->name))
 			return why_fail(why, -errno, "SIOCGIFNAME", NULL);
 	}
-	err = np_modes(in->unit_fd, l, first, why);
-	if (err)
-		return err;
 	if (l->ip && (err = rtnl_address4(nl, in->ifindex, l->ip, l->peer_ip)) < 0)
 		return netlink_fail(nl, why, err, "add IPv4 address");
 	if (l->ifid && (err = rtnl_address6(nl, in->ifindex, l->ifid, l->peer_ifid)) < 0)
 		return netlink_fail(nl, why, err, "add IPv6 address");
-	if (l->up) {
-		set = (struct rtnl_link){ .ifindex = in->ifindex, .up = true };
-		err = rtnl_link_set(nl, &set);
-		if (err)
-			return netlink_fail(nl, why, err, "link up");
-	}
 	if (l->pin_peer && pins && !in->pinned) {
 		err = pins_take(pins, nl, &t->peer, t->mark);
 		if (err)
