@@ -18,7 +18,7 @@ struct queued {
 
 struct keeper_client {
 	int fd;
-	bool gone;
+	bool gone;	/* for writing: a reply, or the reason of a refusal, may still be there to read */
 	struct queued *first, **last;
 };
 
@@ -45,16 +45,22 @@ int keeper_connect(const char *socket_path, struct keeper_client **ret)
 	return 0;
 }
 
-void keeper_disconnect(struct keeper_client *c)
+static void drop_all(struct keeper_client *c)
 {
-	if (!c)
-		return;
 	while (c->first) {
 		struct queued *q = c->first;
 
 		c->first = q->next;
 		free(q);
 	}
+	c->last = &c->first;
+}
+
+void keeper_disconnect(struct keeper_client *c)
+{
+	if (!c)
+		return;
+	drop_all(c);
 	if (c->fd >= 0)
 		close(c->fd);
 	free(c);
@@ -100,8 +106,10 @@ int keeper_flush(struct keeper_client *c)
 				continue;
 			if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
 				return 0;
+			/* This time it is no failure yet: the reader is to see first what the keeper said at last. */
 			c->gone = true;
-			break;
+			drop_all(c);
+			return 0;
 		}
 		c->first = q->next;
 		if (!c->first)

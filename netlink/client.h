@@ -17,7 +17,8 @@ int keeper_fd(const struct keeper_client *);
 bool keeper_wants_write(const struct keeper_client *);
 /* Queues one request (copied, only the octets its op needs travel).  -ENOMEM; -EPIPE when the keeper is gone. */
 int keeper_submit(struct keeper_client *, const struct k_request *);
-/* Writes what is queued.  -EPIPE when the keeper is gone. */
+/* Writes what is queued.  -EPIPE when the keeper is gone; noticing that drops the queue and returns 0 once, so that
+ * what the keeper said at last (why it refused) is received before keeper_receive()'s own -EPIPE. */
 int keeper_flush(struct keeper_client *);
 /* The next reply: 1 and *ret, fds[] (the caller's from now on, close-on-exec, non-blocking; -1 where none); 0: none now;
  * -EPIPE: the keeper is gone; -EPROTO: it talks nonsense. */
