@@ -254,7 +254,7 @@ void dial_session_ended(struct dial *d, const struct session *s)
 void dial_tunnel_down(struct dial *d, const struct l2tp_cause *cause)
 {
 	struct tunnel *t = d->tunnel;
-	char why[160];
+	char why[256];
 
 	if (!t)
 		return;
@@ -266,8 +266,7 @@ void dial_tunnel_down(struct dial *d, const struct l2tp_cause *cause)
 	}
 	if (t->up_since && d->ctx->loop.now - t->since > STABLE_MS)
 		d->failures = 0;
-	snprintf(why, sizeof(why), "%s, result %u error %u%s%s", cause->timeout ? "no answer" : cause->by_peer ? "StopCCN from the peer" :
-		 "closed here", cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	cause_text(cause, false, why, sizeof(why));
 	if (d->removed)
 		dial_tunnel_freed(d);
 	else

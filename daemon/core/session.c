@@ -200,8 +200,7 @@ void session_call_down(struct session *s, const struct l2tp_cause *cause)
 	char why[sizeof(s->why)];
 
 	s->call_down = true;
-	snprintf(why, sizeof(why), "%s, result %u error %u%s%s", cause->by_peer ? "CDN from the peer" : cause->timeout ?
-		 "the peer does not answer" : "CDN", cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	cause_text(cause, true, why, sizeof(why));
 	session_end(s, 0, 0, why);
 	maybe_free(s);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "core/dial.h"
 #include "core/event.h"
 #include "core/kernel.h"
@@ -19,6 +20,14 @@ const char *tunnel_name(const struct tunnel *t)
 	if (t->as)
 		return t->as->name;
 	return t->cc.peer_host_name[0] ? t->cc.peer_host_name : "?";
+}
+
+const char *cause_text(const struct l2tp_cause *c, bool call, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s: %s (%u)%s%s%s%s", c->timeout ? "no answer," : c->by_peer ? "the peer's" : "our",
+		 call ? "CDN" : "StopCCN", call ? l2tp_cdn_result_name(c->result) : l2tp_stop_result_name(c->result), c->result,
+		 c->error ? ", " : "", c->error ? l2tp_error_name(c->error) : "", c->msg[0] ? ": " : "", c->msg);
+	return buf;
 }
 
 static void due(struct timer *timer, void *arg)
@@ -118,16 +127,16 @@ static void went_up(struct tunnel *t)
 static void went_down(struct tunnel *t, const struct l2tp_cause *cause)
 {
 	struct ctx *ctx = t->ctx;
+	char why[256];
 
 	t->down = true;
 	t->cause = *cause;
+	cause_text(cause, false, why, sizeof(why));
 	if (t->up_since)
 		ctx->count.tunnels_closed++;
-	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: down with %s: %s, result %u error %u%s%s",
-		    t->id, t->cc.peer_tunnel_id, tunnel_name(t),
-		    cause->timeout ? "the peer does not answer" : cause->by_peer ? "StopCCN from the peer" : "closed here",
-		    cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
-	event(ctx, "tunnel-down", t, NULL, "result %u error %u%s%s", cause->result, cause->error, cause->msg[0] ? ": " : "", cause->msg);
+	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: down with %s: %s", t->id,
+		    t->cc.peer_tunnel_id, tunnel_name(t), why);
+	event(ctx, "tunnel-down", t, NULL, "%s", why);
 	if (t->dial)
 		dial_tunnel_down(t->dial, cause);
 	for (struct session *s = t->sessions, *next; s; s = next) {

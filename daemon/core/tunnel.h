@@ -42,6 +42,9 @@ struct tunnel {
 /* The host name or section that people know it by. */
 const char *tunnel_name(const struct tunnel *);
 
+/* Why a tunnel or a call went down, in words: who said it, the RFC's name of the code, and the message if any. */
+const char *cause_text(const struct l2tp_cause *, bool call, char *buf, size_t size);
+
 /* A stranger's SCCCN was valid: takes over its half-open entry (and the tunnel id).  NULL: refused, id given back. */
 struct tunnel *tunnel_accept(struct ctx *, struct listener *, const struct dgram *, const struct ho_entry *,
 			     const struct conf_peer *);
