@@ -61,12 +61,14 @@ lib_exit() {
 		exit 4
 	fi
 	((TAP_COUNT)) || { echo "not ok - no check was made"; rc=1; }
-	echo "1..$TAP_COUNT"
+	lib_plan
 	((rc == 0 && TAP_FAILED)) && rc=1
 	exit "$rc"
 }
 trap lib_exit EXIT
 trap 'echo "# ended by a signal (time limit?)"; exit 143' INT TERM HUP
+
+lib_plan() { echo "1..$TAP_COUNT"; }
 
 tap() {
 	TAP_COUNT=$((TAP_COUNT + 1))
