@@ -175,19 +175,23 @@ void listeners_free(struct ctx *ctx)
 
 /* Strangers */
 
-static void half_open_due(struct timer *timer, void *arg)
+static void half_open_expire(struct ctx *ctx)
 {
-	struct ctx *ctx = arg;
 	uint16_t ids[64];
 	unsigned n;
 
-	(void)timer;
 	do {
 		n = ho_expire(ctx->half_open, ctx->loop.now, ids, 64);
 		for (unsigned i = 0; i < n; i++)
 			ids_drop(ctx->tunnel_ids, ids[i], ctx->loop.now);
 	} while (n == 64);
-	half_open_timer(ctx);
+}
+
+static void half_open_due(struct timer *timer, void *arg)
+{
+	(void)timer;
+	half_open_expire(arg);
+	half_open_timer(arg);
 }
 
 void half_open_timer(struct ctx *ctx)
@@ -290,6 +294,8 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 	}
 	if (tie_lost(ctx, d, m))
 		return;
+	if (ho_deadline(ctx->half_open) <= ctx->loop.now)
+		half_open_expire(ctx);
 	id = ids_pick(ctx->tunnel_ids, ctx->loop.now);
 	if (!id) {
 		ctx->count.sccrq_dropped++;

@@ -210,14 +210,6 @@ static bool may_reply(struct halfopen *h, ms_t now)
 	return true;
 }
 
-/* From half full on, the fuller the likelier a new one is dropped: a flood finds no threshold. */
-static bool early_drop(const struct halfopen *h)
-{
-	unsigned half = h->limits.total / 2, span = h->limits.total - half;
-
-	return h->count > half && env_u32(h->env) % span < h->count - half;
-}
-
 /* SCCRP for this entry, with what fits into the budget: a forged source must gain nothing. */
 static size_t reply(struct ho_entry *e, const struct l2tp_msg *sccrq, size_t len,
 		    const struct cc_conf *conf, void *buf, size_t size)
@@ -301,6 +293,24 @@ static void fill(struct ho_entry *e, const struct halfopen *h, ms_t now, const s
 	}
 }
 
+/* Nobody may find it any more; ho_expire hands its id back next. */
+static void expire_now(struct halfopen *h, int32_t i)
+{
+	struct ho_entry *e = at(h, i);
+
+	unlist(h, i);
+	e->since = 0;
+	e->policy_gen = 0;
+	e->age_prev = NONE;
+	e->age_next = h->oldest;
+	if (h->oldest != NONE)
+		at(h, h->oldest)->age_prev = i;
+	else
+		h->newest = i;
+	h->oldest = i;
+	e->peer_tunnel_id = 0;			/* marks it: 0 is nobody's id */
+}
+
 /* What a stranger must say to get an answer; everything else is dropped without a word. */
 static bool acceptable(const struct l2tp_msg *m, const struct cc_conf *conf)
 {
@@ -324,7 +334,7 @@ enum ho_verdict ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *fro
 	unsigned n_addr = 0, n_prefix = 0;
 	uint8_t digest[MD5_LEN];
 	struct ho_entry *e;
-	int32_t i;
+	int32_t i, oldest = NONE;
 
 	*ret_used = false;
 	*ret_len = 0;
@@ -332,9 +342,10 @@ enum ho_verdict ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *fro
 		return HO_DROP;
 	for (i = *prefix_bucket(h, from); i != NONE; i = e->next_addr) {
 		e = at(h, i);
-		if (prefix_of(&e->from) != prefix_of(from))
+		if (!e->peer_tunnel_id || prefix_of(&e->from) != prefix_of(from))
 			continue;
 		n_prefix++;
+		oldest = i;			/* new ones are hashed in front */
 		if (!same_addr(&e->from, from))
 			continue;
 		n_addr++;
@@ -348,9 +359,11 @@ enum ho_verdict ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *fro
 		*ret_len = reply(e, m, len, conf, buf, size);	/* a retransmission: the same answer */
 		return *ret_len ? HO_REPLY : HO_DROP;
 	}
-	if (n_addr >= per_addr || n_prefix >= h->limits.per_prefix)
+	if (n_addr >= per_addr)
 		return HO_LIMIT;
-	if (h->count >= h->limits.total || early_drop(h) || !tunnel_id || find_id(h, tunnel_id) != NONE)
+	if (n_prefix >= h->limits.per_prefix)
+		expire_now(h, oldest);		/* a neighbour's flood keeps nobody out, it only forgets its own */
+	if (h->count >= h->limits.total || !tunnel_id || find_id(h, tunnel_id) != NONE)
 		return HO_DROP;
 	if (!may_reply(h, now))
 		return HO_DROP;
@@ -395,24 +408,6 @@ static size_t refuse(const struct ho_entry *e, void *buf, size_t size)
 	};
 
 	return l2tp_encode(&m, buf, size, (struct span){ NULL, 0 });
-}
-
-/* Nobody may find it any more; ho_expire hands its id back next. */
-static void expire_now(struct halfopen *h, int32_t i)
-{
-	struct ho_entry *e = at(h, i);
-
-	unlist(h, i);
-	e->since = 0;
-	e->policy_gen = 0;
-	e->age_prev = NONE;
-	e->age_next = h->oldest;
-	if (h->oldest != NONE)
-		at(h, h->oldest)->age_prev = i;
-	else
-		h->newest = i;
-	h->oldest = i;
-	e->peer_tunnel_id = 0;			/* marks it: 0 is nobody's id */
 }
 
 enum ho_verdict ho_scccn(struct halfopen *h, ms_t now, const struct ho_addr *from,
@@ -460,7 +455,7 @@ unsigned ho_expire(struct halfopen *h, ms_t now, uint16_t *ids, unsigned n)
 {
 	unsigned done = 0;
 
-	while (done < n && h->oldest != NONE && now >= expiry(h, at(h, h->oldest))) {
+	while (done < n && h->oldest != NONE && (now >= expiry(h, at(h, h->oldest)) || h->count >= h->limits.total)) {
 		int32_t i = h->oldest;
 
 		ids[done++] = at(h, i)->tunnel_id;
@@ -473,7 +468,9 @@ unsigned ho_expire(struct halfopen *h, ms_t now, uint16_t *ids, unsigned n)
 
 ms_t ho_deadline(const struct halfopen *h)
 {
-	return h->oldest == NONE ? NEVER : expiry(h, at(h, h->oldest));
+	if (h->oldest == NONE)
+		return NEVER;
+	return h->count >= h->limits.total ? 0 : expiry(h, at(h, h->oldest));
 }
 
 unsigned ho_count(const struct halfopen *h)

@@ -25,7 +25,7 @@ struct ho_addr {
 
 struct ho_limits {
 	unsigned total;			/* entries in all; 4096 */
-	unsigned per_prefix;		/* per /24 or /56; 64 */
+	unsigned per_prefix;		/* per /24 or /56, the oldest goes first; 64 */
 	unsigned expire_ms;		/* 30000 */
 	unsigned replies_per_s;		/* SCCRP in all; 2000 */
 };
@@ -53,8 +53,8 @@ struct ho_entry {
 
 enum ho_verdict {
 	HO_REPLY,	/* send the reply */
-	HO_DROP,	/* say nothing: duplicate too soon, malformed, over a global limit, early drop under load */
-	HO_LIMIT,	/* a per-source limit (half-open per address or prefix) is reached; say nothing, count it */
+	HO_DROP,	/* say nothing: malformed, or over a global limit */
+	HO_LIMIT,	/* the limit of half-open tunnels per address is reached; say nothing, count it */
 	HO_ACCEPTED,	/* SCCCN valid: *ret is a copy of the entry, which has left the table (its tunnel_id is the caller's now) */
 	HO_REFUSED,	/* SCCCN with a wrong or missing Challenge Response: *ret as above; reply holds a StopCCN 4, to be sent once */
 	HO_UNKNOWN,	/* no entry has that tunnel id */
@@ -81,7 +81,9 @@ enum ho_verdict ho_scccn(struct halfopen *, ms_t now, const struct ho_addr *from
 /* The entry with this tunnel id, or NULL; valid until the next call. */
 const struct ho_entry *ho_find(const struct halfopen *, uint16_t tunnel_id);
 
-/* Frees expired entries; ids[] receives up to n tunnel ids that became free (call again while it returns n). */
+/* Frees expired entries, and the oldest while the table is full: a flood from many sources pushes its own entries out, and
+ * whoever is real answers within a round trip, long before its turn.  Call it before ho_sccrq when ho_deadline is over.
+ * ids[] receives up to n tunnel ids that became free (call again while it returns n). */
 unsigned ho_expire(struct halfopen *, ms_t now, uint16_t *ids, unsigned n);
 ms_t ho_deadline(const struct halfopen *);
 unsigned ho_count(const struct halfopen *);
