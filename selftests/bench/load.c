@@ -1,0 +1,900 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Many LACs in one process without a kernel object but one UDP socket: L2TP and PPP by the engines, ICMP echo by hand.
+ * load --help lists the options.  Prints a line of JSON per phase: "up", "ping" and "down". */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/loop.h"
+#include "io/udp.h"
+#include "l2tp/cc.h"
+#include "l2tp/data.h"
+#include "ppp/ppp.h"
+
+enum {
+	RX_BATCHES = 8, BUFFER = 4 << 20, MAX_SESSIONS = 60000, CLOSE_WINDOW = 32, POLL_MS = 50, DOWN_MS = 120000,
+	PING_MS = 5000, PING_TRIES = 3, PING_WINDOW = 64, IP_HEAD = 20, ICMP_HEAD = 8, PING_DATA = 56, LATE_MS = 200,
+};
+
+enum sess_state { S_IDLE, S_CALLING, S_UP, S_FAILED, S_DOWN };
+enum phase { SETUP, PINGING, HOLDING, CLOSING };
+
+struct load;
+struct lac;
+
+struct sess {
+	struct load *l;
+	struct lac *t;
+	struct call call;
+	struct ppp ppp;
+	struct timer timer;
+	struct sess *next;		/* waits for its tunnel */
+	double began, took;		/* ICRQ; from there to IPCP Opened; ms */
+	uint8_t state;
+	bool ppp_on, draining, in_tick;
+	uint32_t ip, peer_ip;
+	unsigned pings, answers, tries;
+	double ping_at;
+};
+
+struct lac {
+	struct load *l;
+	struct cc cc;
+	struct timer timer;
+	struct sess *waiting, *close_next;	/* close_next: CDNs are sent a few at a time */
+	uint16_t ns_end;			/* Ns after the highest that was sent */
+	bool opened, established, draining, gone;
+};
+
+struct options {
+	unsigned tunnels, sessions, in_flight, pings, loss, fraction, timeout_s, per_s;
+	uint16_t port, source_port;
+	const char *user, *password, *control;
+	bool hold, cdn, stopccn;
+};
+
+struct load {
+	struct loop loop;
+	struct options opt;
+	struct env env;
+	struct cc_conf cc_conf;
+	struct ppp_conf ppp_conf;
+	struct udp_rx *rx;
+	struct endpoint local, peer;
+	int fd;
+	ev_io w;
+	ev_signal term[2];
+	struct timer clock;			/* what the phase waits for */
+	struct lac *lac;			/* by tunnel id - 1 */
+	struct sess *sess;			/* by session id - 1 */
+	enum phase phase;
+	unsigned next, active, up, failed, lost_later, ping_next, pinging, answered, unanswered, echoes;
+	unsigned resent, ppp_resent, peer_resent, dropped_rx, dropped_tx, send_errors;
+	double began, last, phase_at;
+	double *latency, *rtt;
+	unsigned n_rtt;
+	uint8_t chance[4096];
+	size_t n_chance;
+	bool filling;
+	int status;
+};
+
+static double ms_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static void chance(void *arg, void *buf, size_t len)
+{
+	struct load *l = arg;
+
+	if (l->n_chance < len) {
+		if (getrandom(l->chance, sizeof(l->chance), 0) != sizeof(l->chance))
+			abort();
+		l->n_chance = sizeof(l->chance);
+	}
+	l->n_chance -= len;
+	memcpy(buf, l->chance + l->n_chance, len);
+}
+
+static bool lost(struct load *l, unsigned *count)
+{
+	if (!l->opt.loss || env_u32(&l->env) % 100 >= l->opt.loss)
+		return false;
+	++*count;
+	return true;
+}
+
+static void transmit(struct load *l, const void *buf, size_t len)
+{
+	if (!lost(l, &l->dropped_tx) && udp_send(l->fd, &l->local, &l->peer, 0, buf, len))
+		l->send_errors++;
+}
+
+static void fill(struct load *l);
+static void lac_drain(struct lac *t);
+static void sess_drain(struct sess *s);
+
+/* --- figures ---------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The value that p per cent do not exceed; v is sorted. */
+static double percentile(const double *v, unsigned n, unsigned p)
+{
+	return n ? v[(n * p + 99) / 100 - 1] : 0;
+}
+
+static double own_cpu_ms(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
+static void report_up(struct load *l)
+{
+	double took = l->last - l->began;
+	unsigned late = 0;
+
+	for (unsigned i = 0, n = 0; i < l->opt.sessions; i++)
+		if (l->sess[i].state == S_UP)
+			l->latency[n++] = l->sess[i].took;
+	qsort(l->latency, l->up, sizeof(double), by_size);
+	/* what a retransmission had to repair stands apart from the rest */
+	for (unsigned i = 0; i < l->up; i++)
+		late += l->latency[i] > 3 * percentile(l->latency, l->up, 50);
+	printf("{\"phase\": \"up\", \"up\": %u, \"failed\": %u, \"tunnels\": %u, \"seconds\": %.3f, \"per_second\": %.2f, "
+	       "\"p50_ms\": %.1f, \"p95_ms\": %.1f, \"p99_ms\": %.1f, \"max_ms\": %.1f, \"beyond_3_p50\": %u, "
+	       "\"resent\": %u, \"ppp_resent\": %u, \"peer_resent\": %u, \"dropped_rx\": %u, \"dropped_tx\": %u, "
+	       "\"send_errors\": %u, \"cpu_ms\": %.0f}\n", l->up, l->failed, l->opt.tunnels, took / 1e3,
+	       took > 0 ? l->up * 1e3 / took : 0, percentile(l->latency, l->up, 50), percentile(l->latency, l->up, 95),
+	       percentile(l->latency, l->up, 99), percentile(l->latency, l->up, 100), late, l->resent, l->ppp_resent,
+	       l->peer_resent, l->dropped_rx, l->dropped_tx, l->send_errors, own_cpu_ms());
+}
+
+static void report_ping(struct load *l)
+{
+	qsort(l->rtt, l->n_rtt, sizeof(double), by_size);
+	printf("{\"phase\": \"ping\", \"answered\": %u, \"unanswered\": %u, \"seconds\": %.3f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, "
+	       "\"echoes_answered\": %u}\n", l->answered, l->unanswered, (ms_now() - l->phase_at) / 1e3,
+	       percentile(l->rtt, l->n_rtt, 50), percentile(l->rtt, l->n_rtt, 99), l->echoes);
+}
+
+static void report_down(struct load *l, unsigned left)
+{
+	double took = ms_now() - l->phase_at;
+
+	printf("{\"phase\": \"down\", \"sessions\": %u, \"left\": %u, \"lost_before\": %u, \"seconds\": %.3f, \"per_second\": %.2f, "
+	       "\"echoes_answered\": %u, \"cpu_ms\": %.0f}\n", l->up, left, l->lost_later, took / 1e3,
+	       took > 0 ? l->up * 1e3 / took : 0, l->echoes, own_cpu_ms());
+}
+
+/* --- phases ----------------------------------------------------------------------------------------- */
+
+static void start_closing(struct load *l)
+{
+	if (l->phase == CLOSING)
+		return;
+	l->phase = CLOSING;
+	l->phase_at = ms_now();
+	for (unsigned i = 0; i < l->opt.tunnels; i++) {
+		struct lac *t = &l->lac[i];
+
+		if (!t->opened || t->gone)
+			continue;
+		if (l->opt.stopccn) {
+			cc_close(&t->cc, l->loop.now, NULL);
+		} else if (l->opt.cdn) {
+			for (unsigned j = l->opt.sessions; j-- > 0; )
+				if (l->sess[j].t == t && l->sess[j].state == S_UP) {
+					l->sess[j].next = t->close_next;
+					t->close_next = &l->sess[j];
+				}
+		}
+		lac_drain(t);
+	}
+	timer_set(&l->loop, &l->clock, l->loop.now + (l->opt.cdn || l->opt.stopccn ? POLL_MS : 0));
+}
+
+static void next_phase(struct load *l)
+{
+	if (l->phase == SETUP) {
+		if (l->up * 100 < l->opt.sessions * l->opt.fraction)
+			l->status = 1;
+		report_up(l);
+		l->phase = l->opt.pings ? PINGING : HOLDING;
+	} else {
+		report_ping(l);
+		if (l->unanswered)
+			l->status = 1;
+		l->phase = HOLDING;
+	}
+	l->phase_at = ms_now();
+	timer_stop(&l->loop, &l->clock);
+	if (l->phase == PINGING)
+		timer_set(&l->loop, &l->clock, l->loop.now + LATE_MS);
+	else if (!l->opt.hold)
+		start_closing(l);
+}
+
+/* Sessions that ktund still has, by its control socket; -1: it does not say. */
+static int sessions_left(const char *path)
+{
+	static const char call[] = "{\"method\":\"org.ktund.ShowStats\"}";
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = 5 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), left = -1;
+	char buf[16384];
+	size_t n = 0;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof(un)) || write(fd, call, sizeof(call)) != sizeof(call))
+		goto out;
+	for (ssize_t got; n < sizeof(buf) - 1 && (got = read(fd, buf + n, sizeof(buf) - 1 - n)) > 0; ) {
+		n += (size_t)got;
+		if (!buf[n - 1]) {
+			json_t *j = json_loads(buf, 0, NULL), *v = NULL;
+
+			if (j && !json_unpack(j, "{s:{s:{s:{s:o}}}}", "parameters", "stats", "counters", "sessions", &v))
+				left = (int)json_integer_value(v);
+			json_decref(j);
+			break;
+		}
+	}
+out:
+	if (fd >= 0)
+		close(fd);
+	return left;
+}
+
+static void send_ping(struct sess *s);
+
+static void ping_tick(struct load *l)
+{
+	double now = ms_now();
+
+	for (unsigned i = 0; i < l->opt.sessions; i++) {
+		struct sess *s = &l->sess[i];
+
+		if (s->pings == s->answers || s->state != S_UP || now - s->ping_at < PING_MS / PING_TRIES)
+			continue;
+		if (s->tries < PING_TRIES) {
+			send_ping(s);
+			continue;
+		}
+		l->unanswered += l->opt.pings - s->answers;
+		s->pings = s->answers = l->opt.pings;
+		l->pinging--;
+	}
+	timer_set(&l->loop, &l->clock, l->loop.now + LATE_MS);
+	fill(l);
+}
+
+static void due_clock(struct timer *timer, void *arg)
+{
+	struct load *l = arg;
+	double now = ms_now();
+	int left = 0;
+
+	(void)timer;
+	switch (l->phase) {
+	case SETUP:
+		if (now - l->began < l->opt.timeout_s * 1e3) {
+			timer_set(&l->loop, &l->clock, l->loop.now + 100);
+			fill(l);
+			break;
+		}
+		fprintf(stderr, "load: %u of %u sessions after %u s\n", l->up, l->opt.sessions, l->opt.timeout_s);
+		l->failed += l->active;
+		next_phase(l);
+		break;
+	case PINGING:
+		ping_tick(l);
+		break;
+	case HOLDING:
+		break;
+	case CLOSING:
+		if (l->opt.cdn || l->opt.stopccn) {
+			for (unsigned i = 0; i < l->opt.sessions; i++)
+				left += l->sess[i].state == S_UP;
+			if (!left && l->opt.control)
+				left = sessions_left(l->opt.control);
+			if (left > 0 && now - l->phase_at < DOWN_MS) {
+				timer_set(&l->loop, &l->clock, l->loop.now + POLL_MS);
+				break;
+			}
+			if (left)
+				l->status = 1;
+		}
+		report_down(l, (unsigned)left);
+		for (unsigned i = 0; l->opt.cdn && i < l->opt.tunnels; i++)
+			if (l->lac[i].established) {
+				cc_close(&l->lac[i].cc, l->loop.now, NULL);
+				lac_drain(&l->lac[i]);
+			}
+		loop_stop(&l->loop);
+		break;
+	}
+}
+
+static void start_session(struct load *l, struct sess *s)
+{
+	struct lac *t = s->t;
+
+	s->state = S_CALLING;
+	l->active++;
+	s->next = t->waiting;
+	t->waiting = s;
+	if (!t->opened) {
+		t->opened = true;
+		cc_open(&t->cc, l->loop.now);
+	}
+	lac_drain(t);
+}
+
+/* As much work as may be under way; called last in every callback. */
+static void fill(struct load *l)
+{
+	if (l->filling)
+		return;
+	l->filling = true;
+	while (l->phase == SETUP && l->next < l->opt.sessions && l->active < l->opt.in_flight &&
+	       (!l->opt.per_s || l->next <= (ms_now() - l->began) * l->opt.per_s / 1e3))
+		start_session(l, &l->sess[l->next++]);
+	if (l->phase == SETUP && l->next == l->opt.sessions && !l->active)
+		next_phase(l);
+	while (l->phase == PINGING && l->ping_next < l->opt.sessions && l->pinging < PING_WINDOW) {
+		struct sess *s = &l->sess[l->ping_next++];
+
+		if (s->state != S_UP)
+			continue;
+		l->pinging++;
+		s->pings = 1;
+		send_ping(s);
+	}
+	if (l->phase == PINGING && l->ping_next == l->opt.sessions && !l->pinging)
+		next_phase(l);
+	l->filling = false;
+}
+
+/* --- PPP -------------------------------------------------------------------------------------------- */
+
+static void send_frame(struct sess *s, uint16_t proto, const void *info, size_t len)
+{
+	uint8_t buf[L2TP_DATA_HEADER + 2048];
+
+	if (len > sizeof(buf) - L2TP_DATA_HEADER)
+		return;
+	l2tp_data_header(buf, s->t->cc.peer_tunnel_id, s->call.peer_session_id, proto);
+	memcpy(buf + L2TP_DATA_HEADER, info, len);
+	transmit(s->l, buf, L2TP_DATA_HEADER + len);
+}
+
+static uint16_t checksum(const uint8_t *p, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	if (n & 1)
+		sum += (uint32_t)p[n - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void send_ping(struct sess *s)
+{
+	uint8_t p[IP_HEAD + ICMP_HEAD + PING_DATA] = { 0x45, 0, 0, sizeof(p), 0, 0, 0x40, 0, 64, 1 };
+	uint8_t *icmp = p + IP_HEAD;
+
+	memcpy(p + 12, &s->ip, 4);
+	memcpy(p + 16, &s->peer_ip, 4);
+	put_u16(p + 10, checksum(p, IP_HEAD));
+	icmp[0] = 8;
+	put_u16(icmp + 4, s->call.session_id);
+	put_u16(icmp + 6, s->pings);
+	put_u16(icmp + 2, checksum(icmp, sizeof(p) - IP_HEAD));
+	s->tries++;
+	s->ping_at = ms_now();
+	send_frame(s, PPP_IP, p, sizeof(p));
+}
+
+static void ping_answered(struct sess *s, unsigned seq)
+{
+	struct load *l = s->l;
+
+	if (seq != s->pings || s->pings == s->answers)
+		return;
+	s->answers++;
+	l->answered++;
+	l->rtt[l->n_rtt++] = ms_now() - s->ping_at;
+	s->tries = 0;
+	if (s->answers < l->opt.pings) {
+		s->pings++;
+		send_ping(s);
+	} else {
+		l->pinging--;
+	}
+}
+
+static void packet(struct sess *s, const uint8_t *in, size_t len)
+{
+	struct load *l = s->l;
+	uint8_t p[2048], addr[4];
+	size_t head = len ? (size_t)(in[0] & 15) * 4 : 0;
+
+	if (len > sizeof(p) || head < IP_HEAD || len < head + ICMP_HEAD || in[9] != 1 || memcmp(in + 16, &s->ip, 4) ||
+	    checksum(in, head) || checksum(in + head, (size_t)(in[2] << 8 | in[3]) - head))
+		return;
+	if (in[head] == 0) {
+		if ((in[head + 4] << 8 | in[head + 5]) == s->call.session_id)
+			ping_answered(s, (unsigned)(in[head + 6] << 8 | in[head + 7]));
+		return;
+	}
+	if (in[head] != 8)
+		return;
+	memcpy(p, in, len);
+	memcpy(addr, p + 12, 4);
+	memcpy(p + 12, p + 16, 4);
+	memcpy(p + 16, addr, 4);
+	p[head] = 0;
+	put_u16(p + head + 2, 0);
+	put_u16(p + head + 2, checksum(p + head, len - head));
+	l->echoes++;
+	send_frame(s, PPP_IP, p, len);
+}
+
+static void sess_ended(struct sess *s, const char *why)
+{
+	struct load *l = s->l;
+
+	if (s->state == S_CALLING) {
+		s->state = S_FAILED;
+		l->active--;
+		if (!l->failed++)
+			fprintf(stderr, "load: session %u: %s\n", s->call.session_id, why);
+	} else if (s->state == S_UP) {
+		s->state = S_DOWN;
+		if (l->phase != CLOSING) {
+			if (!l->lost_later++)
+				fprintf(stderr, "load: session %u was lost: %s\n", s->call.session_id, why);
+			if (l->phase == PINGING && s->pings != s->answers) {
+				l->unanswered += l->opt.pings - s->answers;
+				l->pinging--;
+			}
+			l->up--;
+			l->status = 1;
+		}
+	}
+	timer_stop(&l->loop, &s->timer);
+}
+
+static void ppp_effect(struct sess *s, const struct fx *f)
+{
+	struct load *l = s->l;
+	const struct ppp_fx_tx *tx = (const void *)f->data;
+	const struct ppp_fx_ncp *ncp = (const void *)f->data;
+	const struct ppp_fx_down *down = (const void *)f->data;
+	struct l2tp_cause cause = { .result = 3 };
+
+	switch ((enum ppp_fx)f->type) {
+	case PPP_FX_TX:
+		if (s->in_tick && s->state == S_CALLING)
+			l->ppp_resent++;
+		send_frame(s, tx->proto, tx->octets, f->len - sizeof(*tx));
+		break;
+	case PPP_FX_NCP_READY:
+		ppp_ncp_go(&s->ppp, l->loop.now, ncp->proto);
+		break;
+	case PPP_FX_NCP_UP:
+		if (s->state != S_CALLING)
+			break;
+		s->state = S_UP;
+		s->ip = ncp->addrs.ip;
+		s->peer_ip = ncp->addrs.peer_ip;
+		l->last = ms_now();
+		s->took = l->last - s->began;
+		l->up++;
+		l->active--;
+		break;
+	case PPP_FX_DOWN:
+		if (s->state == S_CALLING || s->state == S_UP) {
+			char why[96];
+
+			snprintf(why, sizeof(why), "PPP ends with reason %u %s", down->end, down->msg);
+			sess_ended(s, why);
+			cc_call_close(&s->t->cc, &s->call, l->loop.now, &cause);
+			lac_drain(s->t);
+		}
+		break;
+	case PPP_FX_STATE: case PPP_FX_PHASE: case PPP_FX_LCP_UP: case PPP_FX_AUTH_CHECK: case PPP_FX_AUTH_DONE:
+	case PPP_FX_NCP_DOWN: case PPP_FX_IDENT:
+		break;
+	}
+}
+
+static void sess_drain(struct sess *s)
+{
+	if (s->draining || !s->ppp_on)
+		return;
+	s->draining = true;
+	for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
+		ppp_effect(s, f);
+	s->draining = false;
+	if (s->state == S_CALLING || s->state == S_UP)
+		timer_set(&s->l->loop, &s->timer, ppp_deadline(&s->ppp));
+}
+
+static void due_sess(struct timer *timer, void *arg)
+{
+	struct sess *s = arg;
+	struct load *l = s->l;
+
+	(void)timer;
+	if (l->loop.now >= ppp_deadline(&s->ppp)) {
+		s->in_tick = !s->ppp.ncp_start;		/* else it is the first Configure-Request of the NCPs */
+		ppp_tick(&s->ppp, l->loop.now);
+	}
+	sess_drain(s);
+	s->in_tick = false;
+	fill(l);
+}
+
+/* --- L2TP ------------------------------------------------------------------------------------------- */
+
+static void place_calls(struct lac *t)
+{
+	struct load *l = t->l;
+	struct call_info info = { .tx_speed = 100000000, .rx_speed = 100000000 };
+
+	for (struct sess *s; t->established && (s = t->waiting); ) {
+		t->waiting = s->next;
+		info.serial = s->call.session_id;
+		s->began = ms_now();
+		if (cc_call_open(&t->cc, &s->call, l->loop.now, CALL_LAC_INCOMING, s->call.session_id, &info))
+			sess_ended(s, "the call cannot be placed");
+	}
+}
+
+static void close_some(struct lac *t)
+{
+	struct l2tp_cause cause = { .result = 3 };
+
+	for (struct sess *s; (s = t->close_next) && t->cc.rel.n_tx < CLOSE_WINDOW; ) {
+		t->close_next = s->next;
+		cc_call_close(&t->cc, &s->call, t->l->loop.now, &cause);
+	}
+}
+
+static void call_up(struct sess *s)
+{
+	if (s->state != S_CALLING)
+		return;
+	if (ppp_init(&s->ppp, &s->l->env, &s->l->ppp_conf, s->l->opt.user, s->l->opt.password))
+		abort();
+	s->ppp_on = true;
+	ppp_up(&s->ppp, s->l->loop.now);
+	sess_drain(s);
+}
+
+static void count_control(struct lac *t, const uint8_t *p, size_t len)
+{
+	uint16_t ns;
+
+	if (len <= L2TP_HDR_LEN)
+		return;				/* ZLB */
+	ns = (uint16_t)(p[8] << 8 | p[9]);
+	if ((int16_t)(ns - t->ns_end) < 0)
+		t->l->resent++;
+	else
+		t->ns_end = (uint16_t)(ns + 1);
+}
+
+static void cc_effect(struct lac *t, const struct fx *f)
+{
+	struct load *l = t->l;
+	const struct l2tp_fx_call *call = (const void *)f->data;
+	const struct l2tp_fx_call_down *down = (const void *)f->data;
+	const struct l2tp_fx_request *request = (const void *)f->data;
+	const struct l2tp_cause *cause = (const void *)f->data;
+	char why[160];
+
+	switch ((enum l2tp_fx)f->type) {
+	case L2TP_FX_TX:
+		count_control(t, f->data, f->len);
+		transmit(l, f->data, f->len);
+		break;
+	case L2TP_FX_CC_UP:
+		t->established = true;
+		break;
+	case L2TP_FX_CC_DOWN:
+		t->established = false;
+		snprintf(why, sizeof(why), "tunnel %u: %s result %u error %u %s", t->cc.tunnel_id,
+			 cause->timeout ? "no answer," : cause->by_peer ? "StopCCN" : "closed,", cause->result, cause->error, cause->msg);
+		for (struct sess *s; (s = t->waiting); sess_ended(s, why))
+			t->waiting = s->next;
+		break;
+	case L2TP_FX_CC_GONE:
+		t->gone = true;
+		break;
+	case L2TP_FX_CALL_REQUEST:
+		cc_call_refuse(&t->cc, l->loop.now, request, &(struct l2tp_cause){ .result = 3 });
+		break;
+	case L2TP_FX_CALL_UP:
+		call_up(&l->sess[call->session_id - 1]);
+		break;
+	case L2TP_FX_CALL_DOWN:
+		snprintf(why, sizeof(why), "%s, result %u error %u %s", down->cause.by_peer ? "CDN" : down->cause.timeout ? "no answer" :
+			 "closed", down->cause.result, down->cause.error, down->cause.msg);
+		sess_ended(&l->sess[down->session_id - 1], why);
+		break;
+	case L2TP_FX_STATE: case L2TP_FX_NOTE: case L2TP_FX_CALL_PLACE: case L2TP_FX_SLI: case L2TP_FX_WEN:
+		break;
+	}
+}
+
+static void lac_drain(struct lac *t)
+{
+	struct load *l = t->l;
+
+	if (t->draining)
+		return;
+	t->draining = true;
+	do {
+		place_calls(t);
+		close_some(t);
+		for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
+			cc_effect(t, f);
+		cc_flush(&t->cc, l->loop.now);
+	} while (t->cc.out.head || (t->established && t->waiting));
+	t->draining = false;
+	timer_set(&l->loop, &t->timer, t->gone ? NEVER : cc_deadline(&t->cc));
+}
+
+static void due_lac(struct timer *timer, void *arg)
+{
+	struct lac *t = arg;
+
+	(void)timer;
+	if (t->l->loop.now >= cc_deadline(&t->cc))
+		cc_tick(&t->cc, t->l->loop.now);
+	lac_drain(t);
+	fill(t->l);
+}
+
+static void control(struct load *l, const struct dgram *d)
+{
+	struct lac *t;
+	uint16_t id;
+
+	if (!l2tp_peek(d->octets, d->len, &id) || !id || id > l->opt.tunnels || !l->lac[id - 1].opened)
+		return;
+	t = &l->lac[id - 1];
+	if (d->len > L2TP_HDR_LEN && (int16_t)((d->octets[8] << 8 | d->octets[9]) - t->cc.rel.nr) < 0)
+		l->peer_resent++;
+	cc_input(&t->cc, l->loop.now, d->octets, d->len);
+	lac_drain(t);
+}
+
+static void data(struct load *l, const struct dgram *d)
+{
+	struct l2tp_data h;
+	struct sess *s;
+
+	if (!l2tp_data_decode(&h, d->octets, d->len) || h.session_id > l->opt.sessions)
+		return;
+	s = &l->sess[h.session_id - 1];
+	if (s->t->cc.tunnel_id != h.tunnel_id || !s->ppp_on || (s->state != S_CALLING && s->state != S_UP))
+		return;
+	if (h.proto == PPP_IP) {
+		packet(s, h.info.p, h.info.n);
+		return;
+	}
+	ppp_input(&s->ppp, l->loop.now, h.proto, h.info.p, h.info.n);
+	sess_drain(s);
+}
+
+static void readable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct load *l = w->data;
+	struct dgram *d;
+	int n = UDP_BATCH;
+
+	(void)ev;
+	(void)revents;
+	for (unsigned batch = 0; batch < RX_BATCHES && n == UDP_BATCH; batch++) {
+		n = udp_recv(l->rx, l->fd, &l->local, &d);
+		for (int i = 0; i < n; i++) {
+			if (!d[i].len || lost(l, &l->dropped_rx))
+				continue;
+			if (d[i].octets[0] & 0x80)
+				control(l, &d[i]);
+			else
+				data(l, &d[i]);
+		}
+	}
+	fill(l);
+}
+
+/* --- the program ------------------------------------------------------------------------------------ */
+
+static void stop_asked(struct ev_loop *ev, ev_signal *w, int revents)
+{
+	(void)ev;
+	(void)revents;
+	start_closing(w->data);
+}
+
+static int open_socket(struct load *l)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(l->opt.source_port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(l->opt.source_port) };
+	int size = BUFFER, err = udp_source(&l->peer, &l->local);
+
+	if (err)
+		return err;
+	l->fd = socket(l->peer.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0)
+		return -errno;
+	if (setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (l->peer.family == 4 ? bind(l->fd, (struct sockaddr *)&in, sizeof(in)) : bind(l->fd, (struct sockaddr *)&in6, sizeof(in6)))
+		return -errno;
+	l->local.port = udp_port(l->fd);
+	return 0;
+}
+
+static int usage(void)
+{
+	fputs("usage: load --lns ADDRESS [--port 1701] [--source-port 0] --user NAME --password WORD [--auth chap|pap|mschapv2]\n"
+	      "	[--secret WORD] [--tunnels 1] [--sessions 1] [--in-flight 64] [--rate PER-SECOND] [--mru 1400]\n"
+	      "	[--loss PERCENT] [--fraction PERCENT: so many must come up (100)] [--timeout 300]\n"
+	      "	[--ping K: each session pings the LNS K times] [--hold: until SIGTERM; echo, HELLO and pings are answered]\n"
+	      "	[--teardown cdn|stopccn] [--control SOCKET: ktund's; down means that it has no session any more]\n", stderr);
+	return 2;
+}
+
+static bool parse_peer(struct load *l, const char *s)
+{
+	l->peer.family = strchr(s, ':') ? 6 : 4;
+	return inet_pton(l->peer.family == 4 ? AF_INET : AF_INET6, s, l->peer.addr) == 1;
+}
+
+static bool parse_auth(struct load *l, const char *s)
+{
+	static const char *const name[] = { "none", "pap", "chap", "mschapv2" };
+
+	for (unsigned i = 0; i < PPP_AUTH_N; i++)
+		if (!strcmp(s, name[i])) {
+			l->ppp_conf.allow[0] = (uint8_t)i;
+			return true;
+		}
+	return false;
+}
+
+static bool parse(struct load *l, int argc, char **argv)
+{
+	enum { LNS = 256, PORT, SOURCE, USER, PASSWORD, AUTH, SECRET, TUNNELS, SESSIONS, IN_FLIGHT, RATE, MRU, LOSS, FRACTION, TIMEOUT,
+	       PING, HOLD, TEARDOWN, CONTROL };
+	static const struct option options[] = {
+		{ "lns", 1, NULL, LNS }, { "port", 1, NULL, PORT }, { "source-port", 1, NULL, SOURCE }, { "user", 1, NULL, USER },
+		{ "password", 1, NULL, PASSWORD }, { "auth", 1, NULL, AUTH }, { "secret", 1, NULL, SECRET },
+		{ "tunnels", 1, NULL, TUNNELS }, { "sessions", 1, NULL, SESSIONS }, { "in-flight", 1, NULL, IN_FLIGHT },
+		{ "rate", 1, NULL, RATE }, { "mru", 1, NULL, MRU }, { "loss", 1, NULL, LOSS }, { "fraction", 1, NULL, FRACTION },
+		{ "timeout", 1, NULL, TIMEOUT }, { "ping", 1, NULL, PING }, { "hold", 0, NULL, HOLD },
+		{ "teardown", 1, NULL, TEARDOWN }, { "control", 1, NULL, CONTROL }, { 0 },
+	};
+	struct options *o = &l->opt;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
+
+		switch (c) {
+		case LNS: if (!parse_peer(l, optarg)) return false; break;
+		case PORT: l->peer.port = (uint16_t)n; break;
+		case SOURCE: o->source_port = (uint16_t)n; break;
+		case USER: o->user = optarg; break;
+		case PASSWORD: o->password = optarg; break;
+		case AUTH: if (!parse_auth(l, optarg)) return false; break;
+		case SECRET: l->cc_conf.secret = (struct span){ (const uint8_t *)optarg, strlen(optarg) }; break;
+		case TUNNELS: o->tunnels = n; break;
+		case SESSIONS: o->sessions = n; break;
+		case IN_FLIGHT: o->in_flight = n; break;
+		case RATE: o->per_s = n; break;
+		case MRU: l->ppp_conf.mru = (uint16_t)n; break;
+		case LOSS: o->loss = n; break;
+		case FRACTION: o->fraction = n; break;
+		case TIMEOUT: o->timeout_s = n; break;
+		case PING: o->pings = n; break;
+		case HOLD: o->hold = true; break;
+		case TEARDOWN: o->cdn = !strcmp(optarg, "cdn"); o->stopccn = !strcmp(optarg, "stopccn"); break;
+		case CONTROL: o->control = optarg; break;
+		default: return false;
+		}
+	}
+	return l->peer.family && o->sessions && o->sessions <= MAX_SESSIONS && o->tunnels && o->tunnels <= o->sessions && o->in_flight &&
+	       o->loss < 100 && o->fraction <= 100;
+}
+
+static int prepare(struct load *l)
+{
+	unsigned per_tunnel = (l->opt.sessions + l->opt.tunnels - 1) / l->opt.tunnels;
+	int err = open_socket(l);
+
+	if (err) {
+		fprintf(stderr, "load: the socket: %s\n", strerror(-err));
+		return 1;
+	}
+	l->rx = udp_rx_new();
+	l->lac = calloc(l->opt.tunnels, sizeof(*l->lac));
+	l->sess = calloc(l->opt.sessions, sizeof(*l->sess));
+	l->latency = calloc(l->opt.sessions, sizeof(double));
+	l->rtt = calloc(l->opt.sessions * (l->opt.pings + 1ul), sizeof(double));
+	if (!l->rx || !l->lac || !l->sess || !l->latency || !l->rtt)
+		return 1;
+	for (unsigned i = 0; i < l->opt.tunnels; i++) {
+		l->lac[i].l = l;
+		cc_init(&l->lac[i].cc, &l->env, &l->cc_conf, (uint16_t)(i + 1));
+		timer_init(&l->lac[i].timer, due_lac, &l->lac[i]);
+	}
+	for (unsigned i = 0; i < l->opt.sessions; i++) {
+		l->sess[i].l = l;
+		l->sess[i].t = &l->lac[i / per_tunnel];
+		l->sess[i].call.session_id = (uint16_t)(i + 1);
+		timer_init(&l->sess[i].timer, due_sess, &l->sess[i]);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct load l = {
+		.opt = { .tunnels = 1, .sessions = 1, .in_flight = 64, .fraction = 100, .timeout_s = 300, .user = "load",
+			 .password = "load" },
+		.peer = { .port = 1701 },
+		.cc_conf = { .host_name = "load" },
+		.ppp_conf = { .ipv4 = true, .take = true, .allow = { PPP_AUTH_CHAP_MD5 }, .auth_name = "load" },
+	};
+
+	if (!parse(&l, argc, argv))
+		return usage();
+	l.env = (struct env){ chance, &l };
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (loop_init(&l.loop) || prepare(&l))
+		return 1;
+	timer_init(&l.clock, due_clock, &l);
+	for (int i = 0; i < 2; i++) {
+		ev_signal_init(&l.term[i], stop_asked, i ? SIGINT : SIGTERM);
+		l.term[i].data = &l;
+		ev_signal_start(l.loop.ev, &l.term[i]);
+	}
+	io_start(&l.loop, &l.w, l.fd, readable, &l);
+	l.began = l.last = ms_now();
+	timer_set(&l.loop, &l.clock, l.loop.now + 100);
+	fill(&l);
+	loop_run(&l.loop);
+	return l.status;
+}
