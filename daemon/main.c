@@ -332,17 +332,18 @@ static int stop_keeper(const char *runtime_dir)
 
 int main(int argc, char **argv)
 {
-	enum { CHECK = 256, STOP_KEEPER };
+	enum { CHECK = 256, STOP_KEEPER, KEEP_KEEPER };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "runtime-dir", required_argument, NULL, 'r' },
 		{ "user", required_argument, NULL, 'u' }, { "check", no_argument, NULL, CHECK },
-		{ "stop-keeper", no_argument, NULL, STOP_KEEPER }, { "debug", no_argument, NULL, 'd' },
+		{ "stop-keeper", no_argument, NULL, STOP_KEEPER }, { "keep-keeper", no_argument, NULL, KEEP_KEEPER },
+		{ "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	static struct ctx ctx;
 	char config[PATH_MAX], dir[PATH_MAX];
 	const char *file = DEFAULT_CONFIG;
-	bool check = false, stop = false;
+	bool check = false, stop = false, keep = false;
 	int c, status;
 
 	ctx.runtime_dir = getenv("KTUND_RUNTIME_DIR") ? getenv("KTUND_RUNTIME_DIR") : DEFAULT_RUNTIME_DIR;
@@ -355,6 +356,7 @@ int main(int argc, char **argv)
 		case 'd': ctx.log.level = LOG_DEBUG; break;
 		case CHECK: check = true; break;
 		case STOP_KEEPER: stop = true; break;
+		case KEEP_KEEPER: keep = true; break;		/* of ours, not for people */
 		case 'V': puts("ktund " KTUND_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return 2;
@@ -379,6 +381,8 @@ int main(int argc, char **argv)
 	strcpy(dir, config);
 	ctx.config_file = config;
 	ctx.config_dir = dirname(dir);
+	if (keep)
+		return kernel_keep_keeper(&ctx);
 	ctx.started = clock_wall();
 	status = serve(&ctx);
 	release(&ctx);

@@ -43,7 +43,9 @@ static const char *below(const char *dir, const char *path)
 
 	while (n && dir[n - 1] == '/')
 		n--;
-	return !strncmp(dir, path, n) && path[n] == '/' && path[n + 1] ? path + n + 1 : NULL;
+	if (strncmp(dir, path, n) || (path[n] && path[n] != '/'))
+		return NULL;
+	return path[n] && path[n + 1] ? path + n + 1 : ".";
 }
 
 static bool trusted(const struct stat *st)
@@ -267,12 +269,12 @@ void hook_open(struct keeper *k, const struct origin *from, const struct k_reque
 		fd = open_below(dirfd, path);
 	if (fd == -EXDEV || fd == -ELOOP)
 		fd = -EACCES;
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))) {
 		close(fd);
 		fd = -EACCES;
 	}
 	if (fd < 0) {
-		why_fail(why, fd, r->open.path, fd == -EACCES ? "only regular files below --config-dir" : NULL);
+		why_fail(why, fd, r->open.path, fd == -EACCES ? "only files and directories below --config-dir" : NULL);
 		answer_result(k, from, fd, why);
 	} else {
 		answer(k, from, &ok, &fd, 1);

@@ -75,9 +75,7 @@ struct ctx {
 	struct timer keeper_retry;
 	pid_t keeper_pid;			/* of the one that answered */
 	bool keeper_ready;			/* K_HELLO was answered */
-	bool may_spawn;				/* we started one, and do so again */
-	pid_t spawned;
-	ms_t spawn_wait;
+	pid_t spawned;				/* `ktund --keep-keeper`, if we started it */
 	struct kernel_wait *waits;		/* requests whose completion somebody waits for by id */
 	uint32_t last_id, last_serial;		/* of requests to the keeper; Call Serial Number */
 

@@ -16,7 +16,7 @@
 #include "core/session.h"
 #include "core/tunnel.h"
 
-enum { START_MS = 5000, OPEN_MS = 5000, RETRY_MS = 1000, REPLIES_A_TURN = 64 };
+enum { START_MS = 5000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 64 };
 
 static void lost(struct ctx *ctx);
 static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS]);
@@ -122,8 +122,8 @@ static void lost(struct ctx *ctx)
 		loop_stop(&ctx->loop);
 		return;
 	}
-	log_line(&ctx->log, LOG_ERR, "the keeper is gone and the kernel's tunnels with it; ending %u sessions. It is started again "
-		 "if ktund started it, else: systemctl start ktund-keeper", ctx->n_sessions);
+	log_line(&ctx->log, LOG_ERR, "the keeper is gone and the kernel's tunnels with it; ending %u sessions.  New calls wait for "
+		 "another keeper: ktund-keeper --runtime-dir %s (systemctl start ktund-keeper)", ctx->n_sessions, ctx->runtime_dir);
 	event(ctx, "keeper-lost", NULL, NULL, "%u sessions end", ctx->n_sessions);
 	for (unsigned id = 1; id < MAX_ID; id++) {
 		struct session *s = ctx->session[id];
@@ -324,18 +324,11 @@ static int connect_once(struct ctx *ctx)
 	return 0;
 }
 
+/* ktund --keep-keeper: a process of its own, because ktund will have no right to start one again (main.c). */
 static int spawn(struct ctx *ctx)
 {
-	const char *config_dir = ctx->config_dir;
-	char self[512], path[600];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	pid_t pid;
+	pid_t pid = fork();
 
-	if (n < 0)
-		return -errno;
-	self[n] = 0;
-	snprintf(path, sizeof(path), "%s-keeper", self);		/* beside us: build/ktund, build/ktund-keeper */
-	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
@@ -345,14 +338,53 @@ static int spawn(struct ctx *ctx)
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		setsid();						/* a ^C for ktund is not one for the calls */
 		if (ctx->user)
-			execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", config_dir, "--user", ctx->user, NULL);
+			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir, "--config", ctx->config_file,
+			      "--user", ctx->user, NULL);
 		else
-			execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", config_dir, NULL);
-		fprintf(stderr, "ktund: cannot start %s: %s\n", path, strerror(errno));
+			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir, "--config", ctx->config_file,
+			      NULL);
+		fprintf(stderr, "ktund: cannot start the keeper: %s\n", strerror(errno));
 		_exit(127);
 	}
 	ctx->spawned = pid;
 	return 0;
+}
+
+static pid_t start_keeper(const char *path, const struct ctx *ctx)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (ctx->user)
+		execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", ctx->config_dir, "--user", ctx->user, NULL);
+	else
+		execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", ctx->config_dir, NULL);
+	fprintf(stderr, "ktund: cannot start %s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+int kernel_keep_keeper(const struct ctx *ctx)
+{
+	enum { ODD = 200000 };
+	char path[600];
+	ssize_t n = readlink("/proc/self/exe", path, 512);
+	int status;
+	pid_t pid;
+
+	if (n < 0)
+		return 1;
+	strcpy(path + n, "-keeper");				/* beside us: build/ktund, build/ktund-keeper */
+	signal(SIGTERM, SIG_IGN);				/* whoever wants an end tells the keeper */
+	for (;;) {
+		pid = start_keeper(path, ctx);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			return 1;
+		if (WIFEXITED(status))
+			return WEXITSTATUS(status);		/* it was asked to, or says why */
+		fprintf(stderr, "ktund: the keeper died of signal %d; starting another\n", WTERMSIG(status));
+		usleep(ODD);
+	}
 }
 
 static void retry(struct timer *timer, void *arg)
@@ -365,11 +397,7 @@ static void retry(struct timer *timer, void *arg)
 		listeners_reopen(ctx);
 		return;
 	}
-	if (ctx->may_spawn && (err == -ENOENT || err == -ECONNREFUSED) && ctx->spawn_wait <= ctx->loop.now) {
-		ctx->spawn_wait = ctx->loop.now + START_MS;
-		(void)spawn(ctx);
-	}
-	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + (ctx->may_spawn ? 100 : RETRY_MS));
+	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + RETRY_MS);
 }
 
 int kernel_start(struct ctx *ctx)
@@ -385,7 +413,6 @@ int kernel_start(struct ctx *ctx)
 				 ctx->runtime_dir, ctx->runtime_dir);
 			return err;
 		}
-		ctx->may_spawn = true;
 		err = spawn(ctx);
 		while (!err && !ctx->keeper && clock_ms() < until) {
 			usleep(5000);

@@ -9,6 +9,8 @@
 /* Connects to the keeper of ctx->runtime_dir, starting one when none serves it and we may.  Blocks (start-up only).
  * 0, or -errno after one log line that says what to do. */
 int kernel_start(struct ctx *);
+/* The whole life of `ktund --keep-keeper`: starts the keeper, and another when it is killed.  Its exit status when it ends. */
+int kernel_keep_keeper(const struct ctx *);
 /* Queues a request; its id, or 0 when there is no keeper (the caller ends what it wanted). */
 uint32_t kernel_submit(struct ctx *, struct k_request *);
 /* Opens a file of the configuration directory through the keeper: a descriptor or -errno. */

@@ -54,7 +54,7 @@ struct source_key { uint8_t family, pad[3]; uint32_t scope; uint8_t addr[16]; };
 
 struct bucket { struct source_key key; ms_t since; uint32_t milli; };
 
-struct counted { UT_hash_handle hh; struct source_key key; unsigned tunnels; };
+struct counted { UT_hash_handle hh; struct source_key key; unsigned tunnels; struct tunnel *first; };
 
 struct sources {
 	struct counted *counted;
@@ -129,9 +129,17 @@ unsigned source_tunnels(const struct sources *s, const struct endpoint *e)
 	return c ? c->tunnels : 0;
 }
 
-bool source_add(struct sources *s, const struct endpoint *e)
+struct tunnel *source_first(const struct sources *s, const struct endpoint *e)
 {
 	struct source_key k = key_of(e);
+	const struct counted *c = find(s, &k);
+
+	return c ? c->first : NULL;
+}
+
+bool source_add(struct sources *s, struct tunnel *t)
+{
+	struct source_key k = key_of(&t->peer);
 	struct counted *c = find(s, &k);
 
 	if (!c) {
@@ -146,15 +154,24 @@ bool source_add(struct sources *s, const struct endpoint *e)
 		}
 	}
 	c->tunnels++;
+	t->same_source = c->first;
+	c->first = t;
 	return true;
 }
 
-void source_remove(struct sources *s, const struct endpoint *e)
+void source_remove(struct sources *s, struct tunnel *t)
 {
-	struct source_key k = key_of(e);
+	struct source_key k = key_of(&t->peer);
 	struct counted *c = find(s, &k);
 
-	if (c && !--c->tunnels) {
+	if (!c)
+		return;
+	for (struct tunnel **at = &c->first; *at; at = &(*at)->same_source)
+		if (*at == t) {
+			*at = t->same_source;
+			break;
+		}
+	if (!--c->tunnels) {
 		HASH_DEL(s->counted, c);
 		free(c);
 	}

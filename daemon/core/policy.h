@@ -5,6 +5,7 @@
 #include <uthash.h>
 
 #include "core/ctx.h"
+#include "core/tunnel.h"
 
 /* A configuration lives while somebody points into it.  conf_get returns its argument. */
 struct config *conf_get(struct config *);
@@ -28,10 +29,12 @@ struct sources *sources_new(void);
 void sources_free(struct sources *);
 /* Takes one token; false: too fast. rate per second, burst in tokens. */
 bool source_admit(struct sources *, ms_t now, const struct endpoint *, unsigned rate, unsigned burst);
-/* How many tunnels this address has; adding returns false when memory is short. */
+/* How many tunnels this address has, and the newest of them (on by ->same_source).  Adding returns false when memory is
+ * short. */
 unsigned source_tunnels(const struct sources *, const struct endpoint *);
-bool source_add(struct sources *, const struct endpoint *);
-void source_remove(struct sources *, const struct endpoint *);
+struct tunnel *source_first(const struct sources *, const struct endpoint *);
+bool source_add(struct sources *, struct tunnel *);
+void source_remove(struct sources *, struct tunnel *);
 
 /* How many sessions a user has, by the name as authenticated. */
 unsigned user_sessions(struct ctx *, const char *user);

@@ -558,6 +558,26 @@ static void uninstall(struct session *s)
 	s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
 }
 
+static void last_counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	const struct session *s = ctx->session[(uintptr_t)arg];
+
+	(void)r;				/* they are in s->stats, if they could be had */
+	if (s)
+		hook_run(s, false);
+}
+
+/* ip-down wants to know how much there was: the keeper counts before it takes the link down. */
+static void run_ip_down(struct session *s)
+{
+	struct k_request rq = { .op = K_STATS, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+
+	if (!s->policy->ip_down)
+		return;
+	if (!kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id))
+		hook_run(s, false);
+}
+
 void session_end(struct session *s, uint16_t result, uint16_t error, const char *why)
 {
 	struct ctx *ctx = s->ctx;
@@ -578,7 +598,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 			    s->user ? ", user " : "", s->user ? s->user : "", why);
 	event(ctx, "session-down", s->tunnel, s, "%s", why);
 	if (s->hooked)
-		hook_run(s, false);
+		run_ip_down(s);
 	if (s->counted)
 		user_remove(ctx, s->user);
 	s->counted = false;

@@ -47,7 +47,8 @@ static struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *co
 
 	if (!t)
 		return NULL;
-	if (!source_add(ctx->sources, peer)) {
+	t->peer = *peer;
+	if (!source_add(ctx->sources, t)) {
 		free(t);
 		return NULL;
 	}
@@ -58,7 +59,6 @@ static struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *co
 	t->listener = on;
 	on->uses++;
 	t->local = *local;
-	t->peer = *peer;
 	t->since = ctx->loop.now;
 	timer_init(&t->timer, due, t);
 	cc_init(&t->cc, &ctx->env, cc, id);
@@ -79,7 +79,7 @@ static void maybe_free(struct tunnel *t)
 	ctx->tunnel[t->id] = NULL;
 	ctx->n_tunnels--;
 	ids_drop(ctx->tunnel_ids, t->id, ctx->loop.now);
-	source_remove(ctx->sources, &t->peer);
+	source_remove(ctx->sources, t);
 	if (t->stat)
 		t->stat->tunnels--;
 	t->next_free = ctx->free_tunnels;
@@ -231,6 +231,19 @@ void tunnel_drain(struct tunnel *t)
 	maybe_free(t);
 }
 
+/* A peer that comes again from the same address and port may have crashed, or have two tunnels: ask the others. */
+static void probe_older(const struct tunnel *t)
+{
+	ms_t now = t->ctx->loop.now;
+
+	for (struct tunnel *old = t->same_source; old; old = old->same_source) {
+		if (old->peer.port != t->peer.port || old->mark != t->mark || old->down)
+			continue;
+		cc_probe(&old->cc, now);
+		timer_set(&t->ctx->loop, &old->timer, cc_deadline(&old->cc));
+	}
+}
+
 struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct dgram *d, const struct ho_entry *e,
 			     const struct conf_peer *from)
 {
@@ -247,6 +260,7 @@ struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct 
 		t->stat->tunnels++;
 		t->stat->accepted++;
 	}
+	probe_older(t);
 	cc_accept(&t->cc, ctx->loop.now, e);
 	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
 	tunnel_drain(t);

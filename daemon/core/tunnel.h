@@ -36,7 +36,7 @@ struct tunnel {
 	ms_t since;
 	int64_t up_since;			/* seconds since 1970; 0: never was */
 	struct l2tp_cause cause;		/* why it went down */
-	struct tunnel *next_free;
+	struct tunnel *next_free, *same_source;	/* same_source: others of this peer's address (policy.h) */
 };
 
 /* The host name or section that people know it by. */

@@ -565,6 +565,12 @@ void cc_alive(struct cc *cc, ms_t now)
 	cc->rel.alive = cc->rel.retries > 0;
 }
 
+void cc_probe(struct cc *cc, ms_t now)
+{
+	if (cc->state == CC_ESTABLISHED)
+		cc->hello_at = now;
+}
+
 void cc_flush(struct cc *cc, ms_t now)
 {
 	(void)now;

@@ -122,6 +122,8 @@ void cc_flush(struct cc *cc, ms_t now);
 /* The owner saw data from the peer: puts off the next HELLO (5.5: "data or control"), and forgives one
  * round of unanswered retransmissions (some clients never acknowledge HELLO). */
 void cc_alive(struct cc *cc, ms_t now);
+/* Is the peer still there?  HELLO with the next cc_tick, if nothing else waits for its acknowledgement. */
+void cc_probe(struct cc *cc, ms_t now);
 /* The peer of our unanswered SCCRQ sent this one.  CC_TIE_NONE: both tunnels may live. */
 enum cc_tie cc_tie(const struct cc *ours, const struct l2tp_msg *sccrq);
 /* Go down without a word (4.4.3: the loser discards its tunnel silently).  Effects: CALL_DOWN, CC_DOWN, CC_GONE. */
