@@ -145,16 +145,19 @@ fuzz:
 	@echo "make fuzz FUZZ=name TIME=seconds; names: $(FUZZERS)"
 endif
 
+INST = $(DESTDIR)$(PREFIX)
 install: all
-	install -D -m 755 $(O)/ktund $(DESTDIR)$(PREFIX)/sbin/ktund
-	install -D -m 755 $(O)/ktund-keeper $(DESTDIR)$(PREFIX)/sbin/ktund-keeper
-	install -D -m 755 $(O)/ktun $(DESTDIR)$(PREFIX)/bin/ktun
-	for m in scripts/man/*.[58]; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
-	install -D -m 644 scripts/completion/ktun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ktun
-	install -D -m 644 scripts/units/ktund.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ktund.service
-	install -D -m 644 scripts/units/ktund-keeper.service $(DESTDIR)$(PREFIX)/lib/systemd/system/ktund-keeper.service
-	install -D -m 644 scripts/units/ktund.conf $(DESTDIR)$(PREFIX)/lib/modules-load.d/ktund.conf
-	install -D -m 640 scripts/ktund.conf.example $(DESTDIR)$(PREFIX)/share/doc/ktund/ktund.conf.example
+	install -D -m 755 $(O)/ktund $(INST)/sbin/ktund
+	install -D -m 755 $(O)/ktund-keeper $(INST)/sbin/ktund-keeper
+	install -D -m 755 $(O)/ktun $(INST)/bin/ktun
+	for m in scripts/man/*.[58]; do install -D -m 644 $$m $(INST)/share/man/man$${m##*.}/$${m##*/}; done
+	install -D -m 644 scripts/completion/ktun.bash $(INST)/share/bash-completion/completions/ktun
+	mkdir -p $(INST)/lib/systemd/system
+	for u in ktund ktund-keeper; do \
+		sed 's,=/usr/,=$(PREFIX)/,' scripts/units/$$u.service >$(INST)/lib/systemd/system/$$u.service; done
+	install -D -m 644 scripts/units/ktund.conf $(INST)/lib/modules-load.d/ktund.conf
+	install -D -m 644 scripts/units/ktund.sysusers $(INST)/lib/sysusers.d/ktund.conf
+	install -D -m 644 scripts/ktund.conf.example $(INST)/share/doc/ktund/ktund.conf.example
 
 clean:
 	rm -rf $(O)
