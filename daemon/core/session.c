@@ -52,13 +52,24 @@ static struct session *session_new(struct tunnel *t, const struct policy *policy
 	return s;
 }
 
+/* Nobody may find it among those that wait for an address once it has ended. */
+static void stop_waiting(struct session *s)
+{
+	for (struct session **at = &s->ctx->waiting; *at; at = &(*at)->next_waiting)
+		if (*at == s) {
+			*at = s->next_waiting;
+			break;
+		}
+	s->waiting_address = false;
+}
+
 static void maybe_free(struct session *s)
 {
 	struct ctx *ctx = s->ctx;
 	struct tunnel *t = s->tunnel;
 
 	if (!s->ending || s->draining || !s->call_down || ctx->session[s->call.session_id] != s ||
-	    s->kernel == KS_COMING || s->kernel == KS_UP || s->kernel == KS_GOING)
+	    s->counting || s->kernel == KS_COMING || s->kernel == KS_UP || s->kernel == KS_GOING)
 		return;
 	timer_stop(&ctx->loop, &s->timer);
 	ctx->session[s->call.session_id] = NULL;
@@ -75,7 +86,7 @@ static void maybe_free(struct session *s)
 		t->stat->sessions--;
 	if (s->leased)
 		pool_give(ctx->pools, s->leased, s->call.session_id);
-	s->next_waiting = ctx->free_sessions;
+	s->next_free = ctx->free_sessions;
 	ctx->free_sessions = s;
 	if (s->leased)
 		sessions_retry(ctx);
@@ -85,7 +96,7 @@ static void maybe_free(struct session *s)
 void sessions_sweep(struct ctx *ctx)
 {
 	for (struct session *s; (s = ctx->free_sessions);) {
-		ctx->free_sessions = s->next_waiting;
+		ctx->free_sessions = s->next_free;
 		if (s->ppp_on)
 			ppp_done(&s->ppp);
 		conf_put(s->conf);
@@ -100,8 +111,9 @@ void session_forget(struct session *s)
 
 	timer_stop(&ctx->loop, &s->timer);
 	link_detach(s);
+	stop_waiting(s);
 	ctx->session[s->call.session_id] = NULL;
-	s->next_waiting = ctx->free_sessions;
+	s->next_free = ctx->free_sessions;
 	ctx->free_sessions = s;
 }
 
@@ -282,10 +294,10 @@ static void authorise(struct session *s, const struct conf_user *u)
 
 	if (limit && user_sessions(s->ctx, s->user) > limit)
 		why = "too many sessions of this user";
-	else if (give_addresses(s, u, &why) || (u->address && replace_holder(s, u)))
+	else if (give_addresses(s, u, &why))
 		why = NULL;
-	if (s->waiting_address)
-		return;
+	else if (u->address && replace_holder(s, u))
+		return;			/* sessions_retry comes back to it, or has done so already */
 	if (why)
 		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
 			    "session %u/%u: %s refused: %s", s->call.session_id, s->call.peer_session_id, s->user, why);
@@ -304,7 +316,7 @@ void sessions_retry(struct ctx *ctx)
 		s->waiting_address = false;
 		if (s->ending || !s->user)
 			continue;
-		u = config_user(s->conf, s->user, strlen(s->user));
+		u = config_user(ctx->conf, s->user, strlen(s->user));
 		if (u)
 			authorise(s, u);
 		else
@@ -329,15 +341,16 @@ static void check(struct session *s, const struct ppp_fx_auth *a)
 		verdict(s, false, "authentication failed");
 		return;
 	}
-	if (s->user && strcmp(s->user, u->name)) {	/* authenticated anew under another name (RFC 1994 2) */
+	if (s->counted && strcmp(s->user, u->name)) {	/* authenticated anew under another name (RFC 1994 2) */
 		verdict(s, false, "the name has changed");
 		return;
 	}
 	s->auth = a->proto;
-	if (s->user) {
+	if (s->counted || (s->user && s->policy->ppp.take)) {	/* known already; or we dialled, and are the user ourselves */
 		verdict(s, true, "");
 		return;
 	}
+	free(s->user);
 	s->user = strdup(u->name);
 	if (!s->user || !user_add(ctx, s->user)) {
 		free(s->user);
@@ -436,6 +449,9 @@ static void perform(struct session *s, const struct fx *f)
 	const struct ppp_fx_ncp *ncp = data;
 	const char *why = "";
 
+	/* What was queued before the end must not bring anything up after it. */
+	if (s->ending && f->type != PPP_FX_TX && f->type != PPP_FX_STATE && f->type != PPP_FX_DOWN)
+		return;
 	switch ((enum ppp_fx)f->type) {
 	case PPP_FX_TX:
 		link_tx(s, tx->proto, tx->octets, f->len - sizeof(*tx));
@@ -494,6 +510,8 @@ static ms_t deadline(const struct session *s)
 {
 	ms_t at = s->ppp_on && !s->ppp_down ? ppp_deadline(&s->ppp) : NEVER;
 
+	if (s->hanging_up)
+		return at;			/* its other ends do not matter any more */
 	if (s->up && !s->ending && s->policy->session_timeout_s)
 		at = ms_min(at, s->up_at + s->policy->session_timeout_s * 1000ull);
 	if (s->up && !s->ending && s->policy->idle_timeout_s)
@@ -536,8 +554,9 @@ void session_drain(struct session *s)
 
 void session_hangup(struct session *s, const char *why)
 {
-	if (s->ending)
+	if (s->ending || s->hanging_up)
 		return;
+	s->hanging_up = true;
 	snprintf(s->why, sizeof(s->why), "%s", why);
 	if (!s->ppp_on) {
 		session_end(s, CDN_ADMIN, 0, why);
@@ -560,11 +579,14 @@ static void uninstall(struct session *s)
 
 static void last_counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
 {
-	const struct session *s = ctx->session[(uintptr_t)arg];
+	struct session *s = ctx->session[(uintptr_t)arg];
 
 	(void)r;				/* they are in s->stats, if they could be had */
-	if (s)
-		hook_run(s, false);
+	if (!s || !s->counting)
+		return;
+	s->counting = false;
+	hook_run(s, false);
+	maybe_free(s);
 }
 
 /* ip-down wants to know how much there was: the keeper counts before it takes the link down. */
@@ -574,7 +596,8 @@ static void run_ip_down(struct session *s)
 
 	if (!s->policy->ip_down)
 		return;
-	if (!kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id))
+	s->counting = kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id);
+	if (!s->counting)
 		hook_run(s, false);
 }
 
@@ -599,6 +622,8 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	event(ctx, "session-down", s->tunnel, s, "%s", why);
 	if (s->hooked)
 		run_ip_down(s);
+	if (s->waiting_address)
+		stop_waiting(s);
 	if (s->counted)
 		user_remove(ctx, s->user);
 	s->counted = false;

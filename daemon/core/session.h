@@ -26,6 +26,8 @@ struct session {
 	uint8_t ready;				/* link parts whose NCP waits for ppp_ncp_go */
 	bool ppp_on, ppp_down, call_down;
 	bool draining, ending, up, hooked, waiting_address, counted;
+	bool hanging_up;			/* our Terminate-Request is out */
+	bool counting;				/* ip-down waits for the last counters */
 	uint8_t end;				/* enum ppp_end */
 	uint8_t auth;				/* enum ppp_auth that identified the peer */
 	uint8_t reply[20];			/* MS-CHAPv2, while the verdict waits for an address */
@@ -42,7 +44,7 @@ struct session {
 	ms_t since, up_at, traffic_at;
 	int64_t up_since;
 	struct k_stats stats;			/* as last read */
-	struct session *next_waiting;
+	struct session *next_waiting, *next_free;
 	char why[96];				/* in words, why it ended */
 };
 

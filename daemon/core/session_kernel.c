@@ -74,6 +74,7 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 		close(channel);
 		close(unit);
 		s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
+		session_drain(s);
 		return;
 	}
 	s->kernel = KS_UP;
