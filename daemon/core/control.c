@@ -253,6 +253,10 @@ static void tunnel_up(void *arg, struct vl_call *call, json_t *params)
 
 	if (!d)
 		return;
+	if (ctx->stopping) {
+		refused(call, "ktund is stopping");
+		return;
+	}
 	if (d->tunnel && d->tunnel->up_since && !d->tunnel->down) {
 		refused(call, "it is up already");
 		return;
@@ -363,6 +367,7 @@ static void do_reload(void *arg, struct vl_call *call, json_t *params)
 		json_array_append_new(list, vl_text(line, strlen(line)));
 	if (!json_array_size(list))
 		json_array_append_new(list, json_sprintf("%s: %s", ctx->config_file, strerror(-err)));
+	conf_plan_done(&plan);
 	log_line(&ctx->log, LOG_WARNING, "reload: the configuration has mistakes; nothing was changed");
 	vl_error(call, "org.ktund.InvalidConfig", json_pack("{s:o}", "errors", list));
 	free(errors);
@@ -422,8 +427,10 @@ void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned
 	ctx->stop = st;
 	ctx->stop_by = ctx->loop.now + STOP_MS;
 	log_line(&ctx->log, LOG_NOTICE, "stopping: ending %u tunnels with %u sessions", st->tunnels, st->sessions);
-	for (struct dial *d = ctx->dials; d; d = d->next)
+	for (struct dial *d = ctx->dials, *next; d; d = next) {
+		next = d->next;
 		(void)dial_down(d, "shutting down");
+	}
 	for (unsigned id = 1; id < MAX_ID; id++)
 		if (ctx->tunnel[id])
 			tunnel_close(ctx->tunnel[id], 6, 0, "shutting down");

@@ -115,7 +115,7 @@ static void open_socket(struct dial *d)
 	d->listener = listener_get(ctx, &d->local);
 	if (!d->listener)
 		failed(d, "out of memory");
-	else if (d->listener->fd >= 0 || d->listener->error)
+	else if (d->listener->fd >= 0 || !d->listener->id)
 		dial_listener_ready(d);
 }
 
@@ -182,10 +182,10 @@ void dial_listener_ready(struct dial *d)
 	d->local.port = l->local.port;
 	log_limited(&d->ctx->log, &d->ctx->limit[T_STATE], d->ctx->loop.now, LOG_INFO, "tunnel %s: dialling %s", d->as->name,
 		    endpoint_port_text(&d->peer, where, sizeof(where)));
+	d->listener = NULL;			/* from now on the tunnel holds it */
 	if (!tunnel_dial(d->ctx, d, d->as, l, &d->local, &d->peer))
 		failed(d, "out of memory or of tunnel ids");
-	listener_put(l);			/* the tunnel holds it from now on */
-	d->listener = NULL;
+	listener_put(l);
 }
 
 /* Sessions */
@@ -193,14 +193,17 @@ void dial_listener_ready(struct dial *d)
 static void place(struct dial_session *ds)
 {
 	struct dial *d = ds->dial;
+	struct tunnel *t = d->tunnel;
 	struct session *s;
 
-	if (!d->tunnel || d->tunnel->down || !d->wanted || ds->session_id)
+	if (!t || t->down || !d->wanted || ds->session_id)
 		return;
-	s = session_open(d->tunnel, ds->as, ds->as->policy.role == ROLE_LNS);
+	s = session_open(t, ds->as, ds->as->policy.role == ROLE_LNS);
 	if (s && !s->ending)
 		ds->session_id = s->call.session_id;
-	tunnel_drain(d->tunnel);
+	else if (d->tunnel == t && d->wanted)		/* no memory, no id: later, perhaps */
+		timer_set(&d->ctx->loop, &ds->retry, d->ctx->loop.now + backoff(d, ++ds->failures));
+	tunnel_drain(t);
 }
 
 static void session_due(struct timer *timer, void *arg)
@@ -219,11 +222,8 @@ void dial_tunnel_up(struct dial *d)
 
 void dial_session_up(struct dial *d, const struct session *s)
 {
-	d->failures = 0;
-	d->last_error[0] = 0;
-	for (unsigned i = 0; i < d->as->n_sessions; i++)
-		if (d->session[i].session_id == s->call.session_id)
-			d->session[i].failures = 0;
+	(void)s;
+	d->last_error[0] = 0;		/* failures are forgotten when it has lasted: what comes up only to go down is no success */
 }
 
 void dial_session_ended(struct dial *d, const struct session *s)
@@ -350,14 +350,19 @@ int dial_down(struct dial *d, const char *why)
 	d->resolving = 0;
 	d->next_at = NEVER;
 	timer_stop(&d->ctx->loop, &d->retry);
+	listener_put(d->listener);
+	d->listener = NULL;
 	if (d->tunnel)
 		tunnel_close(d->tunnel, 6, 0, why);	/* 6: the requester is being shut down */
+	else
+		control_dial_news(d->ctx, d->as->name, false, why);
 	return was ? 0 : -EALREADY;
 }
 
 static void dial_remove(struct dial *d, const char *why)
 {
 	d->removed = true;
+	control_dial_news(d->ctx, d->as->name, false, why);
 	if (!d->tunnel) {
 		dial_free(d);
 		return;

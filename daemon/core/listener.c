@@ -31,8 +31,7 @@ static void ask(struct listener *l, enum k_op op)
 
 	memcpy(&rq.listen.local, &l->local, sizeof(rq.listen.local));
 	l->id = kernel_submit(l->ctx, &rq);
-	if (!l->id)
-		l->error = -EPIPE;
+	l->error = l->id ? 0 : -EPIPE;
 }
 
 static bool same_place(const struct endpoint *a, const struct endpoint *b)
@@ -75,7 +74,7 @@ void listener_put(struct listener *l)
 			*at = l->next;
 			break;
 		}
-	if (l->fd >= 0) {
+	if (l->fd >= 0 || l->id) {		/* also when K_LISTEN is still under way: the keeper takes them in order */
 		io_close(&ctx->loop, &l->rx, &l->fd);
 		ask(l, K_UNLISTEN);
 	}
@@ -124,7 +123,7 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 
 	for (l = ctx->listeners; l && l->id != r->id; l = l->next)
 		;
-	if (!l) {				/* nobody wants it any more; the keeper closes it with its own copy */
+	if (!l) {				/* nobody wants it any more: K_UNLISTEN is on its way */
 		if (fd >= 0)
 			close(fd);
 		return;
@@ -404,7 +403,8 @@ static void data(struct ctx *ctx, const struct dgram *d)
 		return;
 	}
 	t = s->tunnel;
-	if (t->peer.port != d->peer.port || t->mark != d->mark || memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr))) {
+	if (t->peer.port != d->peer.port || t->mark != d->mark || t->peer.family != d->peer.family ||
+	    memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr))) {
 		ctx->count.rx_wrong_source++;
 		return;
 	}

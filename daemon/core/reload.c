@@ -55,7 +55,7 @@ int reload(struct ctx *ctx, bool dry_run, struct conf_plan *plan, char **ret_err
 {
 	struct conf_opener by_keeper = { open_by_keeper, ctx };
 	struct config *new_conf, *old = ctx->conf;
-	int err = config_load(ctx->config_file, &by_keeper, &new_conf, ret_errors);
+	int err = ctx->stopping ? -ESHUTDOWN : config_load(ctx->config_file, &by_keeper, &new_conf, ret_errors);
 
 	if (err)
 		return err;

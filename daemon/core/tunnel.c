@@ -205,6 +205,24 @@ static void perform(struct tunnel *t, const struct fx *f)
 	}
 }
 
+/* An effect is lost, and it may have been any: no call, and no session, may depend on those to come. */
+static void give_up(struct tunnel *t)
+{
+	struct l2tp_cause cause = { .result = 2, .error = 4 };
+
+	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
+	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
+		perform(t, f);
+	t->cc.out.lost = false;
+	if (!t->down)
+		went_down(t, &cause);
+	for (struct session *s = t->sessions, *next; s; s = next) {
+		next = s->next;
+		session_call_down(s, &cause);
+	}
+	t->gone = true;
+}
+
 void tunnel_drain(struct tunnel *t)
 {
 	struct ctx *ctx = t->ctx;
@@ -219,10 +237,7 @@ void tunnel_drain(struct tunnel *t)
 	} while (t->cc.out.head);
 	if (t->cc.out.lost && !t->gone) {
 		log_line(&ctx->log, LOG_ERR, "tunnel %u: out of memory; this tunnel is given up", t->id);
-		t->cc.out.lost = false;
-		if (!t->down)
-			went_down(t, &(struct l2tp_cause){ .result = 2, .error = 4 });
-		t->gone = true;
+		give_up(t);
 	}
 	t->draining = false;
 	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : cc_deadline(&t->cc));
@@ -290,7 +305,8 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
  * unanswered the LNS may reply from another port (8.1), and that port is then the tunnel's. */
 static bool source_fits(struct tunnel *t, const struct dgram *d)
 {
-	if (memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)) || t->peer.scope != d->peer.scope || t->mark != d->mark)
+	if (t->peer.family != d->peer.family || memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)) ||
+	    t->peer.scope != d->peer.scope || t->mark != d->mark)
 		return false;
 	if (t->peer.port == d->peer.port)
 		return true;
@@ -303,12 +319,15 @@ static bool source_fits(struct tunnel *t, const struct dgram *d)
 void tunnel_input(struct tunnel *t, const struct dgram *d)
 {
 	struct ctx *ctx = t->ctx;
+	uint16_t port = t->peer.port;
 
 	if (!source_fits(t, d)) {
 		ctx->count.rx_wrong_source++;
 		return;
 	}
 	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
+	if (t->cc.state == CC_WAIT_CTL_REPLY)
+		t->peer.port = port;		/* it was no SCCRP: anybody may have sent it */
 	tunnel_drain(t);
 }
 
