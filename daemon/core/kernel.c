@@ -206,6 +206,7 @@ static void inherited(struct ctx *ctx, const struct k_reply *r)
 
 	if (!r->more) {
 		ctx->keeper_ready = true;		/* from here on the ids it holds are known */
+		listeners_reopen(ctx);			/* not before: what it held was given up meanwhile */
 		return;
 	}
 	if (r->list.kind == K_LISTEN) {
@@ -217,6 +218,9 @@ static void inherited(struct ctx *ctx, const struct k_reply *r)
 		(void)ids_claim(ctx->tunnel_ids, r->tunnel_id);
 		ids_drop(ctx->tunnel_ids, r->tunnel_id, ctx->loop.now);
 		(void)kernel_submit(ctx, &rq);
+	} else if (r->list.kind == K_SESSION_UP) {	/* it goes with its tunnel; its id is not free before */
+		(void)ids_claim(ctx->session_ids, r->session_id);
+		ids_drop(ctx->session_ids, r->session_id, ctx->loop.now);
 	}
 }
 
@@ -319,9 +323,13 @@ static int connect_once(struct ctx *ctx)
 	io_start(&ctx->loop, &ctx->keeper_rx, keeper_fd(ctx->keeper), readable, ctx);
 	ev_io_init(&ctx->keeper_tx, writable, keeper_fd(ctx->keeper), EV_WRITE);
 	ctx->keeper_tx.data = ctx;
-	if (!kernel_submit(ctx, &hello) || !kernel_submit(ctx, &list))
-		return -EPIPE;
-	return 0;
+	if (kernel_submit(ctx, &hello) && kernel_submit(ctx, &list))
+		return 0;
+	ev_io_stop(ctx->loop.ev, &ctx->keeper_rx);
+	ev_io_stop(ctx->loop.ev, &ctx->keeper_tx);
+	keeper_disconnect(ctx->keeper);
+	ctx->keeper = NULL;
+	return -ENOMEM;
 }
 
 /* ktund --keep-keeper: a process of its own, because ktund will have no right to start one again (main.c). */
@@ -393,10 +401,8 @@ static void retry(struct timer *timer, void *arg)
 	int err = connect_once(ctx);
 
 	(void)timer;
-	if (!err) {
-		listeners_reopen(ctx);
+	if (!err)
 		return;
-	}
 	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + RETRY_MS);
 }
 

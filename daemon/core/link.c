@@ -46,7 +46,7 @@ static void frames(struct session *s, int fd)
 
 		if (len == -EAGAIN)
 			return;
-		if (len == -EMSGSIZE)
+		if (len == -EMSGSIZE || len == -EBADMSG)
 			continue;
 		if (len < 0) {
 			session_kernel_lost(s, len == -EPIPE ? "its interface or kernel session was deleted" : strerror((int)-len));

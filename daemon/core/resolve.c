@@ -9,13 +9,22 @@
 
 enum { N_SOCKETS = 16, N_ADDRESSES = 8 };
 
-struct query { struct resolver *resolver; uint32_t id; uint16_t port; };
+struct query {
+	struct query *next;			/* of those that are answered */
+	struct resolver *resolver;
+	uint32_t id;
+	uint16_t port;
+	int status;
+	unsigned n;
+	struct endpoint e[N_ADDRESSES];
+};
 
 struct resolver {
 	struct ctx *ctx;
 	ares_channel channel;
 	struct { ev_io w; int fd; } socket[N_SOCKETS];
-	struct timer timer;
+	struct timer timer, deliver;
+	struct query *answers;
 	uint32_t last;
 };
 
@@ -67,6 +76,18 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
 	ev_io_start(r->ctx->loop.ev, &r->socket[slot].w);
 }
 
+/* What /etc/hosts knows is answered inside of the question, when nobody knows its number yet: all answers wait a moment. */
+static void deliver(struct timer *timer, void *arg)
+{
+	struct resolver *r = arg;
+
+	(void)timer;
+	for (struct query *q; (q = r->answers); free(q)) {
+		r->answers = q->next;
+		dial_resolved(r->ctx, q->id, q->e, q->n, q->n ? NULL : ares_strerror(q->status ? q->status : ARES_ENODATA));
+	}
+}
+
 struct resolver *resolver_new(struct ctx *ctx)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
@@ -78,6 +99,7 @@ struct resolver *resolver_new(struct ctx *ctx)
 	for (int i = 0; i < N_SOCKETS; i++)
 		r->socket[i].fd = -1;
 	timer_init(&r->timer, due, r);
+	timer_init(&r->deliver, deliver, r);
 	if (ares_library_init(ARES_LIB_INIT_ALL)) {
 		free(r);
 		return NULL;
@@ -96,6 +118,9 @@ void resolver_free(struct resolver *r)
 		return;
 	timer_stop(&r->ctx->loop, &r->timer);
 	ares_destroy(r->channel);
+	timer_stop(&r->ctx->loop, &r->deliver);
+	for (struct query *q; (q = r->answers); free(q))
+		r->answers = q->next;
 	ares_library_cleanup();
 	free(r);
 }
@@ -103,7 +128,8 @@ void resolver_free(struct resolver *r)
 static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct query *q = arg;
-	struct endpoint e[N_ADDRESSES];
+	struct resolver *r = q->resolver;
+	struct endpoint *e = q->e;
 	unsigned n = 0;
 
 	(void)timeouts;
@@ -126,9 +152,11 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 	}
 	if (info)
 		ares_freeaddrinfo(info);
-	if (status != ARES_EDESTRUCTION)
-		dial_resolved(q->resolver->ctx, q->id, e, n, n ? NULL : ares_strerror(status ? status : ARES_ENODATA));
-	free(q);
+	q->status = status;
+	q->n = n;
+	q->next = r->answers;
+	r->answers = q;
+	timer_set(&r->ctx->loop, &r->deliver, r->ctx->loop.now);
 }
 
 uint32_t resolve(struct resolver *r, const char *name, uint16_t port)
