@@ -60,7 +60,7 @@ struct options {
 	unsigned tunnels, sessions, in_flight, pings, loss, fraction, timeout_s, per_s;
 	uint16_t port, source_port;
 	const char *user, *password, *control;
-	bool hold, cdn, stopccn;
+	bool hold, cdn, stopccn, verbose;
 };
 
 struct load {
@@ -501,8 +501,12 @@ static void ppp_effect(struct sess *s, const struct fx *f)
 
 	switch ((enum ppp_fx)f->type) {
 	case PPP_FX_TX:
-		if (s->in_tick && s->state == S_CALLING)
+		if (s->in_tick && s->state == S_CALLING) {
 			l->ppp_resent++;
+			if (l->opt.verbose && f->len > sizeof(*tx))
+				fprintf(stderr, "load: session %u: protocol %04x code %u id %u goes again after %.0f ms\n",
+					s->call.session_id, tx->proto, tx->octets[0], tx->octets[1], ms_now() - s->began);
+		}
 		send_frame(s, tx->proto, tx->octets, f->len - sizeof(*tx));
 		break;
 	case PPP_FX_NCP_READY:
@@ -772,7 +776,8 @@ static int usage(void)
 	      "	[--secret WORD] [--tunnels 1] [--sessions 1] [--in-flight 64] [--rate PER-SECOND] [--mru 1400]\n"
 	      "	[--loss PERCENT] [--fraction PERCENT: so many must come up (100)] [--timeout 300]\n"
 	      "	[--ping K: each session pings the LNS K times] [--hold: until SIGTERM; echo, HELLO and pings are answered]\n"
-	      "	[--teardown cdn|stopccn] [--control SOCKET: ktund's; down means that it has no session any more]\n", stderr);
+	      "	[--teardown cdn|stopccn] [--control SOCKET: ktund's; down means that it has no session any more]\n"
+	      "	[--verbose: says which PPP packets had to be sent again]\n", stderr);
 	return 2;
 }
 
@@ -797,14 +802,15 @@ static bool parse_auth(struct load *l, const char *s)
 static bool parse(struct load *l, int argc, char **argv)
 {
 	enum { LNS = 256, PORT, SOURCE, USER, PASSWORD, AUTH, SECRET, TUNNELS, SESSIONS, IN_FLIGHT, RATE, MRU, LOSS, FRACTION, TIMEOUT,
-	       PING, HOLD, TEARDOWN, CONTROL };
+	       PING, HOLD, TEARDOWN, CONTROL, VERBOSE };
 	static const struct option options[] = {
 		{ "lns", 1, NULL, LNS }, { "port", 1, NULL, PORT }, { "source-port", 1, NULL, SOURCE }, { "user", 1, NULL, USER },
 		{ "password", 1, NULL, PASSWORD }, { "auth", 1, NULL, AUTH }, { "secret", 1, NULL, SECRET },
 		{ "tunnels", 1, NULL, TUNNELS }, { "sessions", 1, NULL, SESSIONS }, { "in-flight", 1, NULL, IN_FLIGHT },
 		{ "rate", 1, NULL, RATE }, { "mru", 1, NULL, MRU }, { "loss", 1, NULL, LOSS }, { "fraction", 1, NULL, FRACTION },
 		{ "timeout", 1, NULL, TIMEOUT }, { "ping", 1, NULL, PING }, { "hold", 0, NULL, HOLD },
-		{ "teardown", 1, NULL, TEARDOWN }, { "control", 1, NULL, CONTROL }, { 0 },
+		{ "teardown", 1, NULL, TEARDOWN }, { "control", 1, NULL, CONTROL }, { "verbose", 0, NULL, VERBOSE },
+		{ 0 },
 	};
 	struct options *o = &l->opt;
 	int c;
@@ -832,6 +838,7 @@ static bool parse(struct load *l, int argc, char **argv)
 		case HOLD: o->hold = true; break;
 		case TEARDOWN: o->cdn = !strcmp(optarg, "cdn"); o->stopccn = !strcmp(optarg, "stopccn"); break;
 		case CONTROL: o->control = optarg; break;
+		case VERBOSE: o->verbose = true; break;
 		default: return false;
 		}
 	}

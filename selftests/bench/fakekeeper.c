@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fakekeeper DIRECTORY: a keeper without a kernel, so that ktund runs (and is profiled) on any machine.  UDP sockets are
+ * real; channel and unit are socket pairs, and what ktund writes to them leaves as L2TP data messages.  What the peer
+ * sends reaches ktund by the UDP sockets.  Serves one ktund and ends with it. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "l2tp/data.h"
+#include "netlink/udp.h"
+#include "netlink/wire.h"
+
+enum { IDS = 65536, CLIENT = 0, CHANNEL = 1, UNIT = 2, EVENTS = 64 };
+
+struct tunnel { int fd; uint16_t peer_tunnel_id; };
+struct session { int end[2]; uint16_t tunnel_id, peer_session_id; bool on; };
+
+struct fake {
+	int client, epoll;
+	unsigned sessions;
+	struct tunnel tunnel[IDS];
+	struct session session[IDS];
+};
+
+static void watch(struct fake *k, int fd, uint64_t kind, uint64_t id)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = kind << 32 | id };
+
+	epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &e);
+}
+
+static void reply(struct fake *k, struct k_reply *r, const int *fds, unsigned n)
+{
+	static uint8_t buf[sizeof(struct k_reply) + sizeof(struct k_list_head)];
+	union { struct cmsghdr h; char space[CMSG_SPACE(sizeof(int) * K_MAX_FDS)]; } c = { .h = {
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * n) } };
+	struct iovec iov = { buf, 0 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	r->n_fds = (uint8_t)n;
+	iov.iov_len = k_reply_pack(r, buf);
+	if (n) {
+		memcpy(CMSG_DATA(&c.h), fds, sizeof(int) * n);
+		m.msg_control = &c;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+	}
+	if (sendmsg(k->client, &m, MSG_NOSIGNAL) < 0)
+		perror("fakekeeper: sendmsg");
+}
+
+static void session_up(struct fake *k, const struct k_request *q, struct k_reply *r)
+{
+	struct session *s = &k->session[q->session_id];
+	int pair[2], theirs[2] = { -1, -1 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair)) {
+			perror("fakekeeper: socketpair");
+			exit(1);
+		}
+		s->end[i] = pair[0];
+		theirs[i] = pair[1];
+		watch(k, pair[0], i ? UNIT : CHANNEL, q->session_id);
+	}
+	s->on = true;
+	s->tunnel_id = q->tunnel_id;
+	s->peer_session_id = q->session.peer_session_id;
+	r->session.ifindex = q->session_id;
+	r->session.unit = k->sessions++;
+	r->session.mtu = 1400;
+	snprintf(r->session.name, sizeof(r->session.name), "ppp%u", r->session.unit);
+	reply(k, r, theirs, 2);
+	close(theirs[0]);
+	close(theirs[1]);
+}
+
+static void session_down(struct session *s)
+{
+	if (!s->on)
+		return;
+	close(s->end[0]);
+	close(s->end[1]);
+	s->on = false;
+}
+
+static void request(struct fake *k, const struct k_request *q)
+{
+	struct k_reply r = { .op = q->op, .id = q->id, .tunnel_id = q->tunnel_id, .session_id = q->session_id };
+	const char *call = "";
+	int fd = -1;
+
+	switch ((enum k_op)q->op) {
+	case K_HELLO:
+		fd = memfd_create("checkpoints", MFD_CLOEXEC);
+		r.hello.version = K_VERSION;
+		r.hello.pid = (uint32_t)getpid();
+		break;
+	case K_LISTEN:
+		fd = udp_listen(&q->listen.local, &call);
+		r.result = fd < 0 ? fd : 0;
+		break;
+	case K_TUNNEL_UP:
+		fd = udp_connect(&q->tunnel.local, &q->tunnel.peer, q->tunnel.mark, q->tunnel.no_csum, &call);
+		r.result = fd < 0 ? fd : 0;
+		k->tunnel[q->tunnel_id] = (struct tunnel){ dup(fd), q->tunnel.peer_tunnel_id };
+		break;
+	case K_TUNNEL_DOWN:
+		close(k->tunnel[q->tunnel_id].fd);
+		break;
+	case K_SESSION_UP:
+		session_up(k, q, &r);
+		return;
+	case K_SESSION_DOWN:
+		session_down(&k->session[q->session_id]);
+		break;
+	case K_OPEN:
+		r.result = -ENOENT;
+		break;
+	case K_STOP:
+		reply(k, &r, NULL, 0);
+		exit(0);
+	case K_UNLISTEN: case K_LINK_SET: case K_STATS: case K_HOOK: case K_LIST: case K_EVENT:
+		break;
+	}
+	if (r.result)
+		snprintf(r.why, sizeof(r.why), "%s", call);
+	reply(k, &r, &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void frame(struct fake *k, struct session *s, int fd)
+{
+	uint8_t buf[L2TP_DATA_HEADER + 4096];
+	uint8_t *p = buf + L2TP_DATA_HEADER - 2;	/* the protocol number is where the header wants it */
+	ssize_t n = recv(fd, p, sizeof(buf) - L2TP_DATA_HEADER, MSG_DONTWAIT);
+	struct tunnel *t = &k->tunnel[s->tunnel_id];
+
+	if (n < 2) {
+		epoll_ctl(k->epoll, EPOLL_CTL_DEL, fd, NULL);
+		return;
+	}
+	l2tp_data_header(buf, t->peer_tunnel_id, s->peer_session_id, (uint16_t)(p[0] << 8 | p[1]));
+	(void)send(t->fd, buf, L2TP_DATA_HEADER - 2 + (size_t)n, MSG_DONTWAIT);
+}
+
+static int serve(const char *dir)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), client;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s/keeper.sock", dir);
+	mkdir(dir, 0755);
+	unlink(un.sun_path);
+	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) || listen(fd, 1)) {
+		perror(un.sun_path);
+		exit(1);
+	}
+	client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	close(fd);
+	unlink(un.sun_path);
+	return client;
+}
+
+int main(int argc, char **argv)
+{
+	struct fake *k = calloc(1, sizeof(*k));
+	struct rlimit l;
+
+	if (argc != 2 || !k) {
+		fprintf(stderr, "usage: fakekeeper DIRECTORY\n");
+		return 2;
+	}
+	getrlimit(RLIMIT_NOFILE, &l);
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+	k->client = serve(argv[1]);
+	k->epoll = epoll_create1(EPOLL_CLOEXEC);
+	watch(k, k->client, CLIENT, 0);
+	for (;;) {
+		struct epoll_event e[EVENTS];
+		int n = epoll_wait(k->epoll, e, EVENTS, -1);
+
+		for (int i = 0; i < n; i++) {
+			struct session *s = &k->session[e[i].data.u64 & 0xffff];
+			uint64_t kind = e[i].data.u64 >> 32;
+			static struct k_request q;
+
+			if (kind == CLIENT) {
+				if (recv(k->client, &q, sizeof(q), 0) < (ssize_t)K_REQUEST_HEAD)
+					return 0;
+				request(k, &q);
+			} else if (s->on) {
+				frame(k, s, s->end[kind == UNIT]);
+			}
+		}
+	}
+}
