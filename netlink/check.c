@@ -117,6 +117,24 @@ static int check_tunnel(const struct k_request *r, char *why)
 	return flag_ok(&r->tunnel.no_csum) ? 0 : bad(why, "a flag of the tunnel");
 }
 
+/* Hooks run as root, and an environment can make any program load code: only what pppd(8) gives them, and our own. */
+static bool variable_ok(const char *p)
+{
+	static const char *const name[] = {
+		"DEVICE", "IFNAME", "SPEED", "IPLOCAL", "IPREMOTE", "PEERNAME", "PPPLOGNAME", "ORIG_UID", "LINKNAME", "LLLOCAL",
+		"LLREMOTE", "CALLING_ADDRESS", "TUNNEL_ID", "SESSION_ID", "MTU", "DNS1", "DNS2", "WINS1", "WINS2", "USEPEERDNS",
+		"CONNECT_TIME", "BYTES_SENT", "BYTES_RCVD",
+	};
+	size_t n = strcspn(p, "=");
+
+	if (!p[n])
+		return false;
+	for (unsigned i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+		if (strlen(name[i]) == n && !memcmp(p, name[i], n))
+			return true;
+	return !strcmp(p, "PATH=" K_HOOK_PATH);
+}
+
 static int check_hook(const struct k_request *r, char *why)
 {
 	unsigned words = 0, want = (unsigned)r->hook.argc + r->hook.envc;
@@ -127,7 +145,7 @@ static int check_hook(const struct k_request *r, char *why)
 	if (!r->hook.len || end[-1] || p[0] != '/')
 		return bad(why, "a hook's words");
 	for (; p < end; p += strlen(p) + 1, words++)
-		if (words >= r->hook.argc && (*p == '=' || !strchr(p, '=')))
+		if (words >= r->hook.argc && !variable_ok(p))
 			return bad(why, "a hook's environment");
 	return words == want ? 0 : bad(why, "the number of a hook's words");
 }

@@ -65,11 +65,13 @@ static int check_program(const char *dir, char *path, char *why)
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR))
 		return why_fail(why, -EACCES, "hook", "it is no program");
 	for (;;) {
+		const char *rest;
 		char *slash;
 
 		if (!trusted(&st))
 			return why_fail(why, -EACCES, "hook", "others than root can write it or its directory");
-		if (!below(dir, path))
+		rest = below(dir, path);
+		if (!rest || !strcmp(rest, "."))
 			return 0;
 		slash = strrchr(path, '/');
 		*slash = 0;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alias.h"
 #include "check.h"
 #include "server.h"
 #include "wire.h"
@@ -350,7 +351,8 @@ static int open_socket(struct keeper *k)
 	mask = umask(0177);
 	err = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
 	umask(mask);
-	if (!err && k->opt.uid != getuid() && chown(sa.sun_path, k->opt.uid, k->opt.gid) < 0)
+	/* Whoever may write the directory could have put a symbolic link in its place by now. */
+	if (!err && k->opt.uid != getuid() && fchownat(AT_FDCWD, sa.sun_path, k->opt.uid, k->opt.gid, AT_SYMLINK_NOFOLLOW) < 0)
 		err = -errno;
 	if (!err && listen(fd, 8) < 0)
 		err = -errno;
@@ -441,7 +443,8 @@ static int start(struct keeper *k)
 	raise_limit(k);
 	k->table = table_new();
 	k->workers = workers_new(WORKERS_MAX);
-	err = k->table && k->workers ? 0 : -ENOMEM;
+	k->aliases = aliases_new();
+	err = k->table && k->workers && k->aliases ? 0 : -ENOMEM;
 	if (!err) {
 		what = "lock (does another keeper serve this directory?)";
 		err = take_lock(k);
@@ -496,6 +499,7 @@ static void finish(struct keeper *k)
 			close(fd);
 	}
 	nl_done(&k->nl);
+	aliases_free(k->aliases);
 	pins_done(&k->pins);
 	table_free(k->table);
 }

@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The one value that PATH of a hook may have. */
+#define K_HOOK_PATH "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
 /* What the keeper does beyond one request at a time:
  * - A client that is refused (another one is connected, or the wrong user) gets a K_HELLO with id 0, the result and
  *   why, and the end of the connection.
@@ -75,7 +78,7 @@ struct k_request {
 			struct k_link link;
 		} session;
 		struct k_link link;
-		/* argv (argv[0] is the path), then env, NUL-terminated each */
+		/* argv (argv[0] is the path), then env (names of check.c's list only), NUL-terminated each */
 		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;
 		struct { char path[K_MAX_PATH]; } open;
 	};

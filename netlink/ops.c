@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alias.h"
 #include "server.h"
 #include "udp.h"
 
@@ -20,6 +21,8 @@ struct errand {
 	struct pins *pins;
 	struct installed in;
 	uint16_t tunnel_id, session_id;
+	struct aliases *aliases;
+	struct alias alias;		/* port 0: none */
 	int fd, result;
 	bool gone;
 	char why[WHY_SIZE];
@@ -38,6 +41,7 @@ static struct errand *errand_new(struct keeper *k, const struct origin *from, co
 	if (from)
 		e->from = *from;
 	e->pins = &k->pins;
+	e->aliases = k->aliases;
 	e->fd = -1;
 	return e;
 }
@@ -112,6 +116,8 @@ static void tunnel_down_run(struct job *j, struct nl *nl)
 	struct errand *e = (struct errand *)j;
 
 	remove_tunnel(nl, e->tunnel_id, e->fd, e->gone);
+	if (e->alias.port)
+		alias_del(e->aliases, e->tunnel_id);
 }
 
 static void tunnel_free(struct keeper *k, struct tunnel *t)
@@ -162,6 +168,8 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 	e = errand_new(k, NULL, NULL);
 	if (!e) {	/* no memory: then here and now */
 		remove_tunnel(&k->nl, t->id, t->fd, t->gone);
+		if (t->alias)
+			alias_del(k->aliases, t->id);
 		tunnel_free(k, t);
 		return;
 	}
@@ -170,6 +178,7 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 	e->tunnel_id = t->id;
 	e->fd = t->fd;
 	e->gone = t->gone;
+	e->alias.port = t->alias;
 	workers_run(k->workers, &e->job);
 }
 
@@ -346,7 +355,14 @@ static void tunnel_up_run(struct job *j, struct nl *nl)
 {
 	struct errand *e = (struct errand *)j;
 
+	if (e->alias.port)
+		e->request->tunnel.peer.port = e->alias.port;
 	e->result = install_tunnel(nl, e->request, &e->fd, e->why);
+	if (e->result || !e->alias.port)
+		return;
+	e->result = alias_add(e->aliases, &e->alias, e->why);
+	if (e->result)
+		remove_tunnel(nl, e->tunnel_id, e->fd, false);
 }
 
 static void tunnel_up_done(struct job *j, void *arg)
@@ -377,6 +393,7 @@ static void tunnel_up(struct keeper *k, const struct origin *from, const struct 
 {
 	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
 	struct errand *e;
+	int alias;
 
 	if (t && t->state == OBJECT_GOING) {
 		wait_for(k, &t->wait, from, r);
@@ -386,8 +403,14 @@ static void tunnel_up(struct keeper *k, const struct origin *from, const struct 
 		answer_result(k, from, -EEXIST, "the keeper has a tunnel with this id");
 		return;
 	}
+	alias = alias_choose(k->aliases, k->table, r);
+	if (alias < 0) {
+		answer_result(k, from, alias, "too many tunnels from this address and port (kernel 6.11 has no limit)");
+		return;
+	}
 	e = errand_new(k, from, r);
-	if (!e || !table_add_tunnel(k->table, r)) {
+	t = e ? table_add_tunnel(k->table, r) : NULL;
+	if (!t) {
 		if (e)
 			errand_free(e);
 		answer_result(k, from, -ENOMEM, "no memory");
@@ -396,6 +419,8 @@ static void tunnel_up(struct keeper *k, const struct origin *from, const struct 
 	e->job.run = tunnel_up_run;
 	e->job.done = tunnel_up_done;
 	e->tunnel_id = r->tunnel_id;
+	t->alias = (uint16_t)alias;
+	e->alias = (struct alias){ r->tunnel.local, r->tunnel.peer, t->alias, t->id };
 	workers_run(k->workers, &e->job);
 }
 
@@ -513,7 +538,7 @@ static void session_down(struct keeper *k, const struct origin *from, const stru
 
 	if (!s)
 		return;
-	if (s->state == OBJECT_UP && !s->wait)
+	if (s->state == OBJECT_UP)
 		session_start_down(k, s, from);
 	else
 		wait_for(k, &s->wait, from, r);

@@ -63,7 +63,7 @@ void hook_run(const struct session *s, bool up)
 	argument(&rq, local);
 	argument(&rq, remote);
 	argument(&rq, tunnel_name(s->tunnel));		/* ipparam */
-	variable(&rq, "PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin");
+	variable(&rq, "PATH", K_HOOK_PATH);
 	variable(&rq, "DEVICE", "l2tp");
 	variable(&rq, "IFNAME", s->ifname);
 	variable(&rq, "SPEED", "0");

@@ -196,9 +196,10 @@ check "no link of them is left" test "$(count_links)" = 0
 
 # Hooks and files
 hook=$TMP/etc/hooks/up
-printf '#!/bin/sh\necho "$1 $WHO $(pwd) $(id -u)" >%s\nls -l /proc/self/fd >%s\nexit 3\n' "$TMP/hook.out" "$TMP/hook.fds" >"$hook"
+printf '#!/bin/sh\necho "$1 $PEERNAME $(pwd) $(id -u)" >%s\nls -l /proc/self/fd >%s\nexit 3\n' "$TMP/hook.out" "$TMP/hook.fds" >"$hook"
 chmod 755 "$hook"
-check "a hook runs, and its status comes back" says 'hook: 768' a hook "$hook" ppp7 WHO=me
+check "a hook runs, and its status comes back" says 'hook: 768' a hook "$hook" ppp7 PEERNAME=me
+check "but no environment that could load code" says 'environment' a hook "$hook" ppp7 LD_PRELOAD=/tmp/x.so
 check "with its words, environment, and as root in /" grep -qx 'ppp7 me / 0' "$TMP/hook.out"
 no_strangers() { ! grep -Eq 'ppp$|socket:|memfd' "$TMP/hook.fds"; }
 check "without our descriptors" no_strangers
@@ -212,11 +213,12 @@ echo secret >"$TMP/etc/ktund.conf"
 chmod 600 "$TMP/etc/ktund.conf"
 check "a file of the configuration" prints 'content: secret' a open ktund.conf
 check "by its whole path, too" prints 'content: secret' a open "$TMP/etc/ktund.conf"
-check "not one outside" says 'only regular files below' a open ../../etc/passwd
-check "nor by its whole path" says 'only regular files below' a open /etc/passwd
+check "not one outside" says 'only files and directories below' a open ../../etc/passwd
+check "nor by its whole path" says 'only files and directories below' a open /etc/passwd
 ln -s /etc/passwd "$TMP/etc/link"
-check "nor through a link" says 'only regular files below' a open link
-check "nor a directory" says 'only regular files below' a open hooks
+check "nor through a link" says 'only files and directories below' a open link
+mkfifo "$TMP/etc/fifo"
+check "nor a FIFO" says 'only files and directories below' a open fifo
 check "what is not there is not there" says '-2 ' a open nothing
 
 # The end of it

@@ -103,8 +103,8 @@ static struct k_request hook(void)
 {
 	struct k_request r = { .op = K_HOOK };
 
-	memcpy(r.hook.text, "/bin/true\0a\0X=1", 16);
-	r.hook.len = 16;
+	memcpy(r.hook.text, "/bin/true\0a\0MTU=1", 18);
+	r.hook.len = 18;
 	r.hook.argc = 2;
 	r.hook.envc = 1;
 	return r;
@@ -117,8 +117,9 @@ static void test_hook_words(void)
 	REFUSED(hook(), r.hook.envc = 2);
 	REFUSED(hook(), r.hook.argc = 0);
 	REFUSED(hook(), r.hook.text[0] = 'b');
+	REFUSED(hook(), r.hook.text[17] = 'b');
 	REFUSED(hook(), r.hook.text[15] = 'b');
-	REFUSED(hook(), r.hook.text[13] = 'b');
+	REFUSED(hook(), memcpy(r.hook.text + 12, "ENV", 3));
 }
 
 static void test_table(void)
