@@ -20,7 +20,13 @@
 #   ktun_in NAME ARG...           ktun of that one; ktund_pid NAME, keeper_pid NAME
 #   xl2tpd_lns NS NAME LOCALIP RANGE AUTH SECRET USER PASS [USER PASS]...    xl2tpd + pppd as LNS
 #   xl2tpd_lac NS NAME LNSADDR USER PASS AUTH [SECRET]                       xl2tpd + pppd as LAC, dials at once
-#       AUTH: pap chap mschapv2 any none; SECRET '' is none; PPPD_OPTS (lines), XL2TPD_OPTS: more words
+#       AUTH: pap chap mschapv2 any none; SECRET '' is none; PPPD_OPTS, XL2TPD_OPTS, XL2TPD_GLOBAL: more lines
+#       for pppd, for the section and for [global] (`listen-addr = ADDRESS`: several in one namespace)
+#   xl2tpd_again NAME             starts it anew with the configuration it had
+#   xl2tpd_say NAME WORDS         "c LAC" connects, "d LAC" or "d TUNNEL-ID" disconnects
+#   xl2tpd_stop NAME..., xl2tpd_kill NAME                                    in order; like a power failure
+#   sessions_up NAME N [WORDS]    ktund has N sessions up whose JSON holds WORDS
+#   session_get NAME KEY [WORDS]  value of KEY of the first such session
 #   ppp_ready NS IF [MS]          PPP interface up with an address (30000)
 #   leak_snapshot [PID...]; leak_check "what"   netdevs, tunnels, sessions of all namespaces, fds of PIDs
 
@@ -31,7 +37,7 @@ TMP=$(mktemp -d "/tmp/$TEST.XXXXXX")
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 TAP_COUNT=0 TAP_FAILED=0 SPAWNED='' CAPTURE_PID=''
 LIB_DEFERRED=() LIB_NS=() LIB_LEAK_PIDS=()
-declare -A LIB_KTUND_PID LIB_KTUND_NS
+declare -A LIB_KTUND_PID LIB_KTUND_NS LIB_XL2TPD_PID LIB_XL2TPD_NS
 
 # --- TAP and leaving --------------------------------------------------------------------------------
 
@@ -177,13 +183,18 @@ veth_pair() {
 		fatal "veth_pair $*"
 }
 
+# In one program per size and one namespace change for all: they are slow in an emulated guest.
 ping_ok() {
-	local n=$1 addr=$2 size
+	local n=$1 addr=$2 out rest want
 	shift 2
-	for size in "${@:-56}"; do
-		ns "$n" ping -n -q -c 3 -i 0.2 -W 5 -s "$size" "$addr" | tee "$TMP/ping" || return 1
-		grep -q ' 3 received' "$TMP/ping" || return 1
-	done
+	want=${*:-56}
+	# shellcheck disable=SC2016
+	out=$(ns "$n" sh -c 'addr=$1; shift; for size; do ping -n -q -c 3 -i 0.1 -W 5 -s "$size" "$addr"; done' \
+		sh "$addr" ${want} 2>&1)
+	echo "$out"
+	rest=${out//' 3 received'/}
+	set -- $want
+	(((${#out} - ${#rest}) == 11 * $#))
 }
 
 # --- processes --------------------------------------------------------------------------------------
@@ -273,6 +284,34 @@ ktund_stop() {
 	[[ -z $keeper ]] || stop_pid "$keeper" 20
 }
 
+# Sessions of the instance that are up and hold the words, one JSON object per line (no program but ktun: they are
+# slow in an emulated guest).  Objects in the list have no objects inside.
+lib_sessions() {
+	local all one
+	all=$(ktun_in "$1" -j show sessions) || return 1
+	all=${all#[}
+	while [[ $all == *'}'* ]]; do
+		one=${all%%\}*}
+		all=${all#*\}}
+		[[ $one == *'"state":"up"'* && $one == *"${2:-}"* ]] && echo "$one"
+	done
+	return 0
+}
+
+sessions_up() {
+	local list rows=()
+	list=$(lib_sessions "$1" "${3:-}") || return 1
+	[[ -z $list ]] || mapfile -t rows <<<"$list"
+	((${#rows[@]} == $2))
+}
+
+session_get() {
+	local list value="\"$2\":(\"([^\"]*)\"|[^,]*)"
+	list=$(lib_sessions "$1" "${3:-}")
+	[[ ${list%%$'\n'*} =~ $value ]] || return 1
+	echo "${BASH_REMATCH[2]:-${BASH_REMATCH[1]}}"
+}
+
 # --- xl2tpd and pppd: directory, /etc/ppp and /run of their own --------------------------------------
 
 lib_ppp_options() {
@@ -293,19 +332,24 @@ lib_ppp_options() {
 
 # spawn xl2tpd with what stands in $TMP/NAME.d
 lib_xl2tpd() {
-	local n=$1 name=$2 d=$TMP/$2.d
+	local n=$1 name=$2 d=$TMP/$2.d file
 	[[ -x $(command -v xl2tpd) && -x $(command -v pppd) ]] || fatal "no xl2tpd or pppd: scripts/setup net"
-	touch "$d/ppp/options" "$d/ppp/chap-secrets" "$d/ppp/pap-secrets" "$d/secrets"
-	chmod 600 "$d"/ppp/*-secrets "$d/secrets"
+	[[ ! -p $d/control ]] || rm -f "$d/control"
+	for file in ppp/options ppp/chap-secrets ppp/pap-secrets secrets; do
+		: >>"$d/$file"
+	done
 	# shellcheck disable=SC2016
 	spawn "$n" "$name" sh -c 'mount --bind "$1/ppp" /etc/ppp && mount -t tmpfs tmpfs /run &&
-		mkdir -p /run/lock /run/xl2tpd && exec xl2tpd -D -c "$1/conf" -s "$1/secrets" -p "$1/pid" -C "$1/control"
+		mkdir /run/lock /run/xl2tpd && exec xl2tpd -D -c "$1/conf" -s "$1/secrets" -p "$1/pid" -C "$1/control"
 		' sh "$d"
+	LIB_XL2TPD_PID[$name]=$SPAWNED
+	LIB_XL2TPD_NS[$name]=$n
 	busywait 10000 test -p "$d/control" || fatal "xl2tpd $name does not start"
 }
 
 lib_xl2tpd_global() {
 	printf '[global]\nauth file = %s/secrets\ndebug tunnel = yes\ndebug state = yes\ndebug avp = yes\n' "$1"
+	printf '%s\n' "${XL2TPD_GLOBAL:-}"
 }
 
 xl2tpd_lns() {
@@ -314,7 +358,8 @@ xl2tpd_lns() {
 	mkdir -p "$d/ppp"
 	[[ -z $secret ]] || echo "* * $secret" >"$d/secrets"
 	while (($# >= 2)); do
-		printf '"%s" * "%s" *\n' "$1" "$2" | tee -a "$d/ppp/chap-secrets" >>"$d/ppp/pap-secrets"
+		printf '"%s" * "%s" *\n' "$1" "$2" >>"$d/ppp/chap-secrets"
+		printf '"%s" * "%s" *\n' "$1" "$2" >>"$d/ppp/pap-secrets"
 		shift 2
 	done
 	case $auth in
@@ -359,8 +404,33 @@ xl2tpd_lac() {
 	lib_xl2tpd "$n" "$name"
 }
 
-# xl2tpd's control words, e.g. `xl2tpd_say NAME "d NAME"` disconnects, "c NAME" connects.
+xl2tpd_again() { lib_xl2tpd "${LIB_XL2TPD_NS[$1]}" "$1"; }
+
 xl2tpd_say() { echo "$2" >"$TMP/$1.d/control"; }
+
+xl2tpd_stop() {
+	local name
+	for name in "$@"; do
+		kill -TERM "${LIB_XL2TPD_PID[$name]}" 2>/dev/null
+	done
+	for name in "$@"; do
+		stop_pid "${LIB_XL2TPD_PID[$name]}" 10
+	done
+}
+
+# The processes of pppd that this xl2tpd started.
+xl2tpd_pppd() {
+	local pids
+	read -r pids <"/proc/${LIB_XL2TPD_PID[$1]}/task/${LIB_XL2TPD_PID[$1]}/children"
+	echo "$pids"
+}
+
+xl2tpd_kill() {
+	# shellcheck disable=SC2046
+	kill -KILL "${LIB_XL2TPD_PID[$1]}" $(xl2tpd_pppd "$1")
+	wait "${LIB_XL2TPD_PID[$1]}" 2>/dev/null
+	return 0
+}
 
 lib_ppp_has_addr() { ip -n "$1" -4 -o addr show dev "$2" up | grep -q ' peer '; }
 ppp_ready() { busywait "${3:-30000}" lib_ppp_has_addr "$1" "$2"; }
