@@ -272,18 +272,19 @@ static void verdict(struct session *s, bool ok, const char *msg)
 }
 
 /* The user's own address is held by an earlier session of the same user: that one is dead, or replaced now. */
-static bool replace_holder(struct session *s, const struct conf_user *u)
+static struct session *holder(const struct session *s, const struct conf_user *u)
 {
-	struct ctx *ctx = s->ctx;
-	struct session *old = u->address ? ctx->session[pool_owner(ctx->pools, u->address)] : NULL;
+	struct session *old = u->address ? s->ctx->session[pool_owner(s->ctx->pools, u->address)] : NULL;
 
-	if (!old || old == s || !old->user || strcmp(old->user, s->user))
-		return false;
+	return old && old != s && old->user && !strcmp(old->user, s->user) ? old : NULL;
+}
+
+static void replace(struct session *s, struct session *old)
+{
 	s->waiting_address = true;
-	s->next_waiting = ctx->waiting;
-	ctx->waiting = s;
+	s->next_waiting = s->ctx->waiting;
+	s->ctx->waiting = s;
 	session_hangup(old, "replaced by a new session of the same user");
-	return true;
 }
 
 /* The proof was right: may this user have a session, and which address? */
@@ -291,13 +292,16 @@ static void authorise(struct session *s, const struct conf_user *u)
 {
 	const char *why = NULL;
 	unsigned limit = u->max_sessions ? u->max_sessions : s->policy->user_max_sessions;
+	struct session *old = holder(s, u);
 
-	if (limit && user_sessions(s->ctx, s->user) > limit)
-		why = "too many sessions of this user";
+	if (limit && user_sessions(s->ctx, s->user) - (old && old->counted) > limit)
+		why = "too many sessions of this user";	/* not counting the one that it replaces */
 	else if (give_addresses(s, u, &why))
 		why = NULL;
-	else if (u->address && replace_holder(s, u))
+	else if (old) {
+		replace(s, old);
 		return;			/* sessions_retry comes back to it, or has done so already */
+	}
 	if (why)
 		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
 			    "session %u/%u: %s refused: %s", s->call.session_id, s->call.peer_session_id, s->user, why);
