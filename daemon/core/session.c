@@ -406,11 +406,15 @@ static const struct { const char *words; uint16_t result, error, ppp_code; } end
 
 static void ppp_ended(struct session *s, const struct ppp_fx_down *d)
 {
+	const char *words;
 	char why[sizeof(s->why)];
+	bool more;
 
 	s->ppp_down = true;
 	s->end = d->end < sizeof(end_says) / sizeof(end_says[0]) ? d->end : PPP_END_NONE;
-	snprintf(why, sizeof(why), "PPP: %s%s%s", s->why[0] ? s->why : end_says[s->end].words, d->msg[0] ? ": " : "", d->msg);
+	words = s->why[0] ? s->why : end_says[s->end].words;
+	more = d->msg[0] && strcmp(d->msg, words);	/* it is often what we said ourselves */
+	snprintf(why, sizeof(why), "PPP: %s%s%s", words, more ? ": " : "", more ? d->msg : "");
 	session_end(s, end_says[s->end].result, end_says[s->end].error, why);
 }
 
