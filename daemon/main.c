@@ -112,6 +112,8 @@ static int find_user(struct ctx *ctx, uid_t *uid, gid_t *gid)
 		fprintf(stderr, "ktund: --user %s: no such user\n", ctx->user);
 		return -1;
 	}
+	if (!ctx->user)				/* the keeper must know whom it is to let in, also the one that is started later */
+		ctx->user = pw ? "ktund" : "nobody";
 	if (!pw)
 		pw = getpwnam("nobody");
 	if (!pw) {

@@ -109,6 +109,8 @@ static void waits_fail(struct ctx *ctx)
 /* Only the keeper's end of a session or tunnel is gone; the peers are told in the protocol's words. */
 static void lost(struct ctx *ctx)
 {
+	bool served = ctx->keeper_ready;
+
 	if (!ctx->keeper)
 		return;
 	ev_io_stop(ctx->loop.ev, &ctx->keeper_rx);
@@ -122,9 +124,12 @@ static void lost(struct ctx *ctx)
 		loop_stop(&ctx->loop);
 		return;
 	}
-	log_line(&ctx->log, LOG_ERR, "the keeper is gone and the kernel's tunnels with it; ending %u sessions.  New calls wait for "
-		 "another keeper: ktund-keeper --runtime-dir %s (systemctl start ktund-keeper)", ctx->n_sessions, ctx->runtime_dir);
-	event(ctx, "keeper-lost", NULL, NULL, "%u sessions end", ctx->n_sessions);
+	if (served) {				/* else it refused us, and that was said */
+		log_line(&ctx->log, LOG_ERR, "the keeper is gone and the kernel's tunnels with it; ending %u sessions.  New calls wait "
+			 "for another keeper: ktund-keeper --runtime-dir %s (systemctl start ktund-keeper)", ctx->n_sessions,
+			 ctx->runtime_dir);
+		event(ctx, "keeper-lost", NULL, NULL, "%u sessions end", ctx->n_sessions);
+	}
 	for (unsigned id = 1; id < MAX_ID; id++) {
 		struct session *s = ctx->session[id];
 
@@ -147,7 +152,7 @@ static void lost(struct ctx *ctx)
 		tunnel_drain(t);
 	}
 	listeners_reset(ctx);
-	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + 50);
+	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + (served ? 50 : RETRY_MS));
 }
 
 static void close_all(int fds[K_MAX_FDS])
@@ -230,7 +235,7 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 	case K_HELLO:
 		close_all(fds);			/* the memfd for checkpoints: nothing is checkpointed yet */
 		if (r->result) {
-			log_line(&ctx->log, LOG_ERR, "the keeper refuses us: %s", r->why);
+			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "the keeper refuses us: %s", r->why);
 			lost(ctx);
 			break;
 		}
