@@ -398,6 +398,19 @@ static void stopped(struct ctx *ctx, void *arg, const struct k_reply *r)
 	loop_stop(&ctx->loop);
 }
 
+/* Tunnels that only wait for retransmissions of the peer's StopCCN (RFC 2661 5.7) need not be waited for. */
+static bool busy(const struct ctx *ctx)
+{
+	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++) {
+		const struct tunnel *t = ctx->tunnel[id];
+
+		if (t && (!t->down || t->cc.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP ||
+			  t->kernel == KS_GOING))
+			return true;
+	}
+	return false;
+}
+
 /* All peers have acknowledged, or have had their time: now the kernel's part. */
 static void stop_check(struct timer *timer, void *arg)
 {
@@ -406,7 +419,7 @@ static void stop_check(struct timer *timer, void *arg)
 	struct k_request rq = { .op = K_STOP };
 
 	(void)timer;
-	if (ctx->n_tunnels && ctx->loop.now < ctx->stop_by) {
+	if (busy(ctx) && ctx->loop.now < ctx->stop_by) {
 		timer_set(&ctx->loop, &st->timer, ctx->loop.now + 20);
 		return;
 	}

@@ -221,7 +221,7 @@ void session_frame(struct session *s, uint16_t proto, const void *info, size_t l
 {
 	if (s->ending)
 		return;
-	if (!s->ppp_on)			/* LCP overtook ICCN */
+	if (!s->ppp_on && s->call.peer_session_id)	/* LCP overtook ICCN */
 		start_ppp(s);
 	if (!s->ppp_on)
 		return;
@@ -423,6 +423,13 @@ static uint8_t part_of(uint16_t proto)
 	return proto == PPP_IPCP ? LINK_IPV4 : LINK_IPV6;
 }
 
+/* The kernel must be told again of this part, also of what it is being told just now. */
+static void changed(struct session *s, uint8_t part)
+{
+	s->applied &= (uint8_t)~part;
+	s->outdated |= s->asked & part;
+}
+
 /* The engine holds its last Configure-Ack back until the kernel can carry this protocol's packets. */
 static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
 {
@@ -435,12 +442,12 @@ static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
 		memcpy(s->addrs.dns, n->addrs.dns, sizeof(s->addrs.dns));
 		memcpy(s->addrs.wins, n->addrs.wins, sizeof(s->addrs.wins));
 		if (old.ip != s->addrs.ip || old.peer_ip != s->addrs.peer_ip)
-			s->applied &= (uint8_t)~part;
+			changed(s, part);
 	} else {
 		s->addrs.ifid = n->addrs.ifid;
 		s->addrs.peer_ifid = n->addrs.peer_ifid;
 		if (old.ifid != s->addrs.ifid || old.peer_ifid != s->addrs.peer_ifid)
-			s->applied &= (uint8_t)~part;
+			changed(s, part);
 	}
 	s->ready |= part;
 	s->wanted |= LINK_BASE | part;
@@ -456,6 +463,7 @@ static void perform(struct session *s, const struct fx *f)
 	const struct ppp_fx_lcp *lcp = data;
 	const struct ppp_fx_ncp *ncp = data;
 	const char *why = "";
+	uint16_t mtu;
 
 	/* What was queued before the end must not bring anything up after it. */
 	if (s->ending && f->type != PPP_FX_TX && f->type != PPP_FX_STATE && f->type != PPP_FX_DOWN)
@@ -472,10 +480,13 @@ static void perform(struct session *s, const struct fx *f)
 	case PPP_FX_PHASE:
 		break;
 	case PPP_FX_LCP_UP:
+		mtu = s->mtu;
 		if (!s->policy->mtu)
 			s->mtu = lcp->peer_mru < lcp->mru ? lcp->peer_mru : lcp->mru;
 		else
 			s->mtu = lcp->peer_mru < s->policy->mtu ? lcp->peer_mru : s->policy->mtu;
+		if (s->mtu != mtu)		/* LCP was negotiated anew */
+			changed(s, LINK_BASE);
 		break;
 	case PPP_FX_AUTH_CHECK:
 		check(s, data);
@@ -514,6 +525,17 @@ static void perform(struct session *s, const struct fx *f)
 	}
 }
 
+/* When to ask the keeper whether it is idle: session_stats() then ends it, if it is. */
+static ms_t idle_at(const struct session *s)
+{
+	enum { AGAIN_MS = 5000 };
+	ms_t at = s->traffic_at + s->policy->idle_timeout_s * 1000ull;
+
+	if (!s->up || s->ending || !s->policy->idle_timeout_s)
+		return NEVER;
+	return s->counted_at && at < s->counted_at + AGAIN_MS ? s->counted_at + AGAIN_MS : at;
+}
+
 static ms_t deadline(const struct session *s)
 {
 	ms_t at = s->ppp_on && !s->ppp_down ? ppp_deadline(&s->ppp) : NEVER;
@@ -522,21 +544,22 @@ static ms_t deadline(const struct session *s)
 		return at;			/* its other ends do not matter any more */
 	if (s->up && !s->ending && s->policy->session_timeout_s)
 		at = ms_min(at, s->up_at + s->policy->session_timeout_s * 1000ull);
-	if (s->up && !s->ending && s->policy->idle_timeout_s)
-		at = ms_min(at, s->traffic_at + s->policy->idle_timeout_s * 1000ull);
-	return at;
+	return ms_min(at, idle_at(s));
 }
 
 static void due(struct timer *timer, void *arg)
 {
 	struct session *s = arg;
+	struct k_request count = { .op = K_STATS, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
 	ms_t now = s->ctx->loop.now;
 
 	(void)timer;
 	if (s->up && !s->ending && s->policy->session_timeout_s && now >= s->up_at + s->policy->session_timeout_s * 1000ull)
 		session_hangup(s, "session timeout");
-	else if (s->up && !s->ending && s->policy->idle_timeout_s && now >= s->traffic_at + s->policy->idle_timeout_s * 1000ull)
-		session_hangup(s, "idle timeout");
+	if (!s->hanging_up && now >= idle_at(s)) {
+		s->counted_at = now;
+		(void)kernel_submit(s->ctx, &count);
+	}
 	if (s->ppp_on && !s->ppp_down && now >= ppp_deadline(&s->ppp))
 		ppp_tick(&s->ppp, now);
 	session_drain(s);
@@ -661,4 +684,7 @@ void session_stats(struct session *s, const struct k_stats *st)
 		cc_alive(&s->tunnel->cc, s->ctx->loop.now);
 	}
 	s->stats = *st;
+	if (s->up && !s->ending && s->policy->idle_timeout_s &&
+	    s->ctx->loop.now >= s->traffic_at + s->policy->idle_timeout_s * 1000ull)
+		session_hangup(s, "idle timeout");
 }

@@ -23,6 +23,7 @@ struct session {
 
 	uint8_t kernel;				/* enum kernel_state */
 	uint8_t wanted, asked, applied;		/* link parts */
+	uint8_t outdated;			/* of those asked for: they have changed since */
 	uint8_t ready;				/* link parts whose NCP waits for ppp_ncp_go */
 	bool ppp_on, ppp_down, call_down;
 	bool draining, ending, up, hooked, waiting_address, counted;
@@ -42,6 +43,7 @@ struct session {
 	char ifname[16];
 
 	ms_t since, up_at, traffic_at;
+	ms_t counted_at;			/* when idleness was last looked into */
 	int64_t up_since;
 	struct k_stats stats;			/* as last read */
 	struct session *next_waiting, *next_free;

@@ -60,6 +60,13 @@ static void refused(struct session *s, const struct k_reply *r)
 	session_end(s, 2, 4, "the kernel refused the session");
 }
 
+/* What was asked for is there, but for what has changed since. */
+static void done(struct session *s)
+{
+	s->applied |= s->asked & (uint8_t)~s->outdated;
+	s->asked = s->outdated = 0;
+}
+
 static void came_up(struct session *s, const struct k_reply *r, int channel, int unit)
 {
 	struct k_request rq = { .op = K_SESSION_DOWN, .tunnel_id = r->tunnel_id, .session_id = r->session_id };
@@ -78,8 +85,7 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 		return;
 	}
 	s->kernel = KS_UP;
-	s->applied |= s->asked;
-	s->asked = 0;
+	done(s);
 	s->ifindex = r->session.ifindex;
 	memcpy(s->ifname, r->session.name, sizeof(s->ifname));
 	s->ifname[sizeof(s->ifname) - 1] = 0;
@@ -104,9 +110,10 @@ void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel,
 			came_up(s, r, channel, unit);
 		break;
 	case K_LINK_SET:
-		if (!r->result)
-			s->applied |= s->asked;
-		s->asked = 0;
+		if (r->result)
+			s->asked = 0;
+		else
+			done(s);
 		if (r->result && !s->ending)
 			refused(s, r);
 		else
