@@ -428,6 +428,13 @@ static bool for_us(const struct cc *cc, const struct l2tp_msg *m)
 	       m->assigned_tunnel_id == cc->peer_tunnel_id;
 }
 
+/* What ends something is only believed in its turn and never kept until then: who forges it would need no Ns that
+ * is right, just one that will be.  A real one that overtook another message comes again. */
+static bool ends_early(const struct cc *cc, const struct l2tp_msg *m)
+{
+	return (m->type == L2TP_STOPCCN || m->type == L2TP_CDN) && (int16_t)(m->ns - cc->rel.nr) > 0;
+}
+
 void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 {
 	uint8_t scratch[L2TP_SCRATCH];
@@ -444,7 +451,7 @@ void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 		l2tp_note(cc, &m, "Tunnel ID of another", NULL);
 		return;
 	}
-	if (m.type == L2TP_ZLB) {
+	if (m.type == L2TP_ZLB || ends_early(cc, &m)) {
 		rel_ack(&cc->rel, now, m.nr, &cc->out);
 		heard(cc, now);
 	} else {
