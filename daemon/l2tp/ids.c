@@ -130,7 +130,7 @@ uint16_t ids_pick(struct ids *s, ms_t now)
 	release(s, now);
 	if (s->n >= UINT16_MAX || !reserve(s))
 		return 0;
-	for (unsigned tries = 0; tries < 256; tries++) {
+	for (unsigned tries = 0; tries < 16; tries++) {
 		id = (uint16_t)env_u32(s->env);
 		if (id && s->slot[find(s, id)] != id)
 			break;
@@ -165,6 +165,14 @@ void ids_drop(struct ids *s, uint16_t id, ms_t now)
 	if (!id || s->slot[find(s, id)] != id || !s->used)
 		return;
 	s->ring[(s->head + s->n_ring++) & mask(s)] = (struct rest){ now + s->quarantine, id };
+	s->used--;
+}
+
+void ids_release(struct ids *s, uint16_t id)
+{
+	if (!id || s->slot[find(s, id)] != id || !s->used)
+		return;
+	erase(s, id);
 	s->used--;
 }
 

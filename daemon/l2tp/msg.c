@@ -83,9 +83,10 @@ static uint16_t swap16(uint16_t v)
 static void get_result(struct l2tp_result *to, struct rd *v)
 {
 	*to = (struct l2tp_result){ .result = rd_u16(v) };
-	if (rd_left(v) >= 2)
+	if (rd_left(v) >= 2) {
 		to->error = rd_u16(v);
-	to->msg = rd_rest(v);
+		to->msg = rd_rest(v);
+	}
 	if (!(to->result & 0xff)) {		/* Apple: host order, and stray octets behind */
 		to->result = swap16(to->result);
 		to->error = swap16(to->error);

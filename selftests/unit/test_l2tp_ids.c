@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "lib/sim.h"
+#include "l2tp/ids.h"
+
+/* 10^5 ids are spread evenly: chi-square over 256 cells, 255 degrees of freedom, p = 0.001 at 330. */
+static void test_spread(void **state)
+{
+	unsigned cell[256] = { 0 };
+	struct sim sim;
+	struct env env;
+	struct ids *ids;
+	double chi = 0, want = 100000 / 256.0;
+
+	(void)state;
+	sim_init(&sim, 5);
+	env = sim_env(&sim);
+	ids = ids_new(&env, 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		uint16_t id = ids_take(ids, i);
+
+		assert_int_not_equal(id, 0);
+		cell[id >> 8]++;
+		ids_drop(ids, id, i);
+	}
+	for (unsigned i = 0; i < 256; i++)
+		chi += (cell[i] - want) * (cell[i] - want) / want;
+	assert_true(chi < 330 && chi > 180);
+	ids_free(ids);
+}
+
+/* Never twice while in use, nor for 60 s after; all of them can be had, and no more. */
+static void test_quarantine(void **state)
+{
+	static ms_t dropped[65536];
+	static bool used[65536];
+	struct sim sim;
+	struct env env;
+	struct ids *ids;
+	unsigned n = 0;
+
+	(void)state;
+	sim_init(&sim, 6);
+	env = sim_env(&sim);
+	ids = ids_new(&env, 60000);
+	for (ms_t now = 60001; now < 60001 + 200000; now++) {
+		uint16_t id = ids_take(ids, now), old = (uint16_t)sim_roll(&sim, 65536);
+
+		if (id) {
+			assert_false(used[id]);
+			assert_true(!dropped[id] || now - dropped[id] >= 60000);
+			used[id] = true;
+			n++;
+		}
+		if (used[old]) {
+			ids_drop(ids, old, now);
+			used[old] = false;
+			dropped[old] = now;
+			n--;
+		}
+		assert_int_equal(ids_used(ids), n);
+	}
+	ids_free(ids);
+
+	ids = ids_new(&env, 60000);
+	assert_true(ids_claim(ids, 77));
+	assert_false(ids_claim(ids, 77));
+	assert_false(ids_claim(ids, 0));
+	for (n = 1; ids_take(ids, 0); n++)
+		;
+	assert_int_equal(n, 65535);
+	ids_drop(ids, 4711, 10);
+	assert_int_equal(ids_take(ids, 60009), 0);
+	assert_int_equal(ids_take(ids, 60010), 4711);
+	ids_free(ids);
+}
+
+/* Two daemons that start in the same instant give different ids. */
+static void test_two(void **state)
+{
+	unsigned same = 0;
+	struct sim sim[2];
+	struct env env[2];
+	struct ids *ids[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		sim_init(&sim[i], (uint64_t)i + 1);
+		env[i] = sim_env(&sim[i]);
+		ids[i] = ids_new(&env[i], 60000);
+	}
+	for (int i = 0; i < 1000; i++)
+		same += ids_take(ids[0], 0) == ids_take(ids[1], 0);
+	assert_true(same < 3);
+	ids_free(ids[0]);
+	ids_free(ids[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
