@@ -96,6 +96,11 @@ static int np_modes(int unit_fd, const struct k_link *l, bool first, char *why)
 	return err ? why_fail(why, err, "ioctl(PPPIOCSNPMODE)", NULL) : 0;
 }
 
+static bool same_inside(const struct k_link *l, const struct k_addr *peer)
+{
+	return l->peer_ip && peer->family == 4 && !memcmp(&l->peer_ip, peer->addr, sizeof(l->peer_ip));
+}
+
 /* first: the link is new and down, and its name may be changed. */
 static int apply(struct nl *nl, const struct k_link *l, const char *name, bool first, const struct tunnel_ends *t,
 		 struct pins *pins, struct installed *in, char *why)
@@ -119,16 +124,18 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, bool f
 		if (name && !if_indextoname(in->ifindex, in->name))
 			return why_fail(why, -errno, "SIOCGIFNAME", NULL);
 	}
-	if (l->ip && (err = rtnl_address4(nl, in->ifindex, l->ip, l->peer_ip)) < 0)
-		return netlink_fail(nl, why, err, "add IPv4 address");
-	if (l->ifid && (err = rtnl_address6(nl, in->ifindex, l->ifid, l->peer_ifid)) < 0)
-		return netlink_fail(nl, why, err, "add IPv6 address");
-	if (l->pin_peer && pins && !in->pinned) {
+	/* Before the addresses: some gateways give the outer address of the tunnel as their inner one, too, and the link's
+	 * own host route would swallow the tunnel. */
+	if ((l->pin_peer || same_inside(l, &t->peer)) && pins && !in->pinned) {
 		err = pins_take(pins, nl, &t->peer, t->mark);
 		if (err)
 			return netlink_fail(nl, why, err, "route to the tunnel's peer");
 		in->pinned = true;
 	}
+	if (l->ip && (err = rtnl_address4(nl, in->ifindex, l->ip, l->peer_ip)) < 0)
+		return netlink_fail(nl, why, err, "add IPv4 address");
+	if (l->ifid && (err = rtnl_address6(nl, in->ifindex, l->ifid, l->peer_ifid)) < 0)
+		return netlink_fail(nl, why, err, "add IPv6 address");
 	return add_routes(nl, l, in->ifindex, why);
 }
 
