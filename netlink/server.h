@@ -23,6 +23,7 @@ struct waiting { struct waiting *next; struct origin from; struct k_request *req
 
 struct listener { struct k_addr local; int fd; bool parked; };	/* parked: kept only for its tunnels' sake */
 
+struct aliases;
 struct outgoing;
 struct hook;
 struct verify;
@@ -53,6 +54,7 @@ struct keeper {
 	struct table *table;
 	struct workers *workers;
 	struct pins pins;
+	struct aliases *aliases;
 	struct listener listener[MAX_LISTENERS];
 	unsigned n_listeners;
 

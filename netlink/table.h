@@ -19,6 +19,7 @@ struct waiting;
 
 struct tunnel {
 	uint16_t id, first_session;	/* of its sessions, 0: none */
+	uint16_t alias;			/* the peer's port as the kernel sees it (alias.h), 0: the real one */
 	uint8_t state;
 	bool gone;			/* the kernel's tunnel vanished behind our back */
 	int fd;

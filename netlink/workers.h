@@ -7,7 +7,7 @@
 
 #include "nl.h"
 
-enum { WORKERS_MAX = 64, WORKER_STACK = 128 * 1024 };
+enum { WORKERS_MAX = 64, WORKER_STACK = 512 * 1024 };
 
 struct workers;
 

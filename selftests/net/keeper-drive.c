@@ -79,6 +79,8 @@ static void print(struct drive *d, const char *word, const struct k_reply *r, in
 	if (r->op == K_LIST && !r->result)
 		printf("kind=%u tunnel=%u session=%u name=%s ifindex=%u routes=%u", r->list.kind, r->tunnel_id, r->session_id,
 		       r->list.name, r->list.ifindex, r->list.kind == K_SESSION_UP ? r->list.was.session.link.n_routes : 0);
+	if (r->op == K_LIST && r->list.kind == K_TUNNEL_UP)
+		printf(" peer_port=%u", r->list.was.tunnel.peer.port);
 	if (r->op == K_STOP && !r->result)
 		printf("tunnels=%u sessions=%u", r->stop.n_tunnels, r->stop.n_sessions);
 	if (r->op == K_STATS)
