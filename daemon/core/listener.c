@@ -182,7 +182,7 @@ static void half_open_expire(struct ctx *ctx)
 	do {
 		n = ho_expire(ctx->half_open, ctx->loop.now, ids, 64);
 		for (unsigned i = 0; i < n; i++)
-			ids_drop(ctx->tunnel_ids, ids[i], ctx->loop.now);
+			ids_release(ctx->tunnel_ids, ids[i]);	/* in quarantine a flood's ids would soon be all there are */
 	} while (n == 64);
 }
 

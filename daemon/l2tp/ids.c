@@ -24,10 +24,16 @@ static unsigned mask(const struct ids *s)
 	return (1u << s->bits) - 1;
 }
 
-/* Where id is, or the free slot where it would go.  Ids are random, so they are their own hash. */
+/* Scattered, so that no long run of full slots forms when nearly all ids are in use. */
+static unsigned home(const struct ids *s, uint16_t id)
+{
+	return id * 0x9e3779b1u >> (32 - s->bits);
+}
+
+/* Where id is, or the free slot where it would go. */
 static unsigned find(const struct ids *s, uint16_t id)
 {
-	unsigned at = id & mask(s);
+	unsigned at = home(s, id);
 
 	while (s->slot[at] && s->slot[at] != id)
 		at = (at + 1) & mask(s);
@@ -48,9 +54,7 @@ static void erase(struct ids *s, uint16_t id)
 	s->slot[gap] = 0;
 	s->n--;
 	while (s->slot[at = (at + 1) & mask(s)]) {
-		unsigned home = s->slot[at] & mask(s);
-
-		if (((at - home) & mask(s)) < ((at - gap) & mask(s)))
+		if (((at - home(s, s->slot[at])) & mask(s)) < ((at - gap) & mask(s)))
 			continue;
 		s->slot[gap] = s->slot[at];
 		s->slot[at] = 0;

@@ -22,4 +22,6 @@ uint16_t ids_pick(struct ids *, ms_t now);
 bool ids_claim(struct ids *, uint16_t id);
 /* Gives an id back into quarantine. */
 void ids_drop(struct ids *, uint16_t id, ms_t now);
+/* Gives an id back at once: for one that nobody but a stranger without a tunnel was ever told. */
+void ids_release(struct ids *, uint16_t id);
 unsigned ids_used(const struct ids *);

@@ -102,10 +102,37 @@ static void test_two(void **state)
 	ids_free(ids[1]);
 }
 
+/* A flood that takes and loses 2,000 ids a second leaves some for those who stay. */
+static void test_release(void **state)
+{
+	struct sim sim;
+	struct env env;
+	struct ids *ids;
+	uint16_t kept, last = 0;
+
+	(void)state;
+	sim_init(&sim, 3);
+	env = sim_env(&sim);
+	ids = ids_new(&env, 60000);
+	kept = ids_take(ids, 0);
+	for (ms_t now = 0; now < 60000; now++)
+		for (int i = 0; i < 2; i++) {
+			ids_release(ids, last);
+			last = ids_take(ids, now);
+			assert_true(last && last != kept);
+		}
+	ids_release(ids, last);
+	ids_release(ids, last);
+	assert_int_equal(ids_used(ids), 1);
+	assert_false(ids_claim(ids, kept));
+	ids_free(ids);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
+		cmocka_unit_test(test_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
