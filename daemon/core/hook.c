@@ -48,11 +48,12 @@ void hook_run(const struct session *s, bool up)
 {
 	struct ctx *ctx = s->ctx;
 	const char *path = up ? s->policy->ip_up : s->policy->ip_down;
-	struct k_request rq = { .op = K_HOOK, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+	struct k_request rq;
 	char local[16], remote[16], peer[96], text[16];
 
 	if (!path)
 		return;
+	kernel_request(&rq, K_HOOK, s->tunnel->id, s->call.session_id);
 	ipv4_text(s->addrs.ip, local);
 	ipv4_text(s->addrs.peer_ip, remote);
 	endpoint_text(&s->tunnel->peer, peer, sizeof(peer));

@@ -550,7 +550,7 @@ static ms_t deadline(const struct session *s)
 static void due(struct timer *timer, void *arg)
 {
 	struct session *s = arg;
-	struct k_request count = { .op = K_STATS, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+	struct k_request count;
 	ms_t now = s->ctx->loop.now;
 
 	(void)timer;
@@ -558,6 +558,7 @@ static void due(struct timer *timer, void *arg)
 		session_hangup(s, "session timeout");
 	if (!s->hanging_up && now >= idle_at(s)) {
 		s->counted_at = now;
+		kernel_request(&count, K_STATS, s->tunnel->id, s->call.session_id);
 		(void)kernel_submit(s->ctx, &count);
 	}
 	if (s->ppp_on && !s->ppp_down && now >= ppp_deadline(&s->ppp))
@@ -600,11 +601,12 @@ void session_hangup(struct session *s, const char *why)
 /* Out of the kernel, when it is in it; a completion under way is answered by the same. */
 static void uninstall(struct session *s)
 {
-	struct k_request rq = { .op = K_SESSION_DOWN, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+	struct k_request rq;
 
 	link_detach(s);
 	if (s->kernel != KS_UP)
 		return;
+	kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->call.session_id);
 	s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
 }
 
@@ -623,10 +625,11 @@ static void last_counters_came(struct ctx *ctx, void *arg, const struct k_reply 
 /* ip-down wants to know how much there was: the keeper counts before it takes the link down. */
 static void run_ip_down(struct session *s)
 {
-	struct k_request rq = { .op = K_STATS, .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+	struct k_request rq;
 
 	if (!s->policy->ip_down)
 		return;
+	kernel_request(&rq, K_STATS, s->tunnel->id, s->call.session_id);
 	s->counting = kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id);
 	if (!s->counting)
 		hook_run(s, false);

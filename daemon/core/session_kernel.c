@@ -12,7 +12,7 @@ enum { STATS_MS = 10000 };
 
 void session_apply(struct session *s)
 {
-	struct k_request rq = { .tunnel_id = s->tunnel->id, .session_id = s->call.session_id };
+	struct k_request rq;
 	uint8_t missing = s->wanted & (uint8_t)~s->applied;
 
 	if (s->ending || s->asked)
@@ -30,7 +30,7 @@ void session_apply(struct session *s)
 			tunnel_install(s->tunnel);
 			return;				/* called again when the tunnel is there */
 		}
-		rq.op = K_SESSION_UP;
+		kernel_request(&rq, K_SESSION_UP, s->tunnel->id, s->call.session_id);
 		rq.session.peer_session_id = s->call.peer_session_id;
 		rq.session.lns_mode = s->policy->role == ROLE_LNS;
 		rq.session.send_seq = rq.session.recv_seq = s->call.info.sequencing_required;
@@ -38,7 +38,7 @@ void session_apply(struct session *s)
 			strncpy(rq.session.name, s->policy->interface, sizeof(rq.session.name) - 1);
 		link_describe(s, s->wanted, &rq.session.link);
 	} else {
-		rq.op = K_LINK_SET;
+		kernel_request(&rq, K_LINK_SET, s->tunnel->id, s->call.session_id);
 		link_describe(s, missing, &rq.link);
 	}
 	s->asked = missing;
@@ -69,7 +69,7 @@ static void done(struct session *s)
 
 static void came_up(struct session *s, const struct k_reply *r, int channel, int unit)
 {
-	struct k_request rq = { .op = K_SESSION_DOWN, .tunnel_id = r->tunnel_id, .session_id = r->session_id };
+	struct k_request rq;
 
 	if (r->result) {
 		s->kernel = KS_NONE;
@@ -80,6 +80,7 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 	if (s->ending) {
 		close(channel);
 		close(unit);
+		kernel_request(&rq, K_SESSION_DOWN, r->tunnel_id, r->session_id);
 		s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
 		session_drain(s);
 		return;
