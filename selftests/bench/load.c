@@ -22,12 +22,12 @@
 #include "ppp/ppp.h"
 
 enum {
-	RX_BATCHES = 8, BUFFER = 4 << 20, MAX_SESSIONS = 60000, CLOSE_WINDOW = 32, POLL_MS = 50, DOWN_MS = 120000,
+	RX_BATCHES = 8, BUFFER = 4 << 20, MAX_SESSIONS = 60000, CLOSE_WINDOW = 32, POLL_MS = 50, DOWN_MS = 120000, LEAVE_MS = 40000,
 	PING_MS = 5000, PING_TRIES = 3, PING_WINDOW = 64, IP_HEAD = 20, ICMP_HEAD = 8, PING_DATA = 56, LATE_MS = 200,
 };
 
 enum sess_state { S_IDLE, S_CALLING, S_UP, S_FAILED, S_DOWN };
-enum phase { SETUP, PINGING, HOLDING, CLOSING };
+enum phase { SETUP, PINGING, HOLDING, CLOSING, LEAVING };
 
 struct load;
 struct lac;
@@ -193,7 +193,7 @@ static void report_down(struct load *l, unsigned left)
 
 static void start_closing(struct load *l)
 {
-	if (l->phase == CLOSING)
+	if (l->phase >= CLOSING)
 		return;
 	l->phase = CLOSING;
 	l->phase_at = ms_now();
@@ -268,6 +268,30 @@ out:
 	return left;
 }
 
+static void stop_if_all_gone(struct load *l)
+{
+	for (unsigned i = 0; i < l->opt.tunnels; i++)
+		if (l->lac[i].opened && !l->lac[i].gone)
+			return;
+	loop_stop(&l->loop);
+}
+
+/* Politely: until every StopCCN is acknowledged. */
+static void leave(struct load *l)
+{
+	bool talk = l->opt.cdn || l->opt.stopccn;
+
+	l->phase = LEAVING;
+	timer_set(&l->loop, &l->clock, l->loop.now + (talk ? LEAVE_MS : 0));
+	for (unsigned i = 0; talk && i < l->opt.tunnels; i++)
+		if (l->lac[i].established) {
+			cc_close(&l->lac[i].cc, l->loop.now, NULL);
+			lac_drain(&l->lac[i]);
+		}
+	if (talk)
+		stop_if_all_gone(l);
+}
+
 static void send_ping(struct sess *s);
 
 static void ping_tick(struct load *l)
@@ -328,11 +352,9 @@ static void due_clock(struct timer *timer, void *arg)
 				l->status = 1;
 		}
 		report_down(l, (unsigned)left);
-		for (unsigned i = 0; l->opt.cdn && i < l->opt.tunnels; i++)
-			if (l->lac[i].established) {
-				cc_close(&l->lac[i].cc, l->loop.now, NULL);
-				lac_drain(&l->lac[i]);
-			}
+		leave(l);
+		break;
+	case LEAVING:
 		loop_stop(&l->loop);
 		break;
 	}
@@ -477,7 +499,7 @@ static void sess_ended(struct sess *s, const char *why)
 			fprintf(stderr, "load: session %u: %s\n", s->call.session_id, why);
 	} else if (s->state == S_UP) {
 		s->state = S_DOWN;
-		if (l->phase != CLOSING) {
+		if (l->phase < CLOSING) {
 			if (!l->lost_later++)
 				fprintf(stderr, "load: session %u was lost: %s\n", s->call.session_id, why);
 			if (l->phase == PINGING && s->pings != s->answers) {
@@ -642,6 +664,8 @@ static void cc_effect(struct lac *t, const struct fx *f)
 		break;
 	case L2TP_FX_CC_GONE:
 		t->gone = true;
+		if (l->phase == LEAVING)
+			stop_if_all_gone(l);
 		break;
 	case L2TP_FX_CALL_REQUEST:
 		cc_call_refuse(&t->cc, l->loop.now, request, &(struct l2tp_cause){ .result = 3 });
