@@ -269,6 +269,7 @@ static int serve(struct ctx *ctx)
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
+		ctx->max_files = files.rlim_max < UINT_MAX ? (unsigned)files.rlim_max : UINT_MAX;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_init(&ctx->loop) || allocate(ctx)) {
@@ -289,7 +290,7 @@ static int serve(struct ctx *ctx)
 		return 1;
 	}
 	listeners_configure(ctx);
-	names_configure(ctx);
+	names_configure(ctx, NULL);
 	dials_configure(ctx, NULL);
 	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),
 		 (int)ctx->keeper_pid);

@@ -82,12 +82,13 @@ struct ctx {
 	struct listener *listeners;
 	struct udp_rx *rx;
 	struct halfopen *half_open;
-	struct timer half_open_timer, stats_timer;
+	struct timer half_open_timer, stats_timer, listen_retry;
 	unsigned n_idle_watched;		/* sessions with an idle timeout */
 	struct ids *tunnel_ids, *session_ids;
 	struct tunnel **tunnel;			/* [MAX_ID], by our tunnel id */
 	struct session **session;		/* [MAX_ID], by our session id */
 	unsigned n_tunnels, n_sessions;
+	unsigned max_files;			/* RLIMIT_NOFILE: a session has two descriptors, a tunnel one */
 	struct tunnel *free_tunnels;		/* done with, freed at the end of the turn */
 	struct session *free_sessions;
 	struct session *waiting;		/* sessions that wait for an address to come free */

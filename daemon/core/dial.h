@@ -57,6 +57,7 @@ struct resolver *resolver_new(struct ctx *);
 void resolver_free(struct resolver *);
 uint32_t resolve(struct resolver *, const char *name, uint16_t port);
 
-/* core/names.c: peers of the configuration whose address is a name.  names_resolved: false when the query was not theirs. */
-void names_configure(struct ctx *);
+/* core/names.c: peers of the configuration whose address is a name; what was known of old's (may be NULL) serves until the
+ * answers come.  names_resolved: false when the query was not theirs. */
+void names_configure(struct ctx *, const struct config *old);
 bool names_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsigned n, const char *error);

@@ -14,7 +14,7 @@
 #include "core/session.h"
 #include "l2tp/data.h"
 
-enum { BATCHES_A_TURN = 4 };
+enum { BATCHES_A_TURN = 4, LISTEN_RETRY_MS = 5000 };
 
 static void readable(struct ev_loop *ev, ev_io *w, int revents)
 {
@@ -87,8 +87,16 @@ static void to_endpoint(struct endpoint *e, const struct addr *a)
 	memcpy(e->addr, a->a, sizeof(e->addr));
 }
 
+static void retry(struct timer *timer, void *arg)
+{
+	(void)timer;
+	listeners_reopen(arg);
+}
+
 void listeners_configure(struct ctx *ctx)
 {
+	if (!ctx->listen_retry.due)
+		timer_init(&ctx->listen_retry, retry, ctx);
 	for (struct listener *l = ctx->listeners, *next; l; l = next) {
 		bool keep = false;
 		struct endpoint e;
@@ -133,6 +141,8 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 	if (r->result) {
 		log_line(&ctx->log, LOG_ERR, "listen %s: %s: %s", endpoint_port_text(&l->local, where, sizeof(where)), r->why,
 			 strerror(-r->result));
+		if (l->configured)			/* its address may come yet */
+			timer_set(&ctx->loop, &ctx->listen_retry, ctx->loop.now + LISTEN_RETRY_MS);
 	} else {
 		if (!l->local.port)
 			l->local.port = udp_port(fd);
@@ -319,6 +329,22 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 		(void)ids_claim(ctx->tunnel_ids, id);
 }
 
+/* The peer section of a half-open tunnel; matched anew if the configuration was reloaded meanwhile, and then not to be had
+ * by who was not asked for the secret that it demands now. */
+static const struct conf_peer *policy_of(const struct ctx *ctx, const struct dgram *d, const struct ho_entry *e)
+{
+	struct addr from = { .family = d->peer.family };
+	int i = e->policy;
+
+	if (e->policy_gen != ctx->conf_gen) {
+		memcpy(from.a, d->peer.addr, sizeof(from.a));
+		i = config_match_peer(ctx->conf, &from, e->host_name);
+		if (i >= 0 && ctx->conf->peer[i].cc.secret.n && !e->challenged)
+			i = -1;
+	}
+	return i >= 0 && (unsigned)i < ctx->conf->n_peers ? &ctx->conf->peer[i] : NULL;
+}
+
 /* A message to a half-open tunnel: only a valid SCCCN makes it one of ours. */
 static void scccn(struct listener *on, const struct dgram *d, const struct ho_entry *e)
 {
@@ -330,9 +356,9 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 	struct ho_addr key;
 	size_t len = 0;
 
-	if (e->policy_gen != ctx->conf_gen || e->policy >= ctx->conf->n_peers)
-		return;				/* reloaded meanwhile: the entry expires, the peer asks again */
-	p = &ctx->conf->peer[e->policy];
+	p = policy_of(ctx, d, e);
+	if (!p)
+		return;				/* it expires */
 	if (!l2tp_decode(&m, d->octets, d->len, p->cc.secret, scratch)) {
 		ctx->count.rx_malformed++;
 		return;
@@ -422,6 +448,7 @@ void demux_read(struct ctx *ctx, int fd, struct listener *on)
 			return;		/* errors are what ICMP, perhaps forged, says: our timers judge */
 		ctx->count.rx_datagrams += (unsigned)n;
 		for (int i = 0; i < n; i++) {
+			d[i].mark = 0;		/* a firewall's marks are not ours; IPsec's will be */
 			if (!d[i].len || !d[i].peer.port)
 				ctx->count.rx_malformed++;
 			else if (d[i].octets[0] & 0x80)

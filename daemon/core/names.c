@@ -28,8 +28,18 @@ static void due(struct timer *timer, void *arg)
 	ask_all(arg);
 }
 
-void names_configure(struct ctx *ctx)
+static void inherit(struct config *c, const struct config *old)
 {
+	for (unsigned i = 0; i < c->n_peers; i++)
+		for (unsigned j = 0; c->peer[i].remote_name && j < old->n_peers; j++)
+			if (old->peer[j].remote_name && !strcmp(c->peer[i].remote_name, old->peer[j].remote_name))
+				(void)config_set_resolved(c, i, old->peer[j].resolved, old->peer[j].n_resolved);
+}
+
+void names_configure(struct ctx *ctx, const struct config *old)
+{
+	if (old)
+		inherit(ctx->conf, old);
 	free(ctx->names);
 	ctx->names = calloc(ctx->conf->n_peers + 1, sizeof(*ctx->names));
 	if (!ctx->names_timer.due)

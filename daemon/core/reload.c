@@ -17,7 +17,7 @@ static int open_by_keeper(void *arg, const char *path)
 	return kernel_open_file(arg, path);
 }
 
-/* A user who is no more, or has another password, is not let finish his session. */
+/* A user who is no more is not let finish his session. */
 static void end_sessions_of(struct ctx *ctx, const struct conf_plan *plan)
 {
 	for (unsigned i = 0; i < plan->n; i++) {
@@ -76,7 +76,7 @@ int reload(struct ctx *ctx, bool dry_run, struct conf_plan *plan, char **ret_err
 	end_sessions_of(ctx, plan);
 	end_tunnels_of(ctx, plan);
 	dials_configure(ctx, plan);
-	names_configure(ctx);
+	names_configure(ctx, old);
 	conf_put(old);
 	log_line(&ctx->log, LOG_NOTICE, "configuration reloaded: %u changes", conf_plan_changes(plan));
 	return 0;

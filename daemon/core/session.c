@@ -16,6 +16,8 @@
 
 static void due(struct timer *timer, void *arg);
 
+enum { SPARE_FILES = 128, IPV6_MIN_MTU = 1280 };
+
 /* RFC 2661 4.4.2, CDN: 4 is "lack of appropriate facilities (temporary)", 5 the permanent kind. */
 enum { CDN_GENERAL = 2, CDN_ADMIN = 3, CDN_TEMPORARY = 4, CDN_PERMANENT = 5 };
 
@@ -131,6 +133,8 @@ static const char *refusal(const struct tunnel *t, const struct policy *p, const
 		return outgoing ? "outgoing calls are not configured" : "incoming calls are not configured";
 	if (ctx->conf->max_sessions && ctx->n_sessions >= ctx->conf->max_sessions)
 		return "max-sessions of the gateway is reached";
+	if (2 * (ctx->n_sessions + 1) + ctx->n_tunnels + SPARE_FILES > ctx->max_files)
+		return "the limit of open files is reached (LimitNOFILE, ulimit -n)";
 	if (t->from && t->from->limits.sessions && t->n_sessions >= t->from->limits.sessions)
 		return "the limit of sessions per tunnel is reached";
 	if (p->max_sessions && t->stat && t->stat->sessions >= p->max_sessions)
@@ -305,7 +309,24 @@ static void authorise(struct session *s, const struct conf_user *u)
 	if (why)
 		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
 			    "session %u/%u: %s refused: %s", s->call.session_id, s->call.peer_session_id, s->user, why);
-	verdict(s, !why, why ? why : "");
+	if (why || s->policy->ppp.take || s->kernel != KS_NONE) {
+		verdict(s, !why, why ? why : "");
+		return;
+	}
+	/* The kernel drops what arrives while a session is being made, and the word that all is well is what the
+	 * peer waits for before it sends anything: so the session first. */
+	s->admitted = true;
+	s->wanted |= LINK_BASE | (s->policy->ppp.ipv4 ? LINK_IPV4 : 0);
+	session_apply(s);
+}
+
+void session_installed(struct session *s)
+{
+	if (!s->admitted || s->ending)
+		return;
+	s->admitted = false;
+	verdict(s, true, "");
+	session_drain(s);
 }
 
 void sessions_retry(struct ctx *ctx)
@@ -443,6 +464,11 @@ static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
 		memcpy(s->addrs.wins, n->addrs.wins, sizeof(s->addrs.wins));
 		if (old.ip != s->addrs.ip || old.peer_ip != s->addrs.peer_ip)
 			changed(s, part);
+	} else if (s->mtu && s->mtu < IPV6_MIN_MTU) {
+		log_limited(&s->ctx->log, &s->ctx->limit[T_PROTOCOL], s->ctx->loop.now, LOG_NOTICE,
+			    "session %u/%u: no IPv6: its MTU is %u, IPv6 needs 1280 (RFC 8200 5)", s->call.session_id,
+			    s->call.peer_session_id, s->mtu);
+		return;				/* IPV6CP waits; IPv4 goes on */
 	} else {
 		s->addrs.ifid = n->addrs.ifid;
 		s->addrs.peer_ifid = n->addrs.peer_ifid;
@@ -452,6 +478,32 @@ static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
 	s->ready |= part;
 	s->wanted |= LINK_BASE | part;
 	session_apply(s);
+}
+
+static void last_counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	struct session *s = ctx->session[(uintptr_t)arg];
+
+	(void)r;				/* they are in s->stats, if they could be had */
+	if (!s || !s->counting)
+		return;
+	s->counting = false;
+	hook_run(s, false);
+	maybe_free(s);
+}
+
+/* ip-down wants to know how much there was: the keeper counts before it takes the link down. */
+static void run_ip_down(struct session *s)
+{
+	struct k_request rq;
+
+	s->hooked = false;
+	if (!s->policy->ip_down)
+		return;
+	kernel_request(&rq, K_STATS, s->tunnel->id, s->call.session_id);
+	s->counting = kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id);
+	if (!s->counting)
+		hook_run(s, false);
 }
 
 static void perform(struct session *s, const struct fx *f)
@@ -514,6 +566,8 @@ static void perform(struct session *s, const struct fx *f)
 		break;
 	case PPP_FX_NCP_DOWN:
 		s->ready &= (uint8_t)~part_of(ncp->proto);
+		if (ncp->proto == PPP_IPCP && s->hooked && !s->counting)
+			run_ip_down(s);
 		break;
 	case PPP_FX_IDENT:
 		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_DEBUG, "session %u/%u: the peer is \"%.*s\"",
@@ -608,31 +662,6 @@ static void uninstall(struct session *s)
 		return;
 	kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->call.session_id);
 	s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
-}
-
-static void last_counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
-{
-	struct session *s = ctx->session[(uintptr_t)arg];
-
-	(void)r;				/* they are in s->stats, if they could be had */
-	if (!s || !s->counting)
-		return;
-	s->counting = false;
-	hook_run(s, false);
-	maybe_free(s);
-}
-
-/* ip-down wants to know how much there was: the keeper counts before it takes the link down. */
-static void run_ip_down(struct session *s)
-{
-	struct k_request rq;
-
-	if (!s->policy->ip_down)
-		return;
-	kernel_request(&rq, K_STATS, s->tunnel->id, s->call.session_id);
-	s->counting = kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id);
-	if (!s->counting)
-		hook_run(s, false);
 }
 
 void session_end(struct session *s, uint16_t result, uint16_t error, const char *why)

@@ -29,6 +29,7 @@ struct session {
 	bool draining, ending, up, hooked, waiting_address, counted;
 	bool hanging_up;			/* our Terminate-Request is out */
 	bool counting;				/* ip-down waits for the last counters */
+	bool admitted;				/* the proof was right; the peer hears of it when the kernel has the session */
 	uint8_t end;				/* enum ppp_end */
 	uint8_t auth;				/* enum ppp_auth that identified the peer */
 	uint8_t reply[20];			/* MS-CHAPv2, while the verdict waits for an address */
@@ -69,6 +70,8 @@ void session_end(struct session *, uint16_t result, uint16_t error, const char *
 void session_apply(struct session *);
 /* Completions of K_SESSION_UP, K_LINK_SET, K_SESSION_DOWN; descriptors are the session's from now on. */
 void session_kernel_reply(struct ctx *, const struct k_reply *, int channel, int unit);
+/* The kernel has it: who waited for that is let in. */
+void session_installed(struct session *);
 /* The kernel's part vanished behind our back. */
 void session_kernel_lost(struct session *, const char *why);
 /* Frees what became free in this turn. */

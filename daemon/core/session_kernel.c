@@ -91,6 +91,7 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 	memcpy(s->ifname, r->session.name, sizeof(s->ifname));
 	s->ifname[sizeof(s->ifname) - 1] = 0;
 	link_attach(s, channel, unit);
+	session_installed(s);
 	session_apply(s);
 }
 
