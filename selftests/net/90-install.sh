@@ -44,6 +44,16 @@ if [[ -n $(command -v systemd-analyze) && -e /lib/systemd/system/sysinit.target 
 	check "systemd-analyze is content with the units" verify
 fi
 
+# The package needs what the build needs; gcc, make and libc are there in every build.
+packaged() {
+	local word missing=''
+	for word in $(sed -n 's/^build://p' scripts/packages | tr -d '?'); do
+		[[ $word =~ ^(gcc|make|libc6-dev)$ ]] || grep -qw -- "$word" debian/control || missing+=" $word"
+	done
+	[[ -z $missing ]] || { echo "not in debian/control:$missing"; return 1; }
+}
+check "debian/control has what scripts/packages builds with" packaged
+
 # README.md's two configurations, between a gateway that runs as the units run it and one started by hand.
 block() { awk -v mark="<!-- $1 -->" '$0 == mark { on = 1; next } on && /^```/ { if (on++ == 2) exit; next } on == 2' README.md; }
 for side in gateway dial; do
