@@ -85,7 +85,8 @@ void aliases_free(struct aliases *as)
 {
 	if (!as)
 		return;
-	nft_ctx_free(as->nft);		/* the table goes with the socket of its owner */
+	if (as->nft)			/* NULL is not free(3)'s */
+		nft_ctx_free(as->nft);	/* the table goes with the socket of its owner */
 	pthread_mutex_destroy(&as->rules);
 	pthread_mutex_destroy(&as->list);
 	free(as->a);

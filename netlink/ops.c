@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "alias.h"
+#include "rtnl.h"
 #include "server.h"
 #include "udp.h"
 
@@ -20,6 +21,7 @@ struct errand {
 	struct tunnel_ends ends;
 	struct pins *pins;
 	struct installed in;
+	uint32_t old_ip, old_peer_ip;	/* K_LINK_SET: what the link had */
 	uint16_t tunnel_id, session_id;
 	struct aliases *aliases;
 	struct alias alias;		/* port 0: none */
@@ -550,6 +552,10 @@ static void link_set_run(struct job *j, struct nl *nl)
 {
 	struct errand *e = (struct errand *)j;
 
+	const struct k_link *l = &e->request->link;
+
+	if (l->ip && e->old_ip && (l->ip != e->old_ip || l->peer_ip != e->old_peer_ip))
+		(void)rtnl_address4_del(nl, e->in.ifindex, e->old_ip, e->old_peer_ip);	/* gone is as good */
 	e->result = change_link(nl, &e->request->link, &e->ends, e->pins, &e->in, e->why);
 }
 
@@ -588,7 +594,7 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 		answer_result(k, from, -ENODEV, "the session's link vanished");
 		return;
 	}
-	if (s->was->session.link.n_routes + r->link.n_routes > K_MAX_ROUTES) {
+	if (table_new_routes(s, &r->link) + s->was->session.link.n_routes > K_MAX_ROUTES) {
 		answer_result(k, from, -ENOSPC, "too many routes for one session");
 		return;
 	}
@@ -602,6 +608,8 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 	e->job.done = link_set_done;
 	e->session_id = s->id;
 	e->in = s->in;
+	e->old_ip = s->was->session.link.ip;
+	e->old_peer_ip = s->was->session.link.peer_ip;
 	e->ends = ends_of(table_tunnel(k->table, s->tunnel_id));
 	workers_run(k->workers, &e->job);
 }
@@ -615,7 +623,7 @@ static void listen_on(struct keeper *k, const struct origin *from, const struct 
 	const char *call;
 	int fd;
 
-	for (unsigned i = 0; i < k->n_listeners; i++)
+	for (unsigned i = 0; r->listen.local.port && i < k->n_listeners; i++)
 		if (!memcmp(&k->listener[i].local, &r->listen.local, sizeof(r->listen.local))) {
 			k->listener[i].parked = false;
 			answer(k, from, &ok, &k->listener[i].fd, 1);
@@ -632,7 +640,10 @@ static void listen_on(struct keeper *k, const struct origin *from, const struct 
 		answer_result(k, from, fd, why);
 		return;
 	}
-	k->listener[k->n_listeners++] = (struct listener){ r->listen.local, fd, false };
+	k->listener[k->n_listeners] = (struct listener){ r->listen.local, fd, false };
+	if (!r->listen.local.port)			/* one of its own; known by its real port from now on */
+		k->listener[k->n_listeners].local.port = socket_port(fd);
+	k->n_listeners++;
 	answer(k, from, &ok, &fd, 1);
 }
 

@@ -160,6 +160,19 @@ int rtnl_stats(struct nl *nl, uint32_t ifindex, struct k_stats *ret)
 
 /* Addresses */
 
+int rtnl_address4_del(struct nl *nl, uint32_t ifindex, uint32_t ip, uint32_t peer_ip)
+{
+	struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = ifindex };
+	uint32_t peer = peer_ip ? peer_ip : ip;
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	m = message(RTM_DELADDR, 0, &ifa, sizeof(ifa));
+	return finish(nl, m, m && (nla_put(m, IFA_LOCAL, 4, &ip) || nla_put(m, IFA_ADDRESS, 4, &peer)), NULL, NULL);
+}
+
 int rtnl_address4(struct nl *nl, uint32_t ifindex, uint32_t ip, uint32_t peer_ip)
 {
 	struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = ifindex };

@@ -25,7 +25,8 @@ int rtnl_link_dump(struct nl *, int (*each)(uint32_t ifindex, void *arg), void *
 int rtnl_stats_dump(struct nl *, int (*each)(uint32_t ifindex, const struct k_stats *, void *arg), void *arg);
 int rtnl_stats(struct nl *, uint32_t ifindex, struct k_stats *ret);
 
-/* IPv4 point-to-point address (network order); IPv6 fe80::ifid/64, peer_ifid 0: not told. */
+/* IPv4 point-to-point address (network order), added and taken away; IPv6 fe80::ifid/64, peer_ifid 0: not told. */
+int rtnl_address4_del(struct nl *, uint32_t ifindex, uint32_t ip, uint32_t peer_ip);
 int rtnl_address4(struct nl *, uint32_t ifindex, uint32_t ip, uint32_t peer_ip);
 int rtnl_address6(struct nl *, uint32_t ifindex, uint64_t ifid, uint64_t peer_ifid);
 

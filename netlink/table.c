@@ -161,13 +161,30 @@ unsigned table_sessions(const struct table *t)
 	return t->n_sessions;
 }
 
+static bool has_route(const struct k_link *l, const struct k_route *r)
+{
+	for (unsigned i = 0; i < l->n_routes; i++)
+		if (!memcmp(&l->route[i], r, sizeof(*r)))
+			return true;
+	return false;
+}
+
+unsigned table_new_routes(const struct session *s, const struct k_link *add)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < add->n_routes; i++)
+		n += !has_route(&s->was->session.link, &add->route[i]);
+	return n;
+}
+
 int table_merge_link(struct session *s, const struct k_link *add)
 {
 	unsigned n = s->was->session.link.n_routes;
 	struct k_request whole = { 0 }, *was;
 	struct k_link *l = &whole.session.link;
 
-	if (n + add->n_routes > K_MAX_ROUTES)
+	if (n + table_new_routes(s, add) > K_MAX_ROUTES)
 		return -ENOSPC;
 	memcpy(&whole, s->was, k_request_size(s->was, sizeof(*s->was)));
 	l->mtu = add->mtu ? add->mtu : l->mtu;
@@ -184,8 +201,9 @@ int table_merge_link(struct session *s, const struct k_link *add)
 		l->ifid = add->ifid;
 		l->peer_ifid = add->peer_ifid;
 	}
-	memcpy(l->route + n, add->route, add->n_routes * sizeof(struct k_route));
-	l->n_routes = (uint16_t)(n + add->n_routes);
+	for (unsigned i = 0; i < add->n_routes; i++)
+		if (!has_route(l, &add->route[i]))
+			l->route[l->n_routes++] = add->route[i];
 	was = request_copy(&whole);
 	if (!was)
 		return -ENOMEM;

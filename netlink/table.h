@@ -58,6 +58,8 @@ void table_set_link(struct table *, struct session *, uint32_t ifindex);
 struct session *table_by_link(const struct table *, uint32_t ifindex);
 unsigned table_tunnels(const struct table *);
 unsigned table_sessions(const struct table *);
+/* How many routes of add the session does not have yet. */
+unsigned table_new_routes(const struct session *s, const struct k_link *add);
 /* A session's remembered request takes in what a K_LINK_SET changed.  -ENOSPC: too many routes in all; -ENOMEM. */
 int table_merge_link(struct session *, const struct k_link *);
 /* A copy of the octets of *r that its operation needs; NULL: no memory. */

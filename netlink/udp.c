@@ -117,3 +117,14 @@ fail:
 	close(fd);
 	return err;
 }
+
+uint16_t socket_port(int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return 0;
+	/* sin_port and sin6_port stand in the same place */
+	return ntohs(((struct sockaddr_in *)(void *)&ss)->sin_port);
+}

@@ -13,3 +13,5 @@ int udp_listen(const struct k_addr *local, const char **ret_call);
 /* A tunnel's own socket, bound and connected. */
 int udp_connect(const struct k_addr *local, const struct k_addr *peer, uint32_t mark, bool no_csum,
 		const char **ret_call);
+/* The port fd is bound to, in host order; 0: none. */
+uint16_t socket_port(int fd);
