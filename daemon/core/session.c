@@ -283,12 +283,13 @@ static struct session *holder(const struct session *s, const struct conf_user *u
 	return old && old != s && old->user && !strcmp(old->user, s->user) ? old : NULL;
 }
 
+/* At once: most often nobody is there any more who could answer a Terminate-Request. */
 static void replace(struct session *s, struct session *old)
 {
 	s->waiting_address = true;
 	s->next_waiting = s->ctx->waiting;
 	s->ctx->waiting = s;
-	session_hangup(old, "replaced by a new session of the same user");
+	session_end(old, CDN_ADMIN, 0, "replaced by a new session of the same user");
 }
 
 /* The proof was right: may this user have a session, and which address? */
@@ -678,7 +679,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 		if (s->policy->idle_timeout_s)
 			ctx->n_idle_watched--;
 	}
-	if (s->up || s->call.state)
+	if (s->up || s->call.state || s->call_down)
 		log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_INFO, "session %u/%u in tunnel %u with %s%s%s: down: %s",
 			    s->call.session_id, s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel),
 			    s->user ? ", user " : "", s->user ? s->user : "", why);
