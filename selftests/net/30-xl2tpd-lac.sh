@@ -56,7 +56,7 @@ lac() {		# lac NAME OCTET USER PASSWORD AUTH [SECRET]
 
 capture "$LNS" eth0 "$TMP/hidden.pcap" host 192.0.2.12 and 'udp[8] & 0x80 != 0'
 lac pap 11 pap wonderland pap s3cret
-XL2TPD_OPTS='hidden bit = yes' lac chap 12 chap wonderland chap s3cret
+lac chap 12 chap wonderland chap s3cret
 lac ms 13 ms 'wonder \"land\"' mschapv2
 lac nak 14 nak wonderland chap
 XL2TPD_OPTS='challenge = no' lac secret 15 no wonderland any other
@@ -80,8 +80,7 @@ for who in pap:11:pap chap:12:chap ms:13:mschapv2 nak:14:chap; do
 done
 capture_stop
 tcpdump -n -r "$TMP/hidden.pcap" >"$TMP/hidden" 2>/dev/null
-check "chap: xl2tpd did hide AVPs" grep -q ' 192.0.2.12.1701 > .*(???)' "$TMP/hidden"
-check "chap: so did ktund" grep -q ' 192.0.2.1.* > 192.0.2.12.1701:.*(???)' "$TMP/hidden"
+check "chap: ktund did hide AVPs" grep -q ' 192.0.2.1.* > 192.0.2.12.1701:.*(???)' "$TMP/hidden"
 check "wrong secret: the log says so" log_has 'SCCRQ from 192.0.2.15.* refused: tunnel authentication failed'
 check "wrong secret: xl2tpd is told" grep -q 'Connection closed to 192.0.2.1' "$TMP/secret.log"
 check "xl2tpd without the secret that is demanded: no session" sessions_up lns 4
