@@ -45,12 +45,12 @@ check "no turn of the event loop took $STALL_MS ms beyond that" less "$long" "<"
 read -r rate p50 p99 <<<"$(json many up per_second p50_ms p99_ms)"
 now=$(mem_kib "$daemon" "$keeper")
 echo "# bare kernel loop $bare/s, ktund $rate/s; p50 $p50 ms, p99 $p99 ms; $kib KiB before, $now with $N sessions"
-if less "$late" "<" 20; then
+if less "$late" "<" 20 >"$TMP/less"; then
 	check "set-up rate: at least $RATIO of the bare kernel loop" less "$rate" ">=" "$RATIO * $bare"
-else	# rates measured seconds apart say nothing when others take the processors meanwhile; scripts/bench --icount does
-	echo "# the machine stood still for $late ms: the two rates are not compared"
+	check "latency: p99 within three times p50" less "$p99" "<=" "3 * $p50"
+else	# times say nothing when others take the processors meanwhile; those of scripts/bench --icount do
+	echo "# the machine stood still for $late ms: rates and latencies are not compared"
 fi
-check "latency: p99 within three times p50" less "$p99" "<=" "3 * $p50"
 check "no first frame was lost" test "$(json many up resent ppp_resent)" = "0 0"
 check "memory: at most $KIB KiB for each session" less "$now - $kib" "<=" "$KIB * $N"
 check "they all go, and no session was lost before" load_stop many
