@@ -292,6 +292,24 @@ static void replace(struct session *s, struct session *old)
 	session_end(old, CDN_ADMIN, 0, "replaced by a new session of the same user");
 }
 
+/* A client that comes again from its address and port with another tunnel has crashed: a session of this user in its
+ * earlier tunnel makes room. */
+static bool end_deserted(const struct session *s)
+{
+	const struct tunnel *now = s->tunnel;
+
+	for (struct tunnel *t = now->same_source; t; t = t->same_source) {
+		if (t->peer.port != now->peer.port || t->mark != now->mark || memcmp(t->peer.addr, now->peer.addr, sizeof(t->peer.addr)))
+			continue;
+		for (struct session *old = t->sessions; old; old = old->next)
+			if (!old->ending && old->counted && old->user && !strcmp(old->user, s->user)) {
+				session_end(old, CDN_ADMIN, 0, "replaced by a new session of the same user");
+				return true;
+			}
+	}
+	return false;
+}
+
 /* The proof was right: may this user have a session, and which address? */
 static void authorise(struct session *s, const struct conf_user *u)
 {
@@ -299,7 +317,7 @@ static void authorise(struct session *s, const struct conf_user *u)
 	unsigned limit = u->max_sessions ? u->max_sessions : s->policy->user_max_sessions;
 	struct session *old = holder(s, u);
 
-	if (limit && user_sessions(s->ctx, s->user) - (old && old->counted) > limit)
+	if (limit && user_sessions(s->ctx, s->user) - (old && old->counted) > limit && !end_deserted(s))
 		why = "too many sessions of this user";	/* not counting the one that it replaces */
 	else if (give_addresses(s, u, &why))
 		why = NULL;
