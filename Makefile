@@ -56,7 +56,7 @@ NET := $(patsubst selftests/%.c,$(O)/selftests/%,$(wildcard selftests/net/*.c se
 FUZZERS := $(patsubst selftests/fuzz/fuzz_%.c,%,$(wildcard selftests/fuzz/fuzz_*.c))
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
-.PHONY: all demo check check-style check-unit check-sim check-fuzz check-net bench soak fuzz install clean distclean tests setup-net
+.PHONY: all demo check run-unit run-sim fuzzers check-style check-unit check-sim check-fuzz check-net bench soak fuzz install clean distclean tests setup-net
 all: $(O)/ktund $(O)/ktund-keeper $(O)/ktun
 
 $(O)/config.mk: scripts/packages Makefile
@@ -106,22 +106,31 @@ $(O)/selftests/%: $(O)/obj/selftests/%.o $(O)/libktund.a $(O)/libkeeper.a $(O)/l
 
 tests: all $(UNIT) $(SIM) $(NET)
 
-check:
-	@scripts/check $(O) style unit sim fuzz net
+check: setup-net
+	@$(MAKE) --no-print-directory -j$$(nproc) tests fuzzers >/dev/null
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 O=$(O)/san tests >/dev/null
+	@MAKE="$(MAKE)" scripts/check $(O) style unit sim fuzz net
 
 check-style: all
 	@scripts/check-style $(O)
-check-unit: all $(UNIT)
+# Engines and parsers are tested with the sanitizers on.
+check-unit: all
+	@$(MAKE) --no-print-directory SAN=1 O=$(O)/san run-unit
+check-sim:
+	@$(MAKE) --no-print-directory SAN=1 O=$(O)/san run-sim
+run-unit: all $(UNIT)
 	@scripts/check-programs $(O) $(UNIT)
-check-sim: $(SIM)
+run-sim: $(SIM)
 	@scripts/check-programs $(O) $(SIM)
-check-fuzz: $(FUZZERS:%=$(O)/fuzz/%)
+fuzzers: $(FUZZERS:%=$(O)/fuzz/%)
+check-fuzz: fuzzers
 	@scripts/check-fuzz $(O) $(FUZZ_TIME) $(FUZZERS)
 
 setup-net:
 	@scripts/setup net
 check-net: tests | setup-net
-	@for k in $(KERNELS); do KTUND_BUILD=$(O) scripts/vm --kernel $$k -- selftests/net/run || exit; done
+	@$(MAKE) --no-print-directory SAN=1 O=$(O)/san tests
+	@scripts/check-net $(O) $(KERNELS)
 demo: all | setup-net
 	@KTUND_BUILD=$(O) scripts/demo
 bench: tests | setup-net
