@@ -3,6 +3,7 @@
  * The family "l2tp" tells about all network namespaces and before it is done, so a note is only a reason to look. */
 #include <errno.h>
 #include <linux/filter.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <linux/l2tp.h>
 #include <linux/rtnetlink.h>
@@ -30,12 +31,20 @@ struct verify {
 	int exists;
 };
 
-/* Only deletions come up: with thousands of links each set-up makes a dozen other notes. */
-static void only_deletions(struct nl_sock *sk)
+/* Only deletions and links that go down come up: with thousands of links each set-up makes a dozen other notes.
+ * BPF loads words from network order; netlink is in host order. */
+static void only_losses(struct nl_sock *sk)
 {
+	enum { AT = NLMSG_HDRLEN };
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 0, 6),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT + offsetof(struct ifinfomsg, ifi_change)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xffffffff, 4, 0),		/* a new link */
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT + offsetof(struct ifinfomsg, ifi_flags)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -65,7 +74,7 @@ void watch_start(struct keeper *k)
 	if (err < 0) {
 		say(k, "no notes about links: %s", strerror(-err));
 	} else {
-		only_deletions(k->link_notes);
+		only_losses(k->link_notes);
 		big_buffer(k->link_notes);
 	}
 	listen_l2tp(k);
@@ -98,6 +107,15 @@ static void link_deleted(struct keeper *k, uint32_t ifindex)
 		ops_link_gone(k, s);
 }
 
+/* Also the first note of a deletion, whose own note follows. */
+static void link_down(struct keeper *k, uint32_t ifindex)
+{
+	const struct session *s = table_by_link(k->table, ifindex);
+
+	if (s && s->state == OBJECT_UP)
+		tell_event(k, K_LINK_DOWN, s->tunnel_id, s->id);
+}
+
 bool watch_was_lost(struct keeper *k, uint32_t ifindex)
 {
 	for (unsigned i = 0; i < LOST_LINKS; i++)
@@ -121,11 +139,15 @@ void watch_link_notes(struct keeper *k)
 		if (n < 0)
 			return;
 		for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-			if (h->nlmsg_type != RTM_DELLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
+			if (h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
 				continue;
 			memcpy(&ifi, nl_payload(h), sizeof(ifi));
-			if (ifi.ifi_family == AF_UNSPEC)
+			if (ifi.ifi_family != AF_UNSPEC)
+				continue;
+			if (h->nlmsg_type == RTM_DELLINK)
 				link_deleted(k, (uint32_t)ifi.ifi_index);
+			else if (h->nlmsg_type == RTM_NEWLINK && ifi.ifi_change & IFF_UP && !(ifi.ifi_flags & IFF_UP))
+				link_down(k, (uint32_t)ifi.ifi_index);
 		}
 	}
 }
