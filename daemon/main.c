@@ -37,20 +37,24 @@
 
 static void usage(FILE *f)
 {
-	fprintf(f,
-		"usage: ktund [--config FILE] [--runtime-dir DIR] [--user NAME]\n"
-		"       ktund --check [FILE]\n"
-		"       ktund --stop-keeper [--runtime-dir DIR]\n"
-		"Negotiates L2TP tunnels and PPP, and leaves the packets to the kernel.  Runs in the foreground.\n"
-		"  -c, --config FILE       configuration (" DEFAULT_CONFIG ")\n"
-		"  -r, --runtime-dir DIR   sockets of this instance (" DEFAULT_RUNTIME_DIR ", or $KTUND_RUNTIME_DIR)\n"
-		"  -u, --user NAME         run as this user after the start (ktund if there is one, else nobody)\n"
-		"      --check [FILE]      only check the configuration; exit status 1 and file:line of each mistake\n"
-		"      --stop-keeper       end all calls and the keeper of this runtime directory\n"
-		"  -d, --debug             log every state change\n"
-		"  -V, --version, -h, --help\n"
-		"SIGHUP reloads.  SIGTERM ends ktund; its calls end with `ktun shutdown`.  See ktund(8), ktund.conf(5), ktun(8).\n");
+	fprintf(f, "usage: ktund [--config FILE] [--runtime-dir DIR] [--user NAME]\n"
+		   "       ktund --check [FILE]\n"
+		   "       ktund --stop-keeper [--runtime-dir DIR]\n"
+		   "Negotiates L2TP tunnels and PPP, and leaves the packets to the kernel.  Runs in the foreground.\n"
+		   "  -c, --config FILE       configuration (" DEFAULT_CONFIG ")\n"
+		   "  -r, --runtime-dir DIR   sockets of this instance (" DEFAULT_RUNTIME_DIR
+		   ", or $KTUND_RUNTIME_DIR)\n"
+		   "  -u, --user NAME         run as this user after the start (ktund if there is one, else nobody)\n"
+		   "      --check [FILE]      only check the configuration; exit status 1 and file:line of each "
+		   "mistake\n"
+		   "      --stop-keeper       end all calls and the keeper of this runtime directory\n"
+		   "  -d, --debug             log every state change\n"
+		   "  -V, --version, -h, --help\n"
+		   "SIGHUP reloads.  SIGTERM ends ktund; its calls end with `ktun shutdown`.  See ktund(8), "
+		   "ktund.conf(5), ktun(8).\n");
 }
+
+static const char try_help[] = "`ktund --help` lists the options.\n";
 
 static void fill_random(void *arg, void *buf, size_t len)
 {
@@ -112,7 +116,7 @@ static int find_user(struct ctx *ctx, uid_t *uid, gid_t *gid)
 		fprintf(stderr, "ktund: --user %s: no such user\n", ctx->user);
 		return -1;
 	}
-	if (!ctx->user)				/* the keeper must know whom it is to let in, also the one that is started later */
+	if (!ctx->user) /* the keeper must know whom it is to let in, also the one that is started later */
 		ctx->user = pw ? "ktund" : "nobody";
 	if (!pw)
 		pw = getpwnam("nobody");
@@ -149,7 +153,8 @@ static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
 	(void)revents;
 	if (w->signum == SIGHUP) {
 		if (reload(ctx, false, &plan, &errors))
-			log_line(&ctx->log, LOG_ERR, "reload refused, nothing changed: %s", errors ? errors : "the file cannot be read");
+			log_line(&ctx->log, LOG_ERR, "reload refused, nothing changed: %s",
+				 errors ? errors : "the file cannot be read");
 		conf_plan_done(&plan);
 		free(errors);
 		return;
@@ -182,8 +187,8 @@ static int allocate(struct ctx *ctx)
 	ctx->session_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
 	ctx->pools = pools_new();
 	ctx->resolver = resolver_new(ctx);
-	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->half_open || !ctx->tunnel_ids || !ctx->session_ids ||
-	    !ctx->pools || !ctx->resolver)
+	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->half_open || !ctx->tunnel_ids ||
+	    !ctx->session_ids || !ctx->pools || !ctx->resolver)
 		return -ENOMEM;
 	return pools_update(ctx->pools, ctx->conf);
 }
@@ -325,7 +330,9 @@ static int stop_keeper(const char *runtime_dir)
 	} while (got >= 0 && !(got == 1 && r.op == K_STOP) && !(got == 1 && r.op == K_HELLO && r.result));
 	keeper_disconnect(k);
 	if (got == 1 && r.op == K_HELLO) {
-		fprintf(stderr, "ktund: the keeper refuses: %s (a ktund runs: use `ktun --runtime-dir %s shutdown`)\n", r.why, runtime_dir);
+		fprintf(stderr,
+			"ktund: the keeper refuses: %s (a ktund runs: use `ktun --runtime-dir %s shutdown`)\n", r.why,
+			runtime_dir);
 		return 1;
 	}
 	if (got == 1)
@@ -362,14 +369,13 @@ int main(int argc, char **argv)
 		case KEEP_KEEPER: keep = true; break;		/* of ours, not for people */
 		case 'V': puts("ktund " KTUND_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
-		default: usage(stderr); return 2;
+		default: fputs(try_help, stderr); return 2;
 		}
 	}
 	if (check && optind == argc - 1)
 		file = argv[optind++];
 	if (optind != argc) {
-		fprintf(stderr, "ktund: what is \"%s\"?\n", argv[optind]);
-		usage(stderr);
+		fprintf(stderr, "ktund: what is \"%s\"?\n%s", argv[optind], try_help);
 		return 2;
 	}
 	if (check)

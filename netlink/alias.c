@@ -197,7 +197,8 @@ static void put_out(FILE *f, const struct aliases *as, const char *table, uint8_
 {
 	for (unsigned i = 0; i < 2 && any_of(as, family); i++) {
 		fprintf(f, "add rule inet %s out udp checksum %s @th,64,16 & 0xc00f == 0x0002 %s set "
-			"%s daddr . udp dport . %s saddr . udp sport map { ", table, forms[i].checksum, forms[i].destination, ip, ip);
+			"%s daddr . udp dport . %s saddr . udp sport map { ", table,
+			forms[i].checksum, forms[i].destination, ip, ip);
 		for (unsigned j = 0; j < as->n; j++) {
 			if (as->a[j].peer.family != family)
 				continue;

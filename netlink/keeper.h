@@ -74,7 +74,7 @@ struct k_request {
 		struct {
 			uint16_t peer_session_id;
 			bool lns_mode, send_seq, recv_seq;
-			char name[16];			/* wanted link name; "": the kernel's pppN; "%d" allowed as in ip link */
+			char name[16];			/* wanted link name; "": pppN; "%d" as in ip link */
 			struct k_link link;
 		} session;
 		struct k_link link;

@@ -404,8 +404,8 @@ static bool busy(const struct ctx *ctx)
 	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++) {
 		const struct tunnel *t = ctx->tunnel[id];
 
-		if (t && (!t->down || t->cc.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP ||
-			  t->kernel == KS_GOING))
+		if (t && (!t->down || t->cc.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING ||
+			  t->kernel == KS_UP || t->kernel == KS_GOING))
 			return true;
 	}
 	return false;

@@ -49,7 +49,8 @@ static void failed(struct dial *d, const char *why)
 		return;
 	}
 	d->next_at = ctx->loop.now + backoff(d, d->failures);
-	log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_WARNING, "tunnel %s: %s; next attempt in %llu s", d->as->name, why,
+	log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_WARNING,
+		    "tunnel %s: %s; next attempt in %llu s", d->as->name, why,
 		    (unsigned long long)((d->next_at - ctx->loop.now + 500) / 1000));
 	timer_set(&ctx->loop, &d->retry, d->next_at);
 }
@@ -223,7 +224,8 @@ void dial_tunnel_up(struct dial *d)
 void dial_session_up(struct dial *d, const struct session *s)
 {
 	(void)s;
-	d->last_error[0] = 0;		/* failures are forgotten when it has lasted: what comes up only to go down is no success */
+	d->last_error[0] =
+		0; /* failures are forgotten when it has lasted: what comes up only to go down is no success */
 }
 
 void dial_session_ended(struct dial *d, const struct session *s)

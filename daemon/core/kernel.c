@@ -125,9 +125,10 @@ static void lost(struct ctx *ctx)
 		return;
 	}
 	if (served) {				/* else it refused us, and that was said */
-		log_line(&ctx->log, LOG_ERR, "the keeper is gone and the kernel's tunnels with it; ending %u sessions.  New calls wait "
-			 "for another keeper: ktund-keeper --runtime-dir %s (systemctl start ktund-keeper)", ctx->n_sessions,
-			 ctx->runtime_dir);
+		log_line(&ctx->log, LOG_ERR,
+			 "the keeper is gone and the kernel's tunnels with it; ending %u sessions.  New calls wait "
+			 "for another keeper: ktund-keeper --runtime-dir %s (systemctl start ktund-keeper)",
+			 ctx->n_sessions, ctx->runtime_dir);
 		event(ctx, "keeper-lost", NULL, NULL, "%u sessions end", ctx->n_sessions);
 	}
 	for (unsigned id = 1; id < MAX_ID; id++) {
@@ -185,7 +186,8 @@ static void happened(struct ctx *ctx, const struct k_reply *r)
 	case K_LINK_DOWN:
 		if (s && !s->ending)
 			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
-				    "session %u/%u: interface %s was set down by somebody; nothing passes until `ip link set %s up`",
+				    "session %u/%u: interface %s was set down by somebody; nothing passes until `ip "
+				    "link set %s up`",
 				    s->call.session_id, s->call.peer_session_id, s->ifname, s->ifname);
 		break;
 	}
@@ -351,11 +353,11 @@ static int spawn(struct ctx *ctx)
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		setsid();						/* a ^C for ktund is not one for the calls */
 		if (ctx->user)
-			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir, "--config", ctx->config_file,
-			      "--user", ctx->user, NULL);
+			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir,
+			      "--config", ctx->config_file, "--user", ctx->user, NULL);
 		else
-			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir, "--config", ctx->config_file,
-			      NULL);
+			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir,
+			      "--config", ctx->config_file, NULL);
 		fprintf(stderr, "ktund: cannot start the keeper: %s\n", strerror(errno));
 		_exit(127);
 	}
@@ -420,7 +422,8 @@ int kernel_start(struct ctx *ctx)
 	err = connect_once(ctx);
 	if (err == -ENOENT || err == -ECONNREFUSED) {
 		if (geteuid()) {
-			log_line(&ctx->log, LOG_ERR, "no keeper serves %s: start ktund-keeper --runtime-dir %s as root, or ktund as root",
+			log_line(&ctx->log, LOG_ERR,
+				 "no keeper serves %s: start ktund-keeper --runtime-dir %s as root, or ktund as root",
 				 ctx->runtime_dir, ctx->runtime_dir);
 			return err;
 		}
@@ -435,7 +438,8 @@ int kernel_start(struct ctx *ctx)
 		}
 	}
 	if (!ctx->keeper) {
-		log_line(&ctx->log, LOG_ERR, "cannot reach the keeper in %s: %s", ctx->runtime_dir, strerror(err ? -err : ETIMEDOUT));
+		log_line(&ctx->log, LOG_ERR, "cannot reach the keeper in %s: %s", ctx->runtime_dir,
+			 strerror(err ? -err : ETIMEDOUT));
 		return err ? err : -ETIMEDOUT;
 	}
 	while (ctx->keeper && !ctx->keeper_ready && clock_ms() < until) {

@@ -311,8 +311,8 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 		return;
 	}
 	ho_key(&key, d);
-	switch (ho_sccrq(ctx->half_open, ctx->loop.now, &key, m, d->len, &p->cc, (uint16_t)i, ctx->conf_gen, p->limits.half_open, id,
-			 &used, reply, sizeof(reply), &len)) {
+	switch (ho_sccrq(ctx->half_open, ctx->loop.now, &key, m, d->len, &p->cc, (uint16_t)i, ctx->conf_gen,
+			 p->limits.half_open, id, &used, reply, sizeof(reply), &len)) {
 	case HO_REPLY:
 		answer(on, d, reply, len);
 		half_open_timer(ctx);

@@ -299,7 +299,8 @@ static bool end_deserted(const struct session *s)
 	const struct tunnel *now = s->tunnel;
 
 	for (struct tunnel *t = now->same_source; t; t = t->same_source) {
-		if (t->peer.port != now->peer.port || t->mark != now->mark || memcmp(t->peer.addr, now->peer.addr, sizeof(t->peer.addr)))
+		if (t->peer.port != now->peer.port || t->mark != now->mark ||
+		    memcmp(t->peer.addr, now->peer.addr, sizeof(t->peer.addr)))
 			continue;
 		for (struct session *old = t->sessions; old; old = old->next)
 			if (!old->ending && old->counted && old->user && !strcmp(old->user, s->user)) {
@@ -698,9 +699,10 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 			ctx->n_idle_watched--;
 	}
 	if (s->up || s->call.state || s->call_down)
-		log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_INFO, "session %u/%u in tunnel %u with %s%s%s: down: %s",
-			    s->call.session_id, s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel),
-			    s->user ? ", user " : "", s->user ? s->user : "", why);
+		log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_INFO,
+			    "session %u/%u in tunnel %u with %s%s%s: down: %s", s->call.session_id,
+			    s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel), s->user ? ", user " : "",
+			    s->user ? s->user : "", why);
 	event(ctx, "session-down", s->tunnel, s, "%s", why);
 	if (s->hooked)
 		run_ip_down(s);

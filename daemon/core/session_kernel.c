@@ -55,8 +55,9 @@ static void refused(struct session *s, const struct k_reply *r)
 	struct ctx *ctx = s->ctx;
 
 	ctx->count.kernel_failures++;
-	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "session %u/%u in tunnel %u: the kernel refuses it: %s: %s",
-		    s->call.session_id, s->call.peer_session_id, s->tunnel->id, r->why, strerror(-r->result));
+	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR,
+		    "session %u/%u in tunnel %u: the kernel refuses it: %s: %s", s->call.session_id,
+		    s->call.peer_session_id, s->tunnel->id, r->why, strerror(-r->result));
 	session_end(s, 2, 4, "the kernel refused the session");
 }
 

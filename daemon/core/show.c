@@ -200,16 +200,19 @@ json_t *show_peer(struct ctx *ctx, const struct conf_peer *p)
 
 	if (p->remote_name)
 		snprintf(address, sizeof(address), "%s", p->remote_name);
-	else if (p->address.family && inet_ntop(p->address.family == 4 ? AF_INET : AF_INET6, p->address.a, address, INET6_ADDRSTRLEN))
+	else if (p->address.family &&
+		 inet_ntop(p->address.family == 4 ? AF_INET : AF_INET6, p->address.a, address, INET6_ADDRSTRLEN))
 		snprintf(address + strlen(address), 8, "/%u", p->address.prefix_len);
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:o, s:{s:i, s:i, s:i, s:i, s:i}}",
-		"name", text(p->name), "address", text(address), "host_name", text(p->host_name), "profile", text(p->policy.profile),
-		"tunnels", stat ? (int)stat->tunnels : 0, "sessions", stat ? (int)stat->sessions : 0,
-		"half_open", (int)ho_count_policy(ctx->half_open, (uint16_t)(p - ctx->conf->peer)),
-		"accepted", (json_int_t)(stat ? stat->accepted : 0), "refused", (json_int_t)(stat ? stat->refused : 0),
-		"last_refusal", text(stat ? stat->last_refusal : NULL), "limits",
-		"half-open", (int)p->limits.half_open, "setup-rate", (int)p->limits.setup_rate,
-		"setup-burst", (int)p->limits.setup_burst, "tunnels", (int)p->limits.tunnels, "sessions", (int)p->limits.sessions);
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:o, s:{s:i, s:i, s:i, s:i, s:i}}", "name",
+			 text(p->name), "address", text(address), "host_name", text(p->host_name), "profile",
+			 text(p->policy.profile), "tunnels", stat ? (int)stat->tunnels : 0, "sessions",
+			 stat ? (int)stat->sessions : 0, "half_open",
+			 (int)ho_count_policy(ctx->half_open, (uint16_t)(p - ctx->conf->peer)), "accepted",
+			 (json_int_t)(stat ? stat->accepted : 0), "refused", (json_int_t)(stat ? stat->refused : 0),
+			 "last_refusal", text(stat ? stat->last_refusal : NULL), "limits", "half-open",
+			 (int)p->limits.half_open, "setup-rate", (int)p->limits.setup_rate, "setup-burst",
+			 (int)p->limits.setup_burst, "tunnels", (int)p->limits.tunnels, "sessions",
+			 (int)p->limits.sessions);
 }
 
 json_t *show_pools(struct ctx *ctx)
@@ -229,8 +232,9 @@ json_t *show_pools(struct ctx *ctx)
 			snprintf(both, sizeof(both), "%s-%s", a, b);
 			json_array_append_new(ranges, json_string(both));
 		}
-		json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:I, s:o}", "name", text(st.name), "size", (json_int_t)st.size,
-						      "used", (json_int_t)st.used, "free", (json_int_t)st.free, "ranges", ranges));
+		json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:I, s:o}", "name", text(st.name), "size",
+						      (json_int_t)st.size, "used", (json_int_t)st.used, "free",
+						      (json_int_t)st.free, "ranges", ranges));
 	}
 	return list;
 }

@@ -72,7 +72,8 @@ static void maybe_free(struct tunnel *t)
 {
 	struct ctx *ctx = t->ctx;
 
-	if (t->freed || t->draining || !t->gone || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP || t->kernel == KS_GOING)
+	if (t->freed || t->draining || !t->gone || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP ||
+	    t->kernel == KS_GOING)
 		return;
 	t->freed = true;
 	timer_stop(&ctx->loop, &t->timer);
@@ -161,8 +162,9 @@ static void perform(struct tunnel *t, const struct fx *f)
 		err = udp_send(t->listener->fd, &t->local, &t->peer, t->mark, f->data, f->len);
 		if (err) {			/* soft: retransmission is the only judge (HARDENING: forged ICMP) */
 			ctx->count.send_errors++;
-			log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: sending to %s failed: %s",
-				    t->id, t->cc.peer_tunnel_id, tunnel_name(t), strerror(-err));
+			log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE,
+				    "tunnel %u/%u: sending to %s failed: %s", t->id, t->cc.peer_tunnel_id,
+				    tunnel_name(t), strerror(-err));
 		}
 		break;
 	case L2TP_FX_STATE:
@@ -419,8 +421,9 @@ void tunnel_kernel_lost(struct tunnel *t, const char *why)
 	if (t->kernel != KS_UP && t->kernel != KS_COMING)
 		return;
 	ctx->count.kernel_vanished++;
-	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING, "tunnel %u/%u with %s: its kernel tunnel is gone (%s); closing it",
-		    t->id, t->cc.peer_tunnel_id, tunnel_name(t), why);
+	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
+		    "tunnel %u/%u with %s: its kernel tunnel is gone (%s); closing it", t->id, t->cc.peer_tunnel_id,
+		    tunnel_name(t), why);
 	for (struct session *s = t->sessions, *next; s; s = next) {
 		next = s->next;
 		session_kernel_lost(s, why);

@@ -51,7 +51,7 @@ enum l2tp_fx {
 	L2TP_FX_CC_DOWN,	/* [struct l2tp_cause] it is not any more (also: never was); all calls went down before */
 	L2TP_FX_CC_GONE,	/* nothing is left to send or to acknowledge: the owner may free the cc */
 	L2TP_FX_CALL_REQUEST,	/* [struct l2tp_fx_request] ICRQ or OCRQ: owner calls cc_call_answer or cc_call_refuse */
-	L2TP_FX_CALL_PLACE,	/* [struct l2tp_fx_call] LAC outgoing: OCRP is sent, bring the bearer up, then cc_call_bearer_up */
+	L2TP_FX_CALL_PLACE,	/* [struct l2tp_fx_call] LAC outgoing: OCRP is sent; bring it up, then cc_call_bearer_up */
 	L2TP_FX_CALL_UP,	/* [struct l2tp_fx_call] ICCN/OCCN sent or received: PPP may start */
 	L2TP_FX_CALL_DOWN,	/* [struct l2tp_fx_call_down] exactly once for each call opened or answered */
 	L2TP_FX_SLI,		/* [struct l2tp_fx_sli] Set-Link-Info */
@@ -135,7 +135,8 @@ ms_t cc_deadline(const struct cc *cc);
 
 /* Start a call of ours: sends ICRQ (CALL_LAC_INCOMING) or OCRQ (CALL_LNS_OUTGOING).  The call stays the caller's and must
  * live until its CALL_DOWN was drained.  -ENOTCONN: cc not established. */
-int cc_call_open(struct cc *cc, struct call *call, ms_t now, enum call_role role, uint16_t session_id, const struct call_info *info);
+int cc_call_open(struct cc *cc, struct call *call, ms_t now, enum call_role role, uint16_t session_id,
+		 const struct call_info *info);
 /* Answer an L2TP_FX_CALL_REQUEST with a call of ours: sends ICRP or OCRP.  -ECANCELED: the peer withdrew it meanwhile;
  * -EEXIST: session_id is in use.  On failure the call is untouched and has no effects. */
 int cc_call_answer(struct cc *cc, struct call *call, ms_t now, const struct l2tp_fx_request *rq, uint16_t session_id);

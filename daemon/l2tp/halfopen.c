@@ -269,7 +269,7 @@ static size_t reply(struct ho_entry *e, const struct l2tp_msg *sccrq, size_t len
 			m.challenge.n = m.challenge.n > 8 ? 8 : m.challenge.n;
 			m.host_name.n = strlen(conf->host_name);
 			break;
-		default:
+		default:			/* nothing is left to cut */
 			return 0;
 		}
 	}

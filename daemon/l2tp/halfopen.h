@@ -55,8 +55,8 @@ enum ho_verdict {
 	HO_REPLY,	/* send the reply */
 	HO_DROP,	/* say nothing: malformed, or over a global limit */
 	HO_LIMIT,	/* the limit of half-open tunnels per address is reached; say nothing, count it */
-	HO_ACCEPTED,	/* SCCCN valid: *ret is a copy of the entry, which has left the table (its tunnel_id is the caller's now) */
-	HO_REFUSED,	/* SCCCN with a wrong or missing Challenge Response: *ret as above; reply holds a StopCCN 4, to be sent once */
+	HO_ACCEPTED,	/* SCCCN valid: *ret copies the entry, which has left the table (its tunnel_id is the caller's) */
+	HO_REFUSED,	/* SCCCN with a wrong or no Challenge Response: *ret as above; reply: a StopCCN 4 to send once */
 	HO_UNKNOWN,	/* no entry has that tunnel id */
 };
 

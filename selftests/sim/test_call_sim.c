@@ -168,7 +168,8 @@ static int test_clean(uint64_t seed)
 	CHECK(n_alive(&e[0]) == 20 && n_alive(&e[1]) == 20);
 	CHECK(agree(&e[0], &e[1]) && agree(&e[1], &e[0]) && !e[0].notes && !e[1].notes);
 	for (unsigned i = 0; i < 20; i++)
-		CHECK(!strcmp(e[0].call[i].call.info.called, "123") && e[0].call[i].call.info.framing == (e[0].call[i].call.info.framing & 3));
+		CHECK(!strcmp(e[0].call[i].call.info.called, "123") &&
+		      e[0].call[i].call.info.framing == (e[0].call[i].call.info.framing & 3));
 	cc_call_sli(&e[0].cc, &e[0].call[0].call, s.now, 1, 2);
 	cc_call_wen(&e[0].cc, &e[0].call[0].call, s.now, errors);
 	cc_call_close(&e[0].cc, &e[0].call[3].call, s.now, &why);
