@@ -446,8 +446,8 @@ static int start(struct keeper *k)
 	k->aliases = aliases_new();
 	err = k->table && k->workers && k->aliases ? 0 : -ENOMEM;
 	if (!err) {
-		what = "lock (does another keeper serve this directory?)";
 		err = take_lock(k);
+		what = err == -EAGAIN ? "another keeper serves this directory" : "keeper.lock";
 	}
 	if (!err) {
 		what = "signals";

@@ -101,5 +101,8 @@ check "SIGTERM ends ktund" ends "$(ktund_pid unit)"
 check "and leaves the keeper" kill -0 "$keeper"
 check "ktund --stop-keeper ends it" ns "$LNS" "$root/usr/sbin/ktund" --stop-keeper --runtime-dir "$TMP/unit.run"
 check "it is gone" busywait 10000 gone "$keeper"
-ktund_stop hand
+shut() { ktun_in hand shutdown && busywait 5000 no_process && sleep 1 && no_process; }
+no_process() { [[ -z $(ip netns pids "$LAC") ]]; }
+check "ktun shutdown ends ktund and the keeper it started, for good" shut
+check_fail "and none of them died" grep -E 'signal|died' "$TMP/hand.log"
 leak_check "nothing is left"
