@@ -428,11 +428,16 @@ static bool for_us(const struct cc *cc, const struct l2tp_msg *m)
 	       m->assigned_tunnel_id == cc->peer_tunnel_id;
 }
 
-/* What ends something is only believed in its turn and never kept until then: who forges it would need no Ns that
- * is right, just one that will be.  A real one that overtook another message comes again. */
+/* What may end the tunnel or a call is only believed in its turn and never kept until then: who forges it would need no
+ * Ns that is right, just one that will be.  A real one that overtook another message comes again. */
 static bool ends_early(const struct cc *cc, const struct l2tp_msg *m)
 {
-	return (m->type == L2TP_STOPCCN || m->type == L2TP_CDN) && (int16_t)(m->ns - cc->rel.nr) > 0;
+	static const uint32_t harmless = 1u << L2TP_HELLO | 1u << L2TP_OCRQ | 1u << L2TP_OCRP | 1u << L2TP_OCCN | 1u << L2TP_ICRQ |
+					 1u << L2TP_ICRP | 1u << L2TP_ICCN | 1u << L2TP_WEN | 1u << L2TP_SLI;
+
+	if ((int16_t)(m->ns - cc->rel.nr) <= 0)
+		return false;
+	return m->type >= L2TP_N_MSGS || !(harmless >> m->type & 1) || m->error || m->missing || m->unknown_m;
 }
 
 void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
