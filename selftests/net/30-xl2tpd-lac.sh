@@ -97,17 +97,17 @@ check_fail "no password is in the log" grep -q looking-glass "$TMP/lns.log"
 check "the good sessions did not notice" sessions_up lns 4
 xl2tpd_stop secret no-secret bad-pap bad-chap bad-ms
 
-# Four ways to end; each is noticed by the other side and leaves the others alone.
-check "ktun disconnects one" ktun_in lns disconnect user nak
-check "its pppd ends" busywait 10000 grep -q 'LCP terminated by peer' "$TMP/nak-pppd.log"
-check "and its session" busywait 10000 sessions_up lns 0 '"user":"nak"'
+# Ways to end; each is noticed by the other side and leaves the others alone. The slow ones begin first.
+kill -STOP "$(xl2tpd_pppd ms)"
+xl2tpd_kill nak
 kill -TERM "$(xl2tpd_pppd pap)"
 check "pppd hangs up: the session ends" busywait 10000 sessions_up lns 0 '"user":"pap"'
 check "pppd hangs up: the log says so" log_has "user pap: down: \(PPP: Terminate-Request from the peer\|the peer's CDN\)"
 xl2tpd_say chap 'd chap'
 check "StopCCN of xl2tpd: the session ends" busywait 10000 sessions_up lns 0 '"user":"chap"'
 check "StopCCN of xl2tpd: the log says so" busywait 5000 log_has "down with .*the peer's StopCCN"
-kill -STOP "$(xl2tpd_pppd ms)"
+check "a LAC without power is noticed" busywait 20000 sessions_up lns 0 '"user":"nak"'
+check "a LAC without power: the log says so" log_has 'down with .*no answer'
 check "a pppd that hangs is noticed" busywait 20000 sessions_up lns 0 '"user":"ms"'
 check "a pppd that hangs: the log says so" log_has 'user ms: down: PPP: LCP: Echo-Requests stay unanswered'
 kill -KILL "$(xl2tpd_pppd ms)"
@@ -116,12 +116,12 @@ xl2tpd_stop chap pap ms
 xl2tpd_again ms
 xl2tpd_again pap
 check "called again after all this: two sessions" busywait 20000 sessions_up lns 2
-xl2tpd_kill ms
-check "a LAC without power is noticed" busywait 20000 sessions_up lns 0 '"user":"ms"'
-check "a LAC without power: the log says so" log_has 'down with .*no answer'
+check "ktun disconnects one" ktun_in lns disconnect user ms
+check "its pppd ends" busywait 10000 grep -q 'LCP terminated by peer' "$TMP/ms-pppd.log"
+check "and its session" busywait 10000 sessions_up lns 0 '"user":"ms"'
 check "the other one lives on" ping_ok "$LAC" 10.10.1.11
 ktund_stop lns
 check "ktund ends: xl2tpd is told" busywait 10000 grep -q 'Connection .* closed to 192.0.2.1' "$TMP/pap.log"
 check "ktund ends: pppd is gone" busywait 10000 grep -q 'Modem hangup\|Exit\.' "$TMP/pap-pppd.log"
-xl2tpd_stop pap nak
+xl2tpd_stop pap ms
 leak_check "nothing is left"

@@ -36,20 +36,21 @@ lac_config() {	# lac_config LOCAL-PORT
 	CONF
 }
 
-# Packets received per link: counters NS VARIABLE
+# Packets received and sent per link: counters NS VARIABLE
 counters() {
-	local dev rx
+	local dev rx tx
 	declare -gA "$2"
 	local -n into=$2
 	into=()
-	while IFS=' :' read -r dev _ rx _; do
-		[[ $dev == [abx][0-9]* || $dev == ppp* ]] && into[$dev]=$rx
+	while IFS=' :' read -r dev _ rx _ _ _ _ _ _ _ tx _; do
+		[[ $dev != ppp* ]] || into[$dev]="$rx $tx"
 	done < <(ns "$1" cat /proc/net/dev)
 }
 
-# traffic NS USER... : the N-th user's session gets N+1 pings from its end; each link must have counted just these.
+# traffic NS USER... : the N-th user's session gets N+1 pings from its end. They must be answered, and the LNS must have
+# counted just these on its link, in and out. A user in $DEAF need not hear the answers.
 traffic() {
-	local lac=$1 user n=1 rc=0 dev got
+	local lac=$1 user n=1 rc=0 dev was is
 	local -A dev_of=()
 	shift
 	for user in "$@"; do
@@ -58,20 +59,23 @@ traffic() {
 	counters "$LNS" before
 	for user in "$@"; do
 		n=$((n + 1))
-		ns "$lac" ping -n -q -c $n -i 0.2 -W 5 -s 1000 -I "${LACIF[$user]}" 10.10.9.9 || rc=1
+		ns "$lac" ping -n -q -c $n -i 0.2 -W 5 -s 1000 -I "${LACIF[$user]}" 10.10.9.9 ||
+			[[ $user == "$DEAF" ]] || rc=1
 	done
 	counters "$LNS" after
 	n=1
 	for user in "$@"; do
 		n=$((n + 1))
 		dev=${dev_of[$user]}
-		got=$((after[$dev] - before[$dev]))
-		echo "$user, $dev: $got packets of $n"
-		((got == n)) || rc=1
+		read -ra was <<<"${before[$dev]}"
+		read -ra is <<<"${after[$dev]}"
+		echo "$user, $dev: $((is[0] - was[0])) packets in, $((is[1] - was[1])) out, of $n"
+		((is[0] - was[0] == n && is[1] - was[1] == n)) || rc=1
 	done
 	return $rc
 }
 
+DEAF=''
 declare -A LACIF=([a1]=a1 [a2]=a2 [a3]=a3 [b1]=b1 [b2]=b2 [b3]=b3)
 ktund_start "$LNS" lns "$LNS_CONFIG" || fatal "the LNS starts"
 for port in 0 1701; do
@@ -119,9 +123,17 @@ check "xl2tpd: pings" traffic "$LAC" x1
 xl2tpd_say x 'c x2'
 check "xl2tpd: its second tunnel, from the same port, comes up" busywait 20000 sessions_up lns 2
 check "xl2tpd: there are two tunnels" test "$(ktun_in lns -j show tunnels | grep -o '"established"' | wc -l)" -eq 2
+# Before 6.11 a kernel hands the data of all tunnels between two addresses and ports to the youngest socket, and knows
+# its sessions there only. The keeper has a way around that, xl2tpd has none: its older tunnel sends but does not hear.
+if [[ $(uname -r) =~ ^([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] < 6011)); then
+	DEAF=x1
+fi
 check "xl2tpd: each session carries its own packets" traffic "$LAC" x1 x2
-ns "$LNS" ping -n -q -c 2 -W 2 10.10.0.7 >"$TMP/back" 2>&1
-check "xl2tpd: and back, first tunnel" grep ' 2 received' "$TMP/back"
+if [[ -z $DEAF ]]; then
+	check "xl2tpd: and back, first tunnel" ping_ok "$LNS" 10.10.0.7
+fi
+check "xl2tpd: and back, second tunnel" ping_ok "$LNS" 10.10.0.8
+DEAF=''
 xl2tpd_say x 'd x2'
 check "xl2tpd: its second tunnel goes" busywait 10000 sessions_up lns 1
 check "xl2tpd: the first one carries its packets" traffic "$LAC" x1
