@@ -137,7 +137,7 @@ static const char *refusal(const struct tunnel *t, const struct policy *p, const
 		return "the limit of open files is reached (LimitNOFILE, ulimit -n)";
 	if (t->from && t->from->limits.sessions && t->n_sessions >= t->from->limits.sessions)
 		return "the limit of sessions per tunnel is reached";
-	if (p->max_sessions && t->stat && t->stat->sessions >= p->max_sessions)
+	if (p->max_sessions && (t->stat ? t->stat->sessions : t->n_sessions) >= p->max_sessions)
 		return "max-sessions of this peer is reached";
 	return NULL;
 }
