@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Many LACs in one process without a kernel object but one UDP socket: L2TP and PPP by the engines, ICMP echo by hand.
  * load --help lists the options.  Prints a line of JSON per phase: "up", "ping" and "down". */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
-#include <jansson.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,8 +17,11 @@
 #include "l2tp/data.h"
 #include "ppp/ppp.h"
 
+#include "options.h"
+#include "tools.h"
+
 enum {
-	RX_BATCHES = 8, BUFFER = 4 << 20, MAX_SESSIONS = 60000, CLOSE_WINDOW = 32, POLL_MS = 50, DOWN_MS = 120000, LEAVE_MS = 40000,
+	RX_BATCHES = 8, BUFFER = 4 << 20, CLOSE_WINDOW = 32, POLL_MS = 50, DOWN_MS = 120000, LEAVE_MS = 40000,
 	PING_MS = 5000, PING_TRIES = 3, PING_WINDOW = 64, IP_HEAD = 20, ICMP_HEAD = 8, PING_DATA = 56, LATE_MS = 200,
 };
 
@@ -54,13 +53,6 @@ struct lac {
 	struct sess *waiting, *close_next;	/* close_next: CDNs are sent a few at a time */
 	uint16_t ns_end;			/* Ns after the highest that was sent */
 	bool opened, established, draining, gone;
-};
-
-struct options {
-	unsigned tunnels, sessions, in_flight, pings, loss, fraction, timeout_s, per_s;
-	uint16_t port, source_port;
-	const char *user, *password, *control;
-	bool hold, cdn, stopccn, verbose;
 };
 
 struct load {
@@ -130,27 +122,6 @@ static void sess_drain(struct sess *s);
 
 /* --- figures ---------------------------------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* The value that p per cent do not exceed; v is sorted. */
-static double percentile(const double *v, unsigned n, unsigned p)
-{
-	return n ? v[(n * p + 99) / 100 - 1] : 0;
-}
-
-static double own_cpu_ms(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
-}
-
 static void report_up(struct load *l)
 {
 	double took = l->last - l->began;
@@ -184,9 +155,10 @@ static void report_down(struct load *l, unsigned left)
 {
 	double took = ms_now() - l->phase_at;
 
-	printf("{\"phase\": \"down\", \"sessions\": %u, \"left\": %u, \"lost_before\": %u, \"seconds\": %.3f, \"per_second\": %.2f, "
-	       "\"echoes_answered\": %u, \"cpu_ms\": %.0f}\n", l->up, left, l->lost_later, took / 1e3,
-	       took > 0 ? l->up * 1e3 / took : 0, l->echoes, own_cpu_ms());
+	printf("{\"phase\": \"down\", \"sessions\": %u, \"left\": %u, \"lost_before\": %u, \"seconds\": %.3f, "
+	       "\"per_second\": %.2f, "
+	       "\"echoes_answered\": %u, \"cpu_ms\": %.0f}\n",
+	       l->up, left, l->lost_later, took / 1e3, took > 0 ? l->up * 1e3 / took : 0, l->echoes, own_cpu_ms());
 }
 
 /* --- phases ----------------------------------------------------------------------------------------- */
@@ -235,37 +207,6 @@ static void next_phase(struct load *l)
 		timer_set(&l->loop, &l->clock, l->loop.now + LATE_MS);
 	else if (!l->opt.hold)
 		start_closing(l);
-}
-
-/* Sessions that ktund still has, by its control socket; -1: it does not say. */
-static int sessions_left(const char *path)
-{
-	static const char call[] = "{\"method\":\"org.ktund.ShowStats\"}";
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = 5 };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), left = -1;
-	char buf[16384];
-	size_t n = 0;
-
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof(un)) || write(fd, call, sizeof(call)) != sizeof(call))
-		goto out;
-	for (ssize_t got; n < sizeof(buf) - 1 && (got = read(fd, buf + n, sizeof(buf) - 1 - n)) > 0; ) {
-		n += (size_t)got;
-		if (!buf[n - 1]) {
-			json_t *j = json_loads(buf, 0, NULL), *v = NULL;
-
-			if (j && !json_unpack(j, "{s:{s:{s:{s:o}}}}", "parameters", "stats", "counters", "sessions", &v))
-				left = (int)json_integer_value(v);
-			json_decref(j);
-			break;
-		}
-	}
-out:
-	if (fd >= 0)
-		close(fd);
-	return left;
 }
 
 static void stop_if_all_gone(struct load *l)
@@ -411,19 +352,6 @@ static void send_frame(struct sess *s, uint16_t proto, const void *info, size_t 
 	l2tp_data_header(buf, s->t->cc.peer_tunnel_id, s->call.peer_session_id, proto);
 	memcpy(buf + L2TP_DATA_HEADER, info, len);
 	transmit(s->l, buf, L2TP_DATA_HEADER + len);
-}
-
-static uint16_t checksum(const uint8_t *p, size_t n)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < n; i += 2)
-		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
-	if (n & 1)
-		sum += (uint32_t)p[n - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
 }
 
 static void send_ping(struct sess *s)
@@ -658,7 +586,10 @@ static void cc_effect(struct lac *t, const struct fx *f)
 	case L2TP_FX_CC_DOWN:
 		t->established = false;
 		snprintf(why, sizeof(why), "tunnel %u: %s result %u error %u %s", t->cc.tunnel_id,
-			 cause->timeout ? "no answer," : cause->by_peer ? "StopCCN" : "closed,", cause->result, cause->error, cause->msg);
+			 cause->timeout	  ? "no answer,"
+			 : cause->by_peer ? "StopCCN"
+					  : "closed,",
+			 cause->result, cause->error, cause->msg);
 		for (struct sess *s; (s = t->waiting); sess_ended(s, why))
 			t->waiting = s->next;
 		break;
@@ -674,8 +605,11 @@ static void cc_effect(struct lac *t, const struct fx *f)
 		call_up(&l->sess[call->session_id - 1]);
 		break;
 	case L2TP_FX_CALL_DOWN:
-		snprintf(why, sizeof(why), "%s, result %u error %u %s", down->cause.by_peer ? "CDN" : down->cause.timeout ? "no answer" :
-			 "closed", down->cause.result, down->cause.error, down->cause.msg);
+		snprintf(why, sizeof(why), "%s, result %u error %u %s",
+			 down->cause.by_peer   ? "CDN"
+			 : down->cause.timeout ? "no answer"
+					       : "closed",
+			 down->cause.result, down->cause.error, down->cause.msg);
 		sess_ended(&l->sess[down->session_id - 1], why);
 		break;
 	case L2TP_FX_STATE: case L2TP_FX_NOTE: case L2TP_FX_CALL_PLACE: case L2TP_FX_SLI: case L2TP_FX_WEN:
@@ -788,86 +722,11 @@ static int open_socket(struct load *l)
 		return -errno;
 	if (setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (l->peer.family == 4 ? bind(l->fd, (struct sockaddr *)&in, sizeof(in)) : bind(l->fd, (struct sockaddr *)&in6, sizeof(in6)))
+	if (l->peer.family == 4 ? bind(l->fd, (struct sockaddr *)&in, sizeof(in))
+				: bind(l->fd, (struct sockaddr *)&in6, sizeof(in6)))
 		return -errno;
 	l->local.port = udp_port(l->fd);
 	return 0;
-}
-
-static int usage(void)
-{
-	fputs("usage: load --lns ADDRESS [--port 1701] [--source-port 0] --user NAME --password WORD [--auth chap|pap|mschapv2]\n"
-	      "	[--secret WORD] [--tunnels 1] [--sessions 1] [--in-flight 64] [--rate PER-SECOND] [--mru 1400]\n"
-	      "	[--loss PERCENT] [--fraction PERCENT: so many must come up (100)] [--timeout 300]\n"
-	      "	[--ping K: each session pings the LNS K times] [--hold: until SIGTERM; echo, HELLO and pings are answered]\n"
-	      "	[--teardown cdn|stopccn] [--control SOCKET: ktund's; down means that it has no session any more]\n"
-	      "	[--verbose: says which PPP packets had to be sent again]\n", stderr);
-	return 2;
-}
-
-static bool parse_peer(struct load *l, const char *s)
-{
-	l->peer.family = strchr(s, ':') ? 6 : 4;
-	return inet_pton(l->peer.family == 4 ? AF_INET : AF_INET6, s, l->peer.addr) == 1;
-}
-
-static bool parse_auth(struct load *l, const char *s)
-{
-	static const char *const name[] = { "none", "pap", "chap", "mschapv2" };
-
-	for (unsigned i = 0; i < PPP_AUTH_N; i++)
-		if (!strcmp(s, name[i])) {
-			l->ppp_conf.allow[0] = (uint8_t)i;
-			return true;
-		}
-	return false;
-}
-
-static bool parse(struct load *l, int argc, char **argv)
-{
-	enum { LNS = 256, PORT, SOURCE, USER, PASSWORD, AUTH, SECRET, TUNNELS, SESSIONS, IN_FLIGHT, RATE, MRU, LOSS, FRACTION, TIMEOUT,
-	       PING, HOLD, TEARDOWN, CONTROL, VERBOSE };
-	static const struct option options[] = {
-		{ "lns", 1, NULL, LNS }, { "port", 1, NULL, PORT }, { "source-port", 1, NULL, SOURCE }, { "user", 1, NULL, USER },
-		{ "password", 1, NULL, PASSWORD }, { "auth", 1, NULL, AUTH }, { "secret", 1, NULL, SECRET },
-		{ "tunnels", 1, NULL, TUNNELS }, { "sessions", 1, NULL, SESSIONS }, { "in-flight", 1, NULL, IN_FLIGHT },
-		{ "rate", 1, NULL, RATE }, { "mru", 1, NULL, MRU }, { "loss", 1, NULL, LOSS }, { "fraction", 1, NULL, FRACTION },
-		{ "timeout", 1, NULL, TIMEOUT }, { "ping", 1, NULL, PING }, { "hold", 0, NULL, HOLD },
-		{ "teardown", 1, NULL, TEARDOWN }, { "control", 1, NULL, CONTROL }, { "verbose", 0, NULL, VERBOSE },
-		{ 0 },
-	};
-	struct options *o = &l->opt;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
-
-		switch (c) {
-		case LNS: if (!parse_peer(l, optarg)) return false; break;
-		case PORT: l->peer.port = (uint16_t)n; break;
-		case SOURCE: o->source_port = (uint16_t)n; break;
-		case USER: o->user = optarg; break;
-		case PASSWORD: o->password = optarg; break;
-		case AUTH: if (!parse_auth(l, optarg)) return false; break;
-		case SECRET: l->cc_conf.secret = (struct span){ (const uint8_t *)optarg, strlen(optarg) }; break;
-		case TUNNELS: o->tunnels = n; break;
-		case SESSIONS: o->sessions = n; break;
-		case IN_FLIGHT: o->in_flight = n; break;
-		case RATE: o->per_s = n; break;
-		case MRU: l->ppp_conf.mru = (uint16_t)n; break;
-		case LOSS: o->loss = n; break;
-		case FRACTION: o->fraction = n; break;
-		case TIMEOUT: o->timeout_s = n; break;
-		case PING: o->pings = n; break;
-		case HOLD: o->hold = true; break;
-		case TEARDOWN: o->cdn = !strcmp(optarg, "cdn"); o->stopccn = !strcmp(optarg, "stopccn"); break;
-		case CONTROL: o->control = optarg; break;
-		case VERBOSE: o->verbose = true; break;
-		default: return false;
-		}
-	}
-	return l->peer.family && o->sessions && o->sessions <= MAX_SESSIONS && o->tunnels && o->tunnels <= o->sessions && o->in_flight &&
-	       o->loss < 100 && o->fraction <= 100;
 }
 
 static int prepare(struct load *l)
@@ -904,14 +763,18 @@ int main(int argc, char **argv)
 {
 	static struct load l = {
 		.opt = { .tunnels = 1, .sessions = 1, .in_flight = 64, .fraction = 100, .timeout_s = 300, .user = "load",
-			 .password = "load" },
-		.peer = { .port = 1701 },
+			 .password = "load", .auth = PPP_AUTH_CHAP_MD5, .lns.port = 1701 },
 		.cc_conf = { .host_name = "load" },
-		.ppp_conf = { .ipv4 = true, .take = true, .allow = { PPP_AUTH_CHAP_MD5 }, .auth_name = "load" },
+		.ppp_conf = { .ipv4 = true, .take = true, .auth_name = "load" },
 	};
 
-	if (!parse(&l, argc, argv))
+	if (!parse(&l.opt, argc, argv))
 		return usage();
+	l.peer = l.opt.lns;
+	l.ppp_conf.allow[0] = l.opt.auth;
+	l.ppp_conf.mru = l.opt.mru;
+	if (l.opt.secret)
+		l.cc_conf.secret = (struct span){ (const uint8_t *)l.opt.secret, strlen(l.opt.secret) };
 	l.env = (struct env){ chance, &l };
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (loop_init(&l.loop) || prepare(&l))

@@ -26,7 +26,7 @@ daemon=$(ktund_pid lns) keeper=$(keeper_pid lns)
 
 # Once up and down, so that all tables and heaps have their size before anything is compared.
 check "some sessions come up and go" load warm --sessions 64 --teardown stopccn
-cat "$TMP/warm.json" | sed 's/^/# /'
+sed "s/^/# /" "$TMP/warm.json"
 check "no interface is left of them" busywait 10000 none_left
 leak_snapshot "$daemon"
 sockets=$(keeper_fds socket:)
