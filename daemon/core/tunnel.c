@@ -160,7 +160,7 @@ static void perform(struct tunnel *t, const struct fx *f)
 	case L2TP_FX_TX:
 		ctx->count.tx_datagrams++;
 		err = udp_send(t->listener->fd, &t->local, &t->peer, t->mark, f->data, f->len);
-		if (err) {			/* soft: retransmission is the only judge (HARDENING: forged ICMP) */
+		if (err) {			/* soft: retransmission is the only judge (ICMP may be forged) */
 			ctx->count.send_errors++;
 			log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE,
 				    "tunnel %u/%u: sending to %s failed: %s", t->id, t->cc.peer_tunnel_id,
