@@ -13,12 +13,13 @@ struct sim_flight {
 	uint8_t *buf;
 };
 
-static uint64_t next(struct sim *s)		/* xorshift64 */
+static uint64_t next(struct sim *s)		/* splitmix64 */
 {
-	s->seed ^= s->seed << 13;
-	s->seed ^= s->seed >> 7;
-	s->seed ^= s->seed << 17;
-	return s->seed;
+	uint64_t z = s->seed += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
 }
 
 unsigned sim_roll(struct sim *s, unsigned n)
@@ -41,9 +42,8 @@ struct env sim_env(struct sim *s)
 
 void sim_init(struct sim *s, uint64_t seed)
 {
-	*s = (struct sim){ .seed = seed * 0x9e3779b97f4a7c15 + 1, .delay_ms = 10 };
-	for (int i = 0; i < 4; i++)
-		next(s);
+	*s = (struct sim){ .seed = seed, .delay_ms = 10 };
+	s->seed = next(s);			/* neighbours must not share their sequences */
 }
 
 void sim_done(struct sim *s)

@@ -160,6 +160,23 @@ static void test_sccrp(void **state)
 	refused(m, true, L2TP_STOP_ERROR, L2TP_E_VALUE);
 }
 
+/* A second SCCRP on an established connection ends it, and does not redirect our last word. */
+static void test_late_sccrp(void **state)
+{
+	struct l2tp_msg m = sccrp();
+	struct fixture f;
+
+	(void)state;
+	establish(&f);
+	m.assigned_tunnel_id = 99;
+	say(&f, m);
+	drain(&f);
+	assert_int_equal(f.sent[L2TP_STOPCCN], 1);
+	assert_int_equal(f.last.tunnel_id, 42);
+	assert_int_equal(f.last.result.result, L2TP_STOP_FSM);
+	end(&f);
+}
+
 /* A tunnel refused by the peer: its words arrive, StopCCN is acknowledged, its repetition too. */
 static void test_stopccn(void **state)
 {
@@ -450,7 +467,8 @@ static void test_slow_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sccrp), cmocka_unit_test(test_stopccn), cmocka_unit_test(test_stopccn_id0),
+		cmocka_unit_test(test_sccrp), cmocka_unit_test(test_late_sccrp),
+		cmocka_unit_test(test_stopccn), cmocka_unit_test(test_stopccn_id0),
 		cmocka_unit_test(test_burst), cmocka_unit_test(test_endless_requests),
 		cmocka_unit_test(test_cdn_id0), cmocka_unit_test(test_unknown_m), cmocka_unit_test(test_iccn),
 		cmocka_unit_test(test_stop_behind_hello), cmocka_unit_test(test_slow_start),
