@@ -56,11 +56,11 @@ static void usage(FILE *f)
 
 static const char try_help[] = "`ktund --help` lists the options.\n";
 
-static void fill_random(void *arg, void *buf, size_t len)
-{
-	uint8_t *p = buf;
+/* A stock of chance, so that not every id and challenge is a system call; what was given out is wiped. */
+struct chance { size_t left; uint8_t octets[1024]; };
 
-	(void)arg;
+static void draw(uint8_t *p, size_t len)
+{
 	while (len) {
 		ssize_t n = getrandom(p, len, 0);
 
@@ -71,6 +71,23 @@ static void fill_random(void *arg, void *buf, size_t len)
 			len -= (size_t)n;
 		}
 	}
+}
+
+static void fill_random(void *arg, void *buf, size_t len)
+{
+	struct chance *c = arg;
+
+	if (len > sizeof(c->octets)) {
+		draw(buf, len);
+		return;
+	}
+	if (len > c->left) {
+		draw(c->octets, sizeof(c->octets));
+		c->left = sizeof(c->octets);
+	}
+	c->left -= len;
+	memcpy(buf, c->octets + c->left, len);
+	explicit_bzero(c->octets + c->left, len);
 }
 
 static int open_plain(void *arg, const char *path)
@@ -177,7 +194,9 @@ static int allocate(struct ctx *ctx)
 {
 	struct ho_limits limits = { .total = ctx->conf->max_half_open, .replies_per_s = ctx->conf->setup_rate };
 
-	ctx->env = (struct env){ fill_random, NULL };
+	ctx->env = (struct env){ fill_random, calloc(1, sizeof(struct chance)) };
+	if (!ctx->env.arg)
+		return -ENOMEM;
 	ctx->tunnel = calloc(MAX_ID, sizeof(*ctx->tunnel));
 	ctx->session = calloc(MAX_ID, sizeof(*ctx->session));
 	ctx->rx = udp_rx_new();
@@ -218,6 +237,7 @@ static void release(struct ctx *ctx)
 	user_stats_free(ctx);
 	udp_rx_free(ctx->rx);
 	free(ctx->names);
+	free(ctx->env.arg);
 	free(ctx->tunnel);
 	free(ctx->session);
 	conf_put(ctx->conf);

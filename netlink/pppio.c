@@ -29,11 +29,13 @@ ssize_t pppio_read(int fd, uint16_t *ret_protocol, void *buf, size_t size)
 
 int pppio_write(int fd, uint16_t protocol, const void *information, size_t len)
 {
-	uint8_t frame[PPPIO_MAX + 2] = { (uint8_t)(protocol >> 8), (uint8_t)protocol };
+	uint8_t frame[PPPIO_MAX + 2];
 	ssize_t n;
 
 	if (len > PPPIO_MAX)
 		return -EMSGSIZE;
+	frame[0] = (uint8_t)(protocol >> 8);
+	frame[1] = (uint8_t)protocol;
 	memcpy(frame + 2, information, len);
 	do
 		n = write(fd, frame, len + 2);

@@ -15,7 +15,7 @@
 #define SO_RCVMARK 75
 #endif
 
-enum { LISTENER_RCVBUF = 4 << 20 };
+enum { LISTENER_RCVBUF = 4 << 20, TUNNEL_RCVBUF = 1 << 20 };	/* octets; taken only while something waits */
 
 static socklen_t to_sockaddr(const struct k_addr *a, struct sockaddr_storage *ss)
 {
@@ -100,10 +100,12 @@ int udp_connect(const struct k_addr *local, const struct k_addr *peer, uint32_t 
 {
 	struct sockaddr_storage ss;
 	socklen_t len = to_sockaddr(peer, &ss);
-	int err, fd = bound(local, mark, ret_call);
+	int err, size = TUNNEL_RCVBUF, fd = bound(local, mark, ret_call);
 
 	if (fd < 0)
 		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	*ret_call = "setsockopt(no UDP checksum)";
 	if (no_csum && (peer->family == 6 ? on(fd, IPPROTO_UDP, UDP_NO_CHECK6_TX) < 0 || on(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX) < 0
 					  : on(fd, SOL_SOCKET, SO_NO_CHECK) < 0))

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct queue { struct job *first, **last; };
@@ -42,12 +43,16 @@ static struct job *take(struct queue *q)
 	return j;
 }
 
+enum { WORKER_NICE = 5 };
+
 static void *worker(void *arg)
 {
 	struct workers *w = arg;
 	struct nl nl = { 0 };
 	uint64_t one = 1;
 
+	/* They wait for the kernel more than they compute; where processors are scarce the event loops come first. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct job *j = take(&w->todo);

@@ -11,7 +11,7 @@
 #include "l2tp/data.h"
 #include "netlink/pppio.h"
 
-enum { FRAME_MAX = 2048, FRAMES_A_TURN = 16, PPP_CCP_FRAGMENT = 0x80fb };
+enum { FRAME_MAX = 2048, FRAMES_A_TURN = 4, PPP_CCP_FRAGMENT = 0x80fb };
 
 void link_tx(struct session *s, uint16_t proto, const void *info, size_t len)
 {

@@ -14,7 +14,7 @@
 #include "core/session.h"
 #include "l2tp/data.h"
 
-enum { BATCHES_A_TURN = 4, LISTEN_RETRY_MS = 5000 };
+enum { BATCHES_A_TURN = 1, LISTEN_RETRY_MS = 5000 };
 
 static void readable(struct ev_loop *ev, ev_io *w, int revents)
 {
