@@ -96,6 +96,8 @@ static void perform(struct l2tp_end *e, const struct fx *f)
 		e->wens++;
 		break;
 	}
+	if (e->hear)
+		e->hear(e->owner, f);
 }
 
 void end_drain(struct l2tp_end *e)

@@ -30,6 +30,8 @@ struct l2tp_end {
 	unsigned bearer_ms;			/* at most so long until a placed call answers */
 	struct end_call call[END_CALLS];
 	unsigned n_calls;
+	void (*hear)(void *owner, const struct fx *);	/* non-NULL: sees each effect after it was performed */
+	void *owner;
 
 	unsigned ups, downs, gones, accepted, refused, notes, slis, wens, sccrps;
 	ms_t down_at;

@@ -86,28 +86,35 @@ static bool is(const char *want, const uint8_t *p, size_t n)
 	return want && strlen(want) == n && !memcmp(want, p, n);
 }
 
+bool ppp_sim_proof(const struct ppp_fx_auth *a, const char *name, const char *password, uint8_t reply[20])
+{
+	const char *want = password ? password : "";
+	struct span pw = { (const uint8_t *)want, strlen(want) };
+	struct span as = { a->name, a->name_len };
+	bool ok = is(name, a->name, a->name_len);
+	uint8_t hash[16], r[24];
+
+	if (a->proto == PPP_AUTH_PAP) {
+		ok &= is(password, a->password, a->password_len);
+	} else if (a->proto == PPP_AUTH_CHAP_MD5) {
+		chap_md5_response(r, a->id, pw, (struct span){ a->challenge, a->challenge_len });
+		ok &= a->response_len == 16 && !memcmp(r, a->response, 16);
+	} else if (mschap_nt_hash(hash, pw)) {
+		mschapv2_response(r, a->challenge, a->response, as, hash);
+		ok &= a->response_len == 49 && !memcmp(r, a->response + 24, 24);
+		mschapv2_auth_response(reply, hash, a->response + 24, a->challenge, a->response, as);
+	}
+	return ok;
+}
+
 static void check(struct ppp_sim *s, unsigned i, const struct ppp_fx_auth *a)
 {
 	struct ppp_sim_node *n = &s->node[i];
 	struct ppp_sim_event *e = later(s, i, 1, upto(s, s->owner_ms));
-	const char *want = n->peer_password ? n->peer_password : "";
-	struct span password = { (const uint8_t *)want, strlen(want) };
-	struct span name = { a->name, a->name_len };
-	uint8_t hash[16], r[24];
 
 	n->auth_check++;
-	e->ok = is(n->peer_name, a->name, a->name_len);
-	if (a->proto == PPP_AUTH_PAP) {
-		e->ok &= is(n->peer_password, a->password, a->password_len);
-	} else if (a->proto == PPP_AUTH_CHAP_MD5) {
-		chap_md5_response(r, a->id, password, (struct span){ a->challenge, a->challenge_len });
-		e->ok &= a->response_len == 16 && !memcmp(r, a->response, 16);
-	} else if (mschap_nt_hash(hash, password)) {
-		mschapv2_response(r, a->challenge, a->response, name, hash);
-		e->ok &= a->response_len == 49 && !memcmp(r, a->response + 24, 24);
-		mschapv2_auth_response(e->reply, hash, a->response + 24, a->challenge, a->response, name);
-		e->has_reply = e->ok;
-	}
+	e->ok = ppp_sim_proof(a, n->peer_name, n->peer_password, e->reply);
+	e->has_reply = e->ok && a->proto == PPP_AUTH_MSCHAPV2;
 }
 
 static void effect(struct ppp_sim *s, unsigned i, const struct fx *f)

@@ -58,3 +58,5 @@ void ppp_sim_run(struct ppp_sim *, ms_t t);
 /* Drains node i's effects; needed after each verb that a test calls itself. */
 void ppp_sim_drain(struct ppp_sim *, unsigned i);
 void ppp_sim_done(struct ppp_sim *);
+/* Whether this is the proof of who has that name and password; for MS-CHAPv2 reply is the authenticator's answer. */
+bool ppp_sim_proof(const struct ppp_fx_auth *, const char *name, const char *password, uint8_t reply[20]);
