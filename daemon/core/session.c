@@ -698,8 +698,8 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 		if (s->policy->idle_timeout_s)
 			ctx->n_idle_watched--;
 	}
-	if (s->up || s->call.state || s->call_down)
-		log_limited(&ctx->log, &ctx->limit[T_STATE], ctx->loop.now, LOG_INFO,
+	if (s->up || s->call.state || s->call_down)	/* calls that are refused again and again must not drown the others */
+		log_limited(&ctx->log, &ctx->limit[s->up ? T_STATE : T_REFUSE], ctx->loop.now, LOG_INFO,
 			    "session %u/%u in tunnel %u with %s%s%s: down: %s", s->call.session_id,
 			    s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel), s->user ? ", user " : "",
 			    s->user ? s->user : "", why);

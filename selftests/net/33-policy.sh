@@ -58,7 +58,7 @@ tunnel() {
 sessions() {
 	local name=$1 n=0 user
 	shift
-	printf 'tunnel "%s" { remote = "192.0.2.1" local-host-name = "%s" persist = yes redial-min = 3s redial-max = 3s\n' $name $name
+	printf 'tunnel "%s" { remote = "192.0.2.1" local-host-name = "%s" persist = yes redial-min = 4s redial-max = 4s\n' $name $name
 	for user in "$@"; do
 		printf 'session "s%d" { user = "%s" password = "builder" }\n' $((++n)) $user
 	done
@@ -107,7 +107,7 @@ check "limits.sessions: one of two comes up" busywait 10000 sessions_up lac 1 "$
 check "user-max-sessions: one of two comes up" busywait 10000 sessions_up lac 1 "$(of user)"
 check "max-sessions of a user: one of two comes up" busywait 10000 sessions_up lac 1 "$(of oneuser)"
 check "a pool of two: two of three come up" busywait 10000 sessions_up lac 2 "$(of two)"
-sleep 4
+sleep 5
 check "no session more, though they are dialled again" test "$(lib_sessions lac | grep -c '"tunnel":"\(max\|limit\|user\|oneuser\|two\)"')" -eq 7
 check "max-sessions of a peer: said" lns_says 'max: call refused: max-sessions of this peer is reached'
 check "limits.sessions: said" lns_says 'limit: call refused: the limit of sessions per tunnel is reached'
