@@ -39,7 +39,6 @@ lac_config() {	# lac_config LOCAL-PORT
 # Packets received and sent per link: counters NS VARIABLE
 counters() {
 	local dev rx tx
-	declare -gA "$2"
 	local -n into=$2
 	into=()
 	while IFS=' :' read -r dev _ rx _ _ _ _ _ _ _ tx _; do
@@ -51,7 +50,7 @@ counters() {
 # counted just these on its link, in and out. A user in $DEAF need not hear the answers.
 traffic() {
 	local lac=$1 user n=1 rc=0 dev was is
-	local -A dev_of=()
+	local -A dev_of=() before=() after=()	# the last two by counters()
 	shift
 	for user in "$@"; do
 		dev_of[$user]=$(session_get lns interface "\"user\":\"$user\"") || return 1
@@ -59,7 +58,7 @@ traffic() {
 	counters "$LNS" before
 	for user in "$@"; do
 		n=$((n + 1))
-		ns "$lac" ping -n -q -c $n -i 0.2 -W 5 -s 1000 -I "${LACIF[$user]}" 10.10.9.9 ||
+		ns "$lac" ping -n -q -c $n -i 0.05 -W 5 -s 1000 -I "${LACIF[$user]}" 10.10.9.9 ||
 			[[ $user == "$DEAF" ]] || rc=1
 	done
 	counters "$LNS" after
