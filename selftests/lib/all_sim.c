@@ -152,6 +152,8 @@ static void record(struct all_side *x, enum event kind, struct all_session *s)
 	} else {
 		if (s->there != AT_THERE || s->deletes++)
 			fault(x, "session deleted that is not there");
+		if (s->attached)
+			fault(x, "session deleted while its channel is in use");
 		s->there = AT_ABSENT;
 		for (size_t i = 0; i < x->n_ev; i++)	/* what nobody has read goes with it */
 			if (x->ev[i].kind == EV_CHANNEL && x->ev[i].s == s)
@@ -169,6 +171,7 @@ static void session_end(struct all_session *s, uint16_t result)
 	if (s->ending)
 		return;
 	s->ending = true;
+	s->ended_at = x->sim->now;
 	s->downs++;
 	if (s->ppp_on && !s->ppp_down) {
 		ppp_lower_down(&s->ppp, x->sim->now);
@@ -401,6 +404,9 @@ static void perform(struct all_session *s, const struct fx *f)
 		at(x, EV_VERDICT, s, soon(x, x->sim->now, x->owner_ms));
 		break;
 	case PPP_FX_AUTH_DONE:
+		if ((s->ppp.authenticator.state != AUTH_OFF && s->ppp.authenticator.state != AUTH_OK) ||
+		    (s->ppp.auth_peer.state != AUTH_OFF && s->ppp.auth_peer.state != AUTH_OK))
+			fault(x, "AUTH_DONE before both directions are");
 		if (x->conf.take)
 			break;
 		give_addresses(s);
@@ -505,18 +511,19 @@ static void happen(struct all_side *x, const struct all_event *e)
 		x->kernel = AK_GONE;
 		break;
 	case EV_UP:
+		s->failed_at = e->ok ? 0 : x->sim->now;
 		came_up(s, e->ok);
 		break;
 	case EV_SET:
 		s->failed |= !e->ok;
-		if (e->ok)
+		s->failed_at = e->ok ? 0 : x->sim->now;
+		if (e->ok) {
 			applied(s);
-		else
-			s->asked = 0;
-		if (!e->ok)
-			session_end(s, 2);
-		else
 			apply(s);
+		} else {
+			s->asked = 0;
+			session_end(s, 2);
+		}
 		break;
 	case EV_DOWN:
 		s->kernel = AK_GONE;

@@ -29,10 +29,11 @@ struct all_session {
 	struct ppp_fx_down end;
 
 	bool liar;			/* has the wrong password */
-	bool failed;			/* the kernel refused something of it */
+	bool failed;			/* the kernel refuses something of it */
 	unsigned ups, downs, ncp_ups[CP_N], auth_checks;
 	bool ncp_up[CP_N];
 	ms_t placed_at, up_at;		/* placed: of calls this side placed, else 0 */
+	ms_t failed_at, ended_at;	/* the refusal was heard; 0: not yet */
 
 	/* the recorder's */
 	uint8_t there;			/* enum all_there */
