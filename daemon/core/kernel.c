@@ -16,7 +16,7 @@
 #include "core/session.h"
 #include "core/tunnel.h"
 
-enum { START_MS = 5000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 8 };
+enum { START_MS = 15000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 8 };
 
 static void lost(struct ctx *ctx);
 static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS]);
