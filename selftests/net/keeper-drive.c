@@ -323,7 +323,9 @@ static void command(struct drive *d, char **word, int n)
 		frames(d, word, n);
 		return;
 	} else if (!strcmp(word[0], "event")) {
-		receive(d, &r, fds, (int)a);
+		do		/* who deletes a link takes it down first */
+			receive(d, &r, fds, (int)a);
+		while (r.op == K_EVENT && r.event.what == K_LINK_DOWN);
 		print(d, "event", &r, fds);
 		return;
 	} else if (!strcmp(word[0], "junk")) {
