@@ -83,9 +83,9 @@ leak_snapshot
 
 release=$(uname -r)
 newer=$(printf '6.11\n%s\n' "$release" | sort -V | head -n1)
-modes=''
-[[ $newer != 6.11 ]] || modes="KTUND_KEEPER_ALIAS=0"
-modes+=" KTUND_KEEPER_ALIAS=1"
+# Aliases where the keeper makes them, nothing where the kernel needs none.
+modes=KTUND_KEEPER_ALIAS=1
+[[ $newer != 6.11 ]] || modes=KTUND_KEEPER_ALIAS=0
 
 for mode in $modes; do
 	if [[ $mode == *1 ]]; then alias=1 m=aliases; else alias=0 m='no aliases'; fi
@@ -120,8 +120,12 @@ for mode in $modes; do
 	check "$m: by software again" offload off
 	check "$m: IPv6: checksums on the wire are right" wire 4 5 6
 	check "$m: and nobody sees an alias there" only_1701
-	check "$m: without UDP checksums, IPv4, one" ends 7 192.0.2.1 192.0.2.2 nocsum
-	check "$m: IPv6, one" ends 8 2001:db8::1 2001:db8::2 nocsum
+	# Without aliases the newest socket takes the datagrams of all tunnels, and its word on zero checksums counts for all:
+	# there, tunnels of one address and port have to agree on checksums (ktund always has them).
+	nocsum=nocsum
+	((alias)) || nocsum=
+	check "$m: another two, over IPv4" ends 7 192.0.2.1 192.0.2.2 $nocsum
+	check "$m: and IPv6; without UDP checksums where each has its own socket" ends 8 2001:db8::1 2001:db8::2 $nocsum
 	check "$m: eight at once" both_ways 1 2 3 4 5 6 7 8
 	check "$m: no datagram had a wrong checksum" no_csum_errors
 
