@@ -120,7 +120,7 @@ int main(void)
 			}
 		}
 	}
-	printf("{\"phase\": \"kernel-ping\", \"answered\": %u, \"of\": %u, \"resent\": %u, \"seconds\": %.3f}\n", answered, count, resent,
-	       (ms_now() - began) / 1e3);
+	printf("{\"phase\": \"kernel-ping\", \"answered\": %u, \"of\": %u, \"resent\": %u, \"seconds\": %.3f}\n",
+	       answered, count, resent, (ms_now() - began) / 1e3);
 	return !count || answered != count;
 }
