@@ -153,7 +153,8 @@ static void test_table(void)
 	for (unsigned i = 0; i < K_MAX_ROUTES - 1; i++)
 		q.session.link.route[i].dst.addr[3] = (uint8_t)(i + 100);
 	ok(!table_merge_link(s[0], &q.session.link) && s[0]->was->session.link.n_routes == K_MAX_ROUTES, "routes add up");
-	ok(!table_merge_link(s[0], &q.session.link) && s[0]->was->session.link.n_routes == K_MAX_ROUTES, "the same again add nothing");
+	ok(!table_merge_link(s[0], &q.session.link) && s[0]->was->session.link.n_routes == K_MAX_ROUTES,
+	   "the same again add nothing");
 	q.session.link.n_routes = 1;
 	q.session.link.route[0].dst.addr[3] = 99;
 	ok(table_merge_link(s[0], &q.session.link) == -ENOSPC, "to their limit");
