@@ -12,7 +12,7 @@
 #include <systemd/sd-journal.h>
 #endif
 
-enum { BURST = 10, PER_MINUTE = 30 };
+enum { BURST = 60, PER_MINUTE = 120 };
 
 static const char *const level_name[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
