@@ -200,7 +200,7 @@ check "and the session is as it was" unchanged
 # --- the command lines
 
 ktun=("$KTUND_BUILD/ktun" --runtime-dir "$TMP/lns.run")
-check "ktund: an unknown option" says 'usage' 2 "$KTUND_BUILD/ktund" --frobnicate
+check "ktund: an unknown option" says "unrecognized option '--frobnicate'" 2 "$KTUND_BUILD/ktund" --frobnicate
 check "ktund: a word too many" says 'what is' 2 "$KTUND_BUILD/ktund" now
 check "ktund-keeper: no directory" says 'usage' 2 "$KTUND_BUILD/ktund-keeper"
 check "ktun: no such command" says '.' 2 "${ktun[@]}" frobnicate
