@@ -45,10 +45,10 @@ ifneq ($(filter-out clean distclean,$(GOALS)),)
 include $(O)/config.mk
 endif
 
-DAEMON_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/io/*.c daemon/core/*.c)
+DAEMON_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/vici/*.c daemon/io/*.c daemon/core/*.c)
 CLI_SRC := $(wildcard daemon/cli/*.c)
 KEEPER_SRC := $(filter-out netlink/main.c,$(wildcard netlink/*.c))
-ENGINE_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c)
+ENGINE_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/vici/*.c)
 TEST_LIB := $(wildcard selftests/lib/*.c)
 UNIT := $(patsubst selftests/%.c,$(O)/selftests/%,$(wildcard selftests/unit/test_*.c))
 SIM := $(patsubst selftests/%.c,$(O)/selftests/%,$(wildcard selftests/sim/test_*.c))

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# More for tests with IPsec, beside lib.sh: `. "$(dirname "$0")/lib-ipsec.sh"`.
+#
+#   charon_start NS NAME          strongSwan's daemon of that namespace, private socket in $TMP/NAME.charon/vici
+#   charon_kill NAME              as a crash does; charon_again NAME starts it anew
+#   charon_swanctl NAME ARG...    swanctl of that one; charon_load NAME <swanctl.conf
+#   CHARON_OPTS                   more lines for charon { }
+
+declare -A LIB_CHARON_PID LIB_CHARON_NS
+
+charon_again() {
+	local name=$1 d=$TMP/$1.charon
+	rm -f "$d/vici"
+	spawn "${LIB_CHARON_NS[$name]}" "$name-charon" env STRONGSWAN_CONF="$d/strongswan.conf" /usr/sbin/charon-systemd
+	LIB_CHARON_PID[$name]=$SPAWNED
+	busywait 30000 test -S "$d/vici" || fatal "charon $name does not start"
+}
+
+charon_start() {
+	local n=$1 name=$2 d=$TMP/$2.charon
+	[[ -x /usr/sbin/charon-systemd ]] || fatal "no charon-systemd: scripts/setup net"
+	mkdir -p "$d"
+	LIB_CHARON_NS[$name]=$n
+	cat >"$d/strongswan.conf" <<-CONF
+		charon-systemd {
+		    load = random nonce openssl aes gcm sha1 sha2 md5 hmac kdf gmp pem x509 pubkey pkcs1 pkcs8 constraints \
+revocation kernel-netlink socket-default vici
+		    install_routes = no
+		    install_virtual_ip = no
+		    start-scripts { }
+		    retransmit_tries = 3
+		    retransmit_timeout = 2
+		    plugins { vici { socket = unix://$d/vici
+		    } }
+		    filelog { log { path = $TMP/$name-ike.log
+		        default = 1
+		        flush_line = yes
+		    } }
+		    ${CHARON_OPTS:-}
+		}
+	CONF
+	charon_again "$name"
+}
+
+charon_kill() {
+	kill -KILL "${LIB_CHARON_PID[$1]}"
+	wait "${LIB_CHARON_PID[$1]}" 2>/dev/null
+	return 0
+}
+
+charon_swanctl() {
+	local name=$1
+	shift
+	ns "${LIB_CHARON_NS[$name]}" env STRONGSWAN_CONF="$TMP/$name.charon/strongswan.conf" \
+		swanctl "$@" --uri "unix://$TMP/$name.charon/vici"
+}
+
+charon_load() {
+	(umask 077; cat >"$TMP/$1.charon/swanctl.conf")
+	charon_swanctl "$1" --load-all --file "$TMP/$1.charon/swanctl.conf"
+}
