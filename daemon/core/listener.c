@@ -429,8 +429,8 @@ static void data(struct ctx *ctx, const struct dgram *d)
 		return;
 	}
 	t = s->tunnel;
-	if (t->peer.port != d->peer.port || t->mark != d->mark || t->peer.family != d->peer.family ||
-	    memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr))) {
+	if ((t->peer.port != d->peer.port && t->data_port != d->peer.port) || t->mark != d->mark ||
+	    t->peer.family != d->peer.family || memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr))) {
 		ctx->count.rx_wrong_source++;
 		return;
 	}

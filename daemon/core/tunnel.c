@@ -396,6 +396,7 @@ void tunnel_kernel_up(struct ctx *ctx, const struct k_reply *r, int fd)
 	}
 	t->kernel = KS_UP;
 	t->fd = fd;
+	t->data_port = udp_peer_port(fd);
 	io_start(&ctx->loop, &t->rx, fd, readable, t);
 	for (struct session *s = t->sessions, *next; s; s = next) {
 		next = s->next;

@@ -19,6 +19,7 @@ struct tunnel {
 	bool draining, freed;
 	uint32_t mark;
 	struct endpoint local, peer;
+	uint16_t data_port;			/* the peer's as the kernel's socket sees it: an alias before Linux 6.11 */
 	struct listener *listener;		/* whose socket we send from */
 	int fd;					/* the kernel tunnel's socket, ours to read; -1 */
 	ev_io rx;

@@ -189,6 +189,17 @@ uint16_t udp_port(int fd)
 	return e.port;
 }
 
+uint16_t udp_peer_port(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint e = { 0 };
+
+	if (!getpeername(fd, (struct sockaddr *)&ss, &len))
+		from_sockaddr(&e, &ss);
+	return e.port;
+}
+
 const char *endpoint_text(const struct endpoint *e, char *buf, size_t size)
 {
 	char name[IF_NAMESIZE];

@@ -35,6 +35,8 @@ int udp_source(const struct endpoint *peer, struct endpoint *ret_local);
 
 /* The port that fd is bound to, in host order; 0: none. */
 uint16_t udp_port(int fd);
+/* The port that fd is connected to, in host order; 0: none. */
+uint16_t udp_peer_port(int fd);
 
 /* "192.0.2.1" or "2001:db8::1" (with %eth0 when scoped) into buf; returns buf. */
 const char *endpoint_text(const struct endpoint *, char *buf, size_t size);

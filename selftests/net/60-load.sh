@@ -5,9 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../bench/lib.sh"
 
-# An open defect, not a property of the test: seen once, on an emulated 6.1, not understood yet.
-[[ $(printf '6.11\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.11 ]] ||
-	skip "1,000 sessions did not come up within two minutes on a kernel before 6.11; to be found out"
 N=${LOAD_SESSIONS:-1000}
 KIB=16 STALL_MS=20 RATIO=0.4
 
