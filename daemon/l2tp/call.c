@@ -81,15 +81,18 @@ static void grow(struct cc *cc)
 	free(old);
 }
 
-static void link_setup(struct cc *cc, struct call *call)
+static void link_setup(struct cc *cc, struct call *call, struct call *after)
 {
-	call->next = NULL;
-	call->prev = cc->setup_tail;
-	if (cc->setup_tail)
-		cc->setup_tail->next = call;
+	call->prev = after;
+	call->next = after ? after->next : cc->setup;
+	if (after)
+		after->next = call;
 	else
 		cc->setup = call;
-	cc->setup_tail = call;
+	if (call->next)
+		call->next->prev = call;
+	else
+		cc->setup_tail = call;
 }
 
 static void unlink_list(struct cc *cc, struct call *call)
@@ -125,7 +128,7 @@ static void call_link(struct cc *cc, struct call *call, ms_t now)
 	call->setup_by = now + ms;
 	cc->n_calls++;
 	hash_in(cc, call);
-	link_setup(cc, call);
+	link_setup(cc, call, cc->setup_tail);
 }
 
 static void call_unlink(struct cc *cc, struct call *call)
@@ -154,6 +157,30 @@ struct call *cc_call_find(const struct cc *cc, uint16_t session_id)
 	while (c && c->session_id != session_id)
 		c = c->hash_next;
 	return c;
+}
+
+bool l2tp_call_adopt(struct cc *cc, struct call *call, ms_t now, const struct call *was)
+{
+	uint32_t ms = cc->conf->setup_ms ? cc->conf->setup_ms : 60000;
+	struct call *before;
+
+	/* every state but idle of a machine knows the local close request */
+	if (!was->session_id || !l2tp_call_fsm[was->role].cell[CALL_EV_CLOSE * CALL_N_STATES + was->state].ok ||
+	    (!was->peer_session_id && was->state != CALL_WAIT_REPLY) || cc_call_find(cc, was->session_id) ||
+	    find_peer(cc, was->peer_session_id))
+		return false;
+	*call = *was;
+	call_link(cc, call, now);
+	call->setup_by = ms_min(was->setup_by, now + ms);
+	if (call->state == CALL_ESTABLISHED) {
+		link_established(cc, call);
+		return true;
+	}
+	unlink_list(cc, call);			/* to its place among those in set-up */
+	for (before = cc->setup_tail; before && before->setup_by > call->setup_by; before = before->prev)
+		;
+	link_setup(cc, call, before);
+	return true;
 }
 
 /* Requests that the owner has not answered yet; the peer may withdraw them (CDN). */

@@ -50,5 +50,7 @@ void l2tp_settle(struct cc *cc, ms_t now);
 void l2tp_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m);
 /* The oldest call in set-up is overdue. */
 void l2tp_call_overdue(struct cc *cc, ms_t now);
+/* A call as it was, in the state that it had; false when it cannot be, or one of its ids is another's. */
+bool l2tp_call_adopt(struct cc *cc, struct call *call, ms_t now, const struct call *was);
 /* All calls go down with the cc. */
 void l2tp_call_all_down(struct cc *cc, ms_t now, const struct l2tp_cause *cause);

@@ -6,6 +6,7 @@
 #include "ppp/ppp.h"
 
 static inline ms_t conf_restart_ms(const struct ppp *p) { return p->conf->restart_ms ? p->conf->restart_ms : 3000; }
+static inline ms_t conf_auth_ms(const struct ppp *p) { return p->conf->auth_ms ? p->conf->auth_ms : 30000; }
 /* A counter's configured value within its octet; zero means dflt. */
 static inline uint8_t conf_count(unsigned v, uint8_t dflt) { return v > UINT8_MAX ? UINT8_MAX : v ? (uint8_t)v : dflt; }
 static inline uint8_t conf_max_configure(const struct ppp *p) { return conf_count(p->conf->max_configure, 10); }

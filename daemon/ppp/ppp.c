@@ -9,9 +9,6 @@
 #include "ppp/internal.h"
 
 enum { EARLY_MAX = 200 };	/* frames from a peer before the network phase */
-enum { AUTH_MS = 30000 };
-
-static ms_t auth_ms(const struct ppp *p) { return p->conf->auth_ms ? p->conf->auth_ms : AUTH_MS; }
 
 void ppp_tx(struct ppp *p, uint16_t proto, uint8_t code, uint8_t id, const void *data, size_t n)
 {
@@ -141,7 +138,7 @@ void ppp_lcp_down(struct ppp *p)
 	cp_event(p, CP_IPCP, CP_DOWN);
 	cp_event(p, CP_IPV6CP, CP_DOWN);
 	if (p->end == PPP_END_NONE) {
-		p->auth_deadline = ms_min(p->auth_deadline, p->now + auth_ms(p));
+		p->auth_deadline = ms_min(p->auth_deadline, p->now + conf_auth_ms(p));
 		ppp_set_phase(p, PPP_ESTABLISH);
 	} else {
 		p->auth_deadline = NEVER;
@@ -260,7 +257,7 @@ void ppp_up(struct ppp *p, ms_t now)
 	p->checking = false;
 	p->chap_id = (uint8_t)env_u32(p->env);
 	p->addrs = (struct ppp_addrs){ 0 };
-	p->auth_deadline = now + auth_ms(p);
+	p->auth_deadline = now + conf_auth_ms(p);
 	ppp_set_phase(p, PPP_ESTABLISH);
 	cp_event(p, CP_LCP, CP_OPEN);
 	cp_event(p, CP_LCP, CP_UP);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "save.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "l2tp/cc_step.h"
+#include "l2tp/proto.h"
+
+enum { FORMAT = 1, LINGER_MS = 31000 };
+
+/* Tags of fields that are no plain members. */
+enum { T_FORMAT = 1, T_TX = 2, T_EARLY = 3 };
+
+#define ROW(tag, kind, member) REC_ROW(tag, kind, struct cc, member)
+#define MAX(tag, member, max) REC_MAX(tag, struct cc, member, max)
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct rec_row cc_rows[] = {
+	ROW(10, REC_U, tunnel_id), ROW(11, REC_U, peer_tunnel_id), MAX(12, state, CC_N_STATES - 1),
+	MAX(13, ending, CC_ENDED), ROW(14, REC_BOOL, opener), ROW(15, REC_TIME, hello_at), ROW(16, REC_TIME, gone_at),
+	ROW(17, REC_U, peer_framing_caps), ROW(18, REC_U, peer_bearer_caps), ROW(19, REC_U, peer_firmware),
+	ROW(20, REC_TEXT, peer_host_name), ROW(21, REC_TEXT, peer_vendor_name),
+	ROW(30, REC_U, rel.ns), ROW(31, REC_U, rel.nr), ROW(32, REC_U, rel.una), ROW(33, REC_U, rel.nxt),
+	MAX(34, rel.rws, REL_RWS_MAX), MAX(35, rel.peer_rws, INT16_MAX), ROW(36, REC_U, rel.cwnd), ROW(37, REC_U, rel.ssthresh),
+	ROW(38, REC_U, rel.cwnd_acks), ROW(39, REC_BOOL, rel.ack_due), ROW(40, REC_BOOL, rel.urgent),
+};
+
+#undef ROW
+#undef MAX
+#define ROW(tag, kind, member) REC_ROW(tag, kind, struct call, member)
+#define MAX(tag, member, max) REC_MAX(tag, struct call, member, max)
+
+static const struct rec_row call_rows[] = {
+	ROW(10, REC_U, session_id), ROW(11, REC_U, peer_session_id), MAX(12, role, CALL_LAC_OUTGOING),
+	MAX(13, state, CALL_N_STATES - 1), ROW(14, REC_TIME, setup_by), ROW(15, REC_U, info.serial), ROW(16, REC_U, info.bearer),
+	ROW(17, REC_U, info.framing), ROW(18, REC_U, info.tx_speed), ROW(19, REC_U, info.rx_speed), ROW(20, REC_U, info.min_bps),
+	ROW(21, REC_U, info.max_bps), ROW(22, REC_U, info.physical_channel), ROW(23, REC_BOOL, info.sequencing_required),
+	ROW(24, REC_TEXT, info.called), ROW(25, REC_TEXT, info.calling), ROW(26, REC_TEXT, info.sub_address),
+};
+
+#undef ROW
+#undef MAX
+
+bool cc_to_be_saved(const struct cc *cc)
+{
+	return cc->state == CC_ESTABLISHED || cc->ending != CC_LIVE;
+}
+
+void cc_save(const struct cc *cc, struct wr *w, unsigned tag)
+{
+	uint8_t *all = rec_open(w, tag), *one;
+
+	rec_u(w, T_FORMAT, FORMAT);
+	rec_save(w, cc_rows, COUNT(cc_rows), cc);
+	for (const struct rel_msg *m = cc->rel.tx; m; m = m->next)
+		rec_octets(w, T_TX, m->data, m->len);
+	for (const struct rel_msg *m = cc->rel.early; m; m = m->next) {
+		one = rec_open(w, T_EARLY);
+		wr_u16(w, m->ns);
+		wr_bytes(w, m->data, m->len);
+		rec_close(w, one);
+	}
+	rec_close(w, all);
+}
+
+static struct rel_msg *message(const uint8_t *p, size_t n, uint16_t ns)
+{
+	struct rel_msg *m = l2tp_alloc(sizeof(*m) + n);
+
+	if (m) {
+		*m = (struct rel_msg){ .ns = ns, .len = (uint16_t)n };
+		memcpy(m->data, p, n);
+	}
+	return m;
+}
+
+/* One message of ours that is not acknowledged, or waits for the window. */
+static int load_tx(struct rel *r, struct span v)
+{
+	struct rel_msg *m;
+
+	if (v.n < L2TP_HDR_LEN || v.n > L2TP_MSG_MAX)
+		return -EBADMSG;
+	m = message(v.p, v.n, 0);
+	if (!m)
+		return -ENOMEM;
+	if (r->tx_tail)
+		r->tx_tail->next = m;
+	else
+		r->tx = m;
+	r->tx_tail = m;
+	r->n_tx++;
+	return 0;
+}
+
+static int load_early(struct rel *r, struct span v)
+{
+	struct rd f = rd_init(v.p, v.n);
+	uint16_t ns = rd_u16(&f);
+	struct span octets = rd_rest(&f);
+	struct rel_msg **at = &r->early;
+
+	if (f.bad || octets.n < L2TP_HDR_LEN || octets.n > UINT16_MAX || r->n_early >= REL_RWS_MAX)
+		return -EBADMSG;
+	while (*at)
+		at = &(*at)->next;
+	*at = message(octets.p, octets.n, ns);
+	if (!*at)
+		return -ENOMEM;
+	r->n_early++;
+	return 0;
+}
+
+/* Numbers the messages that have left, and finds where transmission goes on.  False: the figures contradict each other. */
+static bool number(struct rel *r)
+{
+	uint16_t sent = (uint16_t)(r->ns - r->una), due = (uint16_t)(r->nxt - r->una), n = 0;
+	uint16_t last = 0;
+	struct rel_msg *m;
+
+	if (sent > r->n_tx || due > sent || !r->rws || !r->peer_rws || !r->cwnd)
+		return false;
+	r->tx_next = r->tx;
+	for (m = r->tx; m && n < sent; m = m->next, n++) {
+		m->ns = (uint16_t)(r->una + n);
+		if (n < due)
+			r->tx_next = m->next;
+	}
+	for (m = r->early; m; m = m->next) {
+		uint16_t ahead = (uint16_t)(m->ns - r->nr);
+
+		if (ahead <= last || ahead >= r->rws)
+			return false;
+		last = ahead;
+	}
+	return true;
+}
+
+static bool consistent(const struct cc *cc, uint16_t tunnel_id)
+{
+	if (cc->tunnel_id != tunnel_id || !cc->peer_tunnel_id)
+		return false;
+	switch ((enum cc_ending)cc->ending) {
+	case CC_LIVE:
+		return cc->state == CC_ESTABLISHED;
+	case CC_STOP_SENT:
+		return cc->state == CC_IDLE && cc->rel.tx;
+	case CC_STOP_RCVD:
+	case CC_ENDED:
+		return cc->state == CC_IDLE && !cc->rel.tx && !cc->rel.early;
+	}
+	return false;
+}
+
+static uint32_t or_default(uint32_t v, uint32_t dflt)
+{
+	return v ? v : dflt;
+}
+
+/* No deadline further away than it can have been, so that none is forgotten; and nobody has heard the peer meanwhile. */
+static void set_times(struct cc *cc, ms_t now)
+{
+	uint32_t hello = or_default(cc->conf->hello_ms, 60000);
+	struct rel *r = &cc->rel;
+
+	cc->setup_by = NEVER;
+	cc->hello_at = hello == UINT32_MAX || cc->state != CC_ESTABLISHED ? NEVER : ms_min(cc->hello_at, now + hello);
+	cc->gone_at = cc->ending == CC_STOP_RCVD ? ms_min(cc->gone_at, now + LINGER_MS) : NEVER;
+	r->retries = 0;
+	r->rto = r->rto_ms;
+	r->retransmit_at = r->tx ? now : NEVER;
+	r->ack_at = now;
+}
+
+static int load_field(struct cc *cc, unsigned tag, struct span v)
+{
+	if (tag == T_TX)
+		return load_tx(&cc->rel, v);
+	if (tag == T_EARLY)
+		return load_early(&cc->rel, v);
+	return rec_load(cc_rows, COUNT(cc_rows), cc, tag, v) ? 0 : -EBADMSG;
+}
+
+static bool format_known(struct span v)
+{
+	uint64_t format;
+
+	return rec_number(v, FORMAT, &format) && format == FORMAT;
+}
+
+int cc_restore(struct cc *cc, ms_t now, struct span record)
+{
+	struct cc as_it_was = *cc;
+	struct rd r = rd_init(record.p, record.n);
+	bool known = false;
+	struct span v;
+	unsigned tag;
+	int err = 0;
+
+	rec_default(cc_rows, COUNT(cc_rows), cc);
+	while (!err && rec_next(&r, &tag, &v)) {
+		known = known || tag == T_FORMAT;
+		err = tag == T_FORMAT ? format_known(v) ? 0 : -EBADMSG : load_field(cc, tag, v);
+	}
+	if (!err && (r.bad || !known || !number(&cc->rel) || !consistent(cc, as_it_was.tunnel_id)))
+		err = -EBADMSG;
+	if (err) {
+		rel_done(&cc->rel);
+		*cc = as_it_was;
+		return err;
+	}
+	set_times(cc, now);
+	return 0;
+}
+
+void call_save(const struct call *call, struct wr *w, unsigned tag)
+{
+	uint8_t *all = rec_open(w, tag);
+
+	rec_u(w, T_FORMAT, FORMAT);
+	rec_save(w, call_rows, COUNT(call_rows), call);
+	rec_close(w, all);
+}
+
+int cc_call_restore(struct cc *cc, struct call *call, ms_t now, struct span record)
+{
+	struct rd r = rd_init(record.p, record.n);
+	bool known = false, ok = true;
+	struct call c = { 0 };
+	struct span v;
+	unsigned tag;
+
+	if (cc->state != CC_ESTABLISHED)
+		return -EBADMSG;
+	rec_default(call_rows, COUNT(call_rows), &c);
+	while (ok && rec_next(&r, &tag, &v)) {
+		known = known || tag == T_FORMAT;
+		ok = tag == T_FORMAT ? format_known(v) : rec_load(call_rows, COUNT(call_rows), &c, tag, v);
+	}
+	if (!ok || r.bad || !known || !l2tp_call_adopt(cc, call, now, &c))
+		return -EBADMSG;
+	return 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Checkpoints that nobody wrote: whatever is taken for one, the engine that comes of it works, and comes to rest.
+ * Input: what the record is of (c: control connection, then a call each that a field of tag 9 holds; p: PPP, P: PPP of who
+ * takes addresses), then the record. */
+#include <stdlib.h>
+
+#include "l2tp/save.h"
+#include "ppp/save.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { CALLS = 4, TAG = 9, LATER = 1000000 };
+
+static uint8_t room[2][1 << 17];
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void chance(void *arg, void *buf, size_t len)
+{
+	uint32_t *x = arg;
+
+	for (uint8_t *p = buf; len--; *p++ = (uint8_t)(*x >> 16))
+		*x = *x * 1664525 + 1013904223;
+}
+
+static void drain_cc(struct cc *cc, ms_t now, unsigned *gones)
+{
+	for (struct fx *f; (f = fx_pop(&cc->out)); fx_free(f)) {
+		const struct l2tp_fx_request *rq = (const void *)f->data;
+		struct l2tp_cause no = { .result = 4 };
+
+		*gones += f->type == L2TP_FX_CC_GONE;
+		if (f->type == L2TP_FX_CALL_REQUEST)
+			cc_call_refuse(cc, now, rq, &no);
+	}
+	cc_flush(cc, now);
+	for (struct fx *f; (f = fx_pop(&cc->out)); fx_free(f))
+		;
+}
+
+static size_t save_cc(const struct cc *cc, unsigned i)
+{
+	struct wr w = wr_init(room[i], sizeof(room[i]));
+
+	cc_save(cc, &w, TAG);
+	must(!w.bad);
+	return wr_len(&w);
+}
+
+static void fuzz_cc(struct env *env, struct span all)
+{
+	struct cc_conf conf = { .host_name = "fuzz" };
+	struct rd r = rd_init(all.p, all.n);
+	unsigned tag, n = 0, gones = 0;
+	struct call call[CALLS];
+	struct span v;
+	ms_t now = LATER;
+	struct cc cc, again;
+	size_t len;
+
+	cc_init(&cc, env, &conf, 17);
+	if (!rec_next(&r, &tag, &v) || cc_restore(&cc, now, v)) {
+		cc_done(&cc);
+		return;
+	}
+	len = save_cc(&cc, 0);
+	cc_init(&again, env, &conf, 17);
+	must(!cc_restore(&again, now, (struct span){ room[0] + 6, len - 6 }));
+	must(save_cc(&again, 1) == len && !memcmp(room[0], room[1], len));
+	cc_done(&again);
+	while (n < CALLS && rec_next(&r, &tag, &v))
+		if (!cc_call_restore(&cc, &call[n], now, v))
+			n++;
+	must(cc.n_calls == n);
+	for (unsigned i = 0; i < n; i++)
+		must(cc_call_find(&cc, call[i].session_id) == &call[i]);
+	cc_input(&cc, now, (const uint8_t[]){ 0xc8, 2, 0, 12, 0, 17, 0, 0, 0, 0, 0, 3 }, 12);
+	for (int i = 0; i < 3 && cc_deadline(&cc) != NEVER; i++) {
+		now = cc_deadline(&cc) > now ? cc_deadline(&cc) : now;
+		cc_tick(&cc, now);
+		drain_cc(&cc, now, &gones);
+	}
+	cc_close(&cc, now, NULL);
+	drain_cc(&cc, now, &gones);
+	for (int i = 0; i < 1000 && cc_deadline(&cc) != NEVER; i++) {
+		now = cc_deadline(&cc) > now ? cc_deadline(&cc) : now;
+		cc_tick(&cc, now);
+		drain_cc(&cc, now, &gones);
+	}
+	must(cc.ending == CC_ENDED && gones <= 1 && !cc.n_calls && !cc.rel.tx && !cc.rel.early);
+	cc_done(&cc);
+}
+
+static void drain_ppp(struct ppp *p, ms_t now, unsigned *downs)
+{
+	struct ppp_addrs a = { .ip = 0x0100000a, .peer_ip = 0x0700000a };
+
+	for (struct fx *f; (f = fx_pop(&p->out)); fx_free(f)) {
+		const struct ppp_fx_ncp *ncp = (const void *)f->data;
+
+		if (f->type == PPP_FX_AUTH_CHECK)
+			ppp_auth_verdict(p, now, false, NULL, NULL);
+		else if (f->type == PPP_FX_AUTH_DONE)
+			ppp_set_addrs(p, &a);
+		else if (f->type == PPP_FX_NCP_READY)
+			ppp_ncp_go(p, now, ncp->proto);
+		*downs += f->type == PPP_FX_DOWN;
+	}
+}
+
+static void fuzz_ppp(struct env *env, struct span record, bool take)
+{
+	static const uint8_t echo[] = { 9, 1, 0, 8, 1, 2, 3, 4 }, request[] = { 1, 1, 0, 10, 3, 6, 10, 0, 0, 7 },
+			     response[] = { 2, 1, 0, 21, 16, 1 }, success[] = { 3, 1, 0, 4 };
+	struct ppp_conf conf = { .auth_name = "fuzz", .ipv4 = true, .ipv6 = true, .take = take, .echo_ms = 5000 };
+	struct wr w[2] = { wr_init(room[0], sizeof(room[0])), wr_init(room[1], sizeof(room[1])) };
+	struct ppp p, again;
+	unsigned downs = 0;
+	ms_t now = LATER;
+
+	conf.auth[0] = take ? PPP_AUTH_NONE : PPP_AUTH_CHAP_MD5;
+	conf.allow[0] = PPP_AUTH_MSCHAPV2;
+	must(!ppp_init(&p, env, &conf, take ? "alice" : NULL, take ? "wonderland" : NULL));
+	if (ppp_restore(&p, now, record)) {
+		ppp_done(&p);
+		return;
+	}
+	must(take || p.phase != PPP_NETWORK || p.authenticator.state == AUTH_OK);
+	ppp_save(&p, &w[0], TAG);
+	must(!ppp_init(&again, env, &conf, take ? "alice" : NULL, take ? "wonderland" : NULL));
+	must(!ppp_restore(&again, now, (struct span){ room[0] + 6, wr_len(&w[0]) - 6 }));
+	ppp_save(&again, &w[1], TAG);
+	must(wr_len(&w[0]) == wr_len(&w[1]) && !memcmp(room[0], room[1], wr_len(&w[0])));
+	ppp_done(&again);
+	ppp_input(&p, now, PPP_LCP, echo, sizeof(echo));
+	ppp_input(&p, now, PPP_IPCP, request, sizeof(request));
+	ppp_input(&p, now, PPP_CHAP, response, sizeof(response));
+	ppp_input(&p, now, PPP_CHAP, success, sizeof(success));
+	drain_ppp(&p, now, &downs);
+	for (int i = 0; i < 8 && ppp_deadline(&p) != NEVER; i++) {
+		now = ppp_deadline(&p) > now ? ppp_deadline(&p) : now;
+		ppp_tick(&p, now);
+		drain_ppp(&p, now, &downs);
+	}
+	ppp_close(&p, now, "bye");
+	drain_ppp(&p, now, &downs);
+	for (int i = 0; i < 1000 && ppp_deadline(&p) != NEVER; i++) {
+		now = ppp_deadline(&p) > now ? ppp_deadline(&p) : now;
+		ppp_tick(&p, now);
+		drain_ppp(&p, now, &downs);
+	}
+	must(downs == 1 && p.phase == PPP_DEAD);
+	ppp_done(&p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint32_t seed = 1;
+	struct env env = { chance, &seed };
+
+	if (size && data[0] == 'c')
+		fuzz_cc(&env, (struct span){ data + 1, size - 1 });
+	else if (size && (data[0] == 'p' || data[0] == 'P'))
+		fuzz_ppp(&env, (struct span){ data + 1, size - 1 }, data[0] == 'P');
+	return 0;
+}
