@@ -16,6 +16,7 @@ O ?= $(if $(SAN),build/san,build)
 PREFIX ?= /usr
 DESTDIR ?=
 TIME ?= 60
+VERSION = 0.1
 # What installs missing packages; "true" where that is somebody else's business (debian/rules).
 SETUP ?= scripts/setup
 FUZZ_TIME ?= 5
@@ -35,7 +36,7 @@ HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
 	-Wswitch-enum -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wunused-result -Werror
 SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-BASEFLAGS = -std=gnu11 -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 $(WARN) -MMD -MP -I daemon -I . -I $(O)/gen
+BASEFLAGS = -std=gnu11 -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 -DKTUND_VERSION='"$(VERSION)"' $(WARN) -MMD -MP -I daemon -I . -I $(O)/gen
 ALLFLAGS = $(BASEFLAGS) -Wno-format-truncation $(PKG_CFLAGS) $(CFLAGS) $(if $(SAN),$(SANFLAGS),$(HARDEN))
 LINK = $(CC) $(CFLAGS) $(if $(SAN),$(SANFLAGS),-pie -Wl,-z,relro,-z,now)
 

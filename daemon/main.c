@@ -28,6 +28,7 @@
 #include "core/event.h"
 #include "core/kernel.h"
 #include "core/listener.h"
+#include "core/orders.h"
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/reload.h"
@@ -39,7 +40,7 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: ktund [--config FILE] [--runtime-dir DIR] [--user NAME]\n"
 		   "       ktund --check [FILE]\n"
-		   "       ktund --stop-keeper [--runtime-dir DIR]\n"
+		   "       ktund --stop-keeper | --upgrade-keeper [--runtime-dir DIR]\n"
 		   "Negotiates L2TP tunnels and PPP, and leaves the packets to the kernel.  Runs in the foreground.\n"
 		   "  -c, --config FILE       configuration (" DEFAULT_CONFIG ")\n"
 		   "  -r, --runtime-dir DIR   sockets of this instance (" DEFAULT_RUNTIME_DIR
@@ -48,6 +49,7 @@ static void usage(FILE *f)
 		   "      --check [FILE]      only check the configuration; exit status 1 and file:line of each "
 		   "mistake\n"
 		   "      --stop-keeper       end all calls and the keeper of this runtime directory\n"
+		   "      --upgrade-keeper    the keeper executes its program anew, and no call feels it\n"
 		   "  -d, --debug             log every state change\n"
 		   "  -V, --version, -h, --help\n"
 		   "SIGHUP reloads.  SIGTERM ends ktund; its calls end with `ktun shutdown`.  See ktund(8), "
@@ -326,54 +328,21 @@ static int serve(struct ctx *ctx)
 	return 0;
 }
 
-static int stop_keeper(const char *runtime_dir)
-{
-	struct ctx ctx = { .runtime_dir = runtime_dir };
-	struct k_request stop = { .op = K_STOP };
-	struct keeper_client *k;
-	char path[256];
-	int fds[K_MAX_FDS], err, got;
-	struct k_reply r = { 0 };
-
-	snprintf(path, sizeof(path), "%s/keeper.sock", ctx.runtime_dir);
-	err = keeper_connect(path, &k);
-	if (err) {
-		fprintf(stderr, "ktund: no keeper in %s: %s\n", runtime_dir, strerror(-err));
-		return 1;
-	}
-	(void)keeper_submit(k, &(struct k_request){ .op = K_HELLO, .hello.version = K_VERSION });
-	(void)keeper_submit(k, &stop);
-	do {
-		usleep(10000);
-		(void)keeper_flush(k);
-		got = keeper_receive(k, &r, fds);
-	} while (got >= 0 && !(got == 1 && r.op == K_STOP) && !(got == 1 && r.op == K_HELLO && r.result));
-	keeper_disconnect(k);
-	if (got == 1 && r.op == K_HELLO) {
-		fprintf(stderr,
-			"ktund: the keeper refuses: %s (a ktund runs: use `ktun --runtime-dir %s shutdown`)\n", r.why,
-			runtime_dir);
-		return 1;
-	}
-	if (got == 1)
-		printf("stopped: %u tunnels and %u sessions were ended\n", r.stop.n_tunnels, r.stop.n_sessions);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	enum { CHECK = 256, STOP_KEEPER, KEEP_KEEPER };
+	enum { CHECK = 256, STOP_KEEPER, UPGRADE_KEEPER, KEEP_KEEPER };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "runtime-dir", required_argument, NULL, 'r' },
 		{ "user", required_argument, NULL, 'u' }, { "check", no_argument, NULL, CHECK },
-		{ "stop-keeper", no_argument, NULL, STOP_KEEPER }, { "keep-keeper", no_argument, NULL, KEEP_KEEPER },
+		{ "stop-keeper", no_argument, NULL, STOP_KEEPER },
+		{ "upgrade-keeper", no_argument, NULL, UPGRADE_KEEPER }, { "keep-keeper", no_argument, NULL, KEEP_KEEPER },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	static struct ctx ctx;
 	char config[PATH_MAX], dir[PATH_MAX];
 	const char *file = DEFAULT_CONFIG;
-	bool check = false, stop = false, keep = false;
+	bool check = false, stop = false, upgrade = false, keep = false;
 	int c, status;
 
 	ctx.runtime_dir = getenv("KTUND_RUNTIME_DIR") ? getenv("KTUND_RUNTIME_DIR") : DEFAULT_RUNTIME_DIR;
@@ -386,6 +355,7 @@ int main(int argc, char **argv)
 		case 'd': ctx.log.level = LOG_DEBUG; break;
 		case CHECK: check = true; break;
 		case STOP_KEEPER: stop = true; break;
+		case UPGRADE_KEEPER: upgrade = true; break;
 		case KEEP_KEEPER: keep = true; break;		/* of ours, not for people */
 		case 'V': puts("ktund " KTUND_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
@@ -398,10 +368,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ktund: what is \"%s\"?\n%s", argv[optind], try_help);
 		return 2;
 	}
+	if (check + stop + upgrade + keep > 1) {
+		fprintf(stderr, "ktund: --check, --stop-keeper and --upgrade-keeper are one at a time\n%s", try_help);
+		return 2;
+	}
 	if (check)
 		return check_config(file);
 	if (stop)
-		return stop_keeper(ctx.runtime_dir);
+		return order_stop(ctx.runtime_dir);
+	if (upgrade)
+		return order_upgrade(ctx.runtime_dir);
 	/* both directories are needed after chdir and by the keeper */
 	if (!realpath(file, config)) {
 		fprintf(stderr, "ktund: %s: %s\n", file, strerror(errno));

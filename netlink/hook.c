@@ -20,16 +20,6 @@
 
 enum { HOOK_MS = 60 * 1000 };
 
-struct hook {
-	struct hook *next;
-	struct origin from;
-	struct k_request *request;
-	pid_t pid;
-	int fd;			/* pidfd */
-	int64_t deadline;
-	bool killed;
-};
-
 /* The configuration directory, resolved; NULL: there is none. */
 static char *config_dir(const struct keeper *k)
 {
@@ -156,9 +146,7 @@ static void begin(struct keeper *k, struct hook *h)
 		return;
 	}
 	h->deadline = now_ms() + HOOK_MS;
-	h->next = k->hooks;
-	k->hooks = h;
-	k->n_hooks++;
+	hook_put(k, h);
 }
 
 void hook_request(struct keeper *k, const struct origin *from, const struct k_request *r)
@@ -172,9 +160,39 @@ void hook_request(struct keeper *k, const struct origin *from, const struct k_re
 	}
 	h->from = *from;
 	h->fd = -1;
-	*k->hook_last = h;
-	k->hook_last = &h->next;
-	k->n_hooks_queued++;
+	hook_put(k, h);
+}
+
+void hook_put(struct keeper *k, struct hook *h)
+{
+	if (h->pid) {
+		h->next = k->hooks;
+		k->hooks = h;
+		k->n_hooks++;
+	} else {
+		*k->hook_last = h;
+		k->hook_last = &h->next;
+		k->n_hooks_queued++;
+	}
+}
+
+static void free_list(struct hook *h)
+{
+	while (h) {
+		struct hook *next = h->next;
+
+		free(h->request);
+		free(h);
+		h = next;
+	}
+}
+
+void hooks_free(struct keeper *k)
+{
+	free_list(k->hooks);
+	free_list(k->hook_first);
+	k->hooks = k->hook_first = NULL;
+	k->hook_last = &k->hook_first;
 }
 
 unsigned hook_poll(const struct keeper *k, struct pollfd *p)
@@ -190,7 +208,7 @@ int hook_timeout(const struct keeper *k)
 {
 	int64_t now = now_ms(), next = -1;
 
-	if (k->hook_first && k->n_hooks < MAX_HOOKS)
+	if (k->hook_first && k->n_hooks < MAX_HOOKS && !k->upgrade.wanted)
 		return 0;
 	for (const struct hook *h = k->hooks; h; h = h->next)
 		if (next < 0 || h->deadline < next)
@@ -232,7 +250,7 @@ void hook_tick(struct keeper *k)
 		else
 			at = &h->next;
 	}
-	while (k->hook_first && k->n_hooks < MAX_HOOKS) {
+	while (k->hook_first && k->n_hooks < MAX_HOOKS && !k->upgrade.wanted) {
 		struct hook *h = k->hook_first;
 
 		k->hook_first = h->next;

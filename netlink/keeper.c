@@ -228,11 +228,12 @@ void tell_event(struct keeper *k, enum k_event_what what, uint16_t tunnel_id, ui
 		post(k, &r, NULL, 0);
 }
 
-static void hello(struct keeper *k, const struct origin *from)
+static void hello(struct keeper *k, const struct origin *from, uint32_t version)
 {
 	struct k_reply r = { 0 };
 
 	k->greeted = true;
+	k->client_version = version;
 	r.hello.version = K_VERSION;
 	r.hello.pid = (uint32_t)getpid();
 	r.hello.n_tunnels = table_tunnels(k->table);
@@ -262,7 +263,7 @@ static void request(struct keeper *k, const struct k_request *r, size_t len)
 	if (err)
 		answer_result(k, &from, err, why);
 	else if (r->op == K_HELLO)
-		hello(k, &from);
+		hello(k, &from, r->hello.version);
 	else if (!k->greeted)
 		answer_result(k, &from, -EPROTO, "K_HELLO comes first");
 	else
@@ -403,6 +404,7 @@ static int catch_signals(struct keeper *k)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR2);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -435,32 +437,41 @@ static void tell_ready(struct keeper *k)
 	}
 }
 
+/* What a keeper that takes over has from the one before. */
+static int start_anew(struct keeper *k, const char **ret_what)
+{
+	int err = take_lock(k);
+
+	*ret_what = err == -EAGAIN ? "another keeper serves this directory" : "keeper.lock";
+	if (!err) {
+		*ret_what = "memfd for checkpoints";
+		k->checkpoints = memfd_create("ktund-checkpoints", MFD_CLOEXEC);
+		err = k->checkpoints < 0 ? -errno : 0;
+	}
+	if (!err) {
+		*ret_what = "keeper.sock";
+		err = open_socket(k);
+	}
+	return err;
+}
+
 static int start(struct keeper *k)
 {
 	const char *what = "memory";
 	int err;
 
+	if (k->opt.take_over >= 0)
+		upgrade_look(k);
 	raise_limit(k);
 	k->table = table_new();
 	k->workers = workers_new(WORKERS_MAX);
 	k->aliases = aliases_new();
 	err = k->table && k->workers && k->aliases ? 0 : -ENOMEM;
-	if (!err) {
-		err = take_lock(k);
-		what = err == -EAGAIN ? "another keeper serves this directory" : "keeper.lock";
-	}
+	if (!err)
+		err = k->opt.take_over >= 0 ? upgrade_take_over(k, &what) : start_anew(k, &what);
 	if (!err) {
 		what = "signals";
 		err = catch_signals(k);
-	}
-	if (!err) {
-		what = "memfd for checkpoints";
-		k->checkpoints = memfd_create("ktund-checkpoints", MFD_CLOEXEC);
-		err = k->checkpoints < 0 ? -errno : 0;
-	}
-	if (!err) {
-		what = "keeper.sock";
-		err = open_socket(k);
 	}
 	if (!err && k->opt.drop) {
 		what = "dropping privileges";
@@ -474,6 +485,8 @@ static int start(struct keeper *k)
 		k->group = (uint32_t)getpid() << 8;
 	k->group = 0x40000000 | (k->group & 0x3fffffff);
 	watch_start(k);
+	if (k->opt.take_over >= 0)
+		upgrade_done(k);
 	return 0;
 }
 
@@ -498,6 +511,7 @@ static void finish(struct keeper *k)
 		if (fd >= 0)
 			close(fd);
 	}
+	hooks_free(k);
 	nl_done(&k->nl);
 	aliases_free(k->aliases);
 	pins_done(&k->pins);
@@ -509,7 +523,9 @@ static void signalled(struct keeper *k)
 	struct signalfd_siginfo info;
 
 	while (read(k->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (k->stopping)
+		if (info.ssi_signo == SIGUSR2)
+			upgrade_begin(k);
+		if (k->stopping || info.ssi_signo == SIGUSR2)
 			continue;
 		say(k, "%s: taking down %u tunnels and %u sessions", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT",
 		    table_tunnels(k->table), table_sessions(k->table));
@@ -561,11 +577,11 @@ static void turn(struct keeper *k)
 	unsigned n = P_HOOKS + hook_poll(k, p + P_HOOKS);
 	struct job *j;
 
-	if (k->n_out <= MAX_OUT && workers_busy(k->workers) <= MAX_BUSY)
+	if (k->n_out <= MAX_OUT && workers_busy(k->workers) <= MAX_BUSY && !k->upgrade.wanted)
 		p[P_CLIENT].events |= POLLIN;
 	if (k->out)
 		p[P_CLIENT].events |= POLLOUT;
-	if (poll(p, n, soonest(watch_timeout(k), hook_timeout(k))) < 0 && errno != EINTR)
+	if (poll(p, n, soonest(soonest(watch_timeout(k), hook_timeout(k)), upgrade_timeout(k))) < 0 && errno != EINTR)
 		say(k, "poll: %s", strerror(errno));
 	/* First what a thread has learnt, then what the kernel says about it. */
 	while ((j = workers_ended(k->workers)))
@@ -588,6 +604,7 @@ static void turn(struct keeper *k)
 		accept_client(k);
 	query_list_more(k);
 	ops_kick(k);
+	upgrade_tick(k);
 }
 
 int keeper_run(struct keeper_options opt)
@@ -601,7 +618,8 @@ int keeper_run(struct keeper_options opt)
 	pins_init(&k.pins);
 	err = start(&k);
 	if (!err) {
-		tell_ready(&k);
+		if (opt.take_over < 0)
+			tell_ready(&k);
 		while (!all_down(&k))
 			turn(&k);
 		say_goodbye(&k);

@@ -3,6 +3,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <malloc.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -23,7 +24,10 @@ static const char usage[] =
 	"  --notify-fd N      write \"ready\" there when the socket is open\n"
 	"  --syslog           log to syslog instead of stderr\n"
 	"\n"
-	"SIGTERM takes down all tunnels and sessions and ends.\n";
+	"  --version          print it\n"
+	"\n"
+	"SIGTERM takes down all tunnels and sessions and ends.  SIGUSR2 executes the program anew, which is perhaps a newer\n"
+	"one by now: tunnels and sessions feel nothing (ktund --upgrade-keeper sends it and says how it went).\n";
 
 /* CAP_NET_ADMIN is all that the kernel objects need.  A keeper that runs hooks leaves the bounding set alone and does
  * without no_new_privs, so that root's hooks run as root; without --config-dir there are none, and both are set. */
@@ -39,18 +43,33 @@ static int drop_privileges(bool hooks)
 	return 0;
 }
 
+/* Where it was started from, also when another file has this name by the time it matters; what if not is an upgrade
+ * that fails and says so. */
+static void find_program(char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+
+	path[n < 0 ? 0 : n] = 0;
+}
+
 int main(int argc, char **argv)
 {
+	enum { CAN_READ = 256, TAKE_OVER };
 	static const struct option options[] = {
 		{ "runtime-dir", required_argument, NULL, 'r' }, { "config-dir", required_argument, NULL, 'c' },
 		{ "user", required_argument, NULL, 'u' }, { "notify-fd", required_argument, NULL, 'n' },
-		{ "syslog", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "syslog", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		/* of ours, not for people (upgrade.c); first if at all */
+		{ "can-read", required_argument, NULL, CAN_READ }, { "take-over", required_argument, NULL, TAKE_OVER }, { 0 },
 	};
-	struct keeper_options opt = { .notify_fd = -1, .uid = getuid(), .gid = getgid(), .drop = drop_privileges };
+	struct keeper_options opt = { .notify_fd = -1, .uid = getuid(), .gid = getgid(), .drop = drop_privileges,
+				      .argv = argv, .take_over = -1 };
 	const struct passwd *pw;
-	int c, err;
+	char program[PATH_MAX];
+	int c, err, can_read = -1;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'r':
 			opt.runtime_dir = optarg;
@@ -73,6 +92,17 @@ int main(int argc, char **argv)
 		case 's':
 			opt.to_syslog = true;
 			break;
+		case CAN_READ:
+			can_read = atoi(optarg);
+			break;
+		case TAKE_OVER:
+			opt.take_over = atoi(optarg);
+			argv[2] = argv[0];
+			opt.argv = argv + 2;
+			break;
+		case 'V':
+			puts("ktund-keeper " KTUND_VERSION);
+			return 0;
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
@@ -85,6 +115,10 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (can_read >= 0)
+		return upgrade_can_read(can_read) ? 1 : 0;
+	find_program(program, sizeof(program));
+	opt.program = program;
 	if (opt.to_syslog)
 		openlog("ktund-keeper", LOG_PID, LOG_DAEMON);
 	mallopt(M_ARENA_MAX, 2);	/* 64 threads that allocate little need not 64 heaps */

@@ -5,17 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rtnl.h"
-
-struct pin {
-	struct pin *next;
-	struct k_addr peer;
-	uint32_t mark;
-	unsigned users;
-	bool ours;
-	struct rtnl_route route;
-};
-
 void pins_init(struct pins *p)
 {
 	pthread_mutex_init(&p->lock, NULL);

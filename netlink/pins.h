@@ -4,11 +4,21 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-struct k_addr;
+#include "rtnl.h"
+
 struct nl;
-struct pin;
+
+struct pin {
+	struct pin *next;
+	struct k_addr peer;
+	uint32_t mark;
+	unsigned users;
+	bool ours;		/* we added the route */
+	struct rtnl_route route;
+};
 
 struct pins { pthread_mutex_t lock; struct pin *first; };
 

@@ -23,9 +23,18 @@ struct waiting { struct waiting *next; struct origin from; struct k_request *req
 
 struct listener { struct k_addr local; int fd; bool parked; };	/* parked: kept only for its tunnels' sake */
 
+struct hook {
+	struct hook *next;
+	struct origin from;
+	struct k_request *request;
+	pid_t pid;		/* 0: it waits for its turn */
+	int fd;			/* pidfd */
+	int64_t deadline;	/* now_ms() */
+	bool killed;
+};
+
 struct aliases;
 struct outgoing;
-struct hook;
 struct verify;
 
 struct keeper_options {
@@ -35,6 +44,9 @@ struct keeper_options {
 	int notify_fd;		/* -1: none */
 	bool to_syslog;
 	int (*drop)(bool hooks);	/* gives up what is not needed once the socket is open; NULL: keep all */
+	const char *program;	/* where it was started from */
+	char **argv;		/* ours, without take_over's */
+	int take_over;		/* the record of the process that we were until now; -1: none */
 };
 
 struct keeper {
@@ -43,6 +55,7 @@ struct keeper {
 	uint32_t gen;
 	unsigned n_pending, n_old;	/* requests not answered yet: of this client, of those before */
 	bool greeted;
+	uint32_t client_version;	/* which it greeted us with */
 	struct outgoing *out, **out_last;
 	unsigned n_out;
 	bool listing;			/* a K_LIST is being answered */
@@ -72,6 +85,14 @@ struct keeper {
 	struct hook *hooks;		/* running */
 	struct hook *hook_first, **hook_last;
 	unsigned n_hooks, n_hooks_queued;
+
+	struct {
+		bool wanted;		/* nothing new is begun */
+		int64_t by;
+		unsigned serial;
+		int *fd;		/* open when we took over */
+		unsigned n_fds;
+	} upgrade;
 
 	struct { int64_t second; unsigned lines, dropped; } log;
 };
@@ -115,6 +136,18 @@ int watch_timeout(const struct keeper *);
 void watch_tick(struct keeper *);
 void watch_stop(struct keeper *);
 
+/* upgrade.c */
+void upgrade_begin(struct keeper *);
+/* When all is quiet: does not come back if it succeeds. */
+void upgrade_tick(struct keeper *);
+int upgrade_timeout(const struct keeper *);
+/* Of a process that takes over: what is open (first of all), opt.take_over's record, and the good news. */
+void upgrade_look(struct keeper *);
+int upgrade_take_over(struct keeper *, const char **ret_what);
+void upgrade_done(struct keeper *);
+/* Could this program go on with the record?  0, or -errno and the reason on standard output. */
+int upgrade_can_read(int fd);
+
 /* hook.c */
 void hook_request(struct keeper *, const struct origin *, const struct k_request *);
 void hook_open(struct keeper *, const struct origin *, const struct k_request *);
@@ -122,3 +155,6 @@ struct pollfd;
 unsigned hook_poll(const struct keeper *, struct pollfd *);
 void hook_tick(struct keeper *);
 int hook_timeout(const struct keeper *);
+/* One that another keeper began, or had waiting.  Takes it. */
+void hook_put(struct keeper *, struct hook *);
+void hooks_free(struct keeper *);

@@ -8,10 +8,6 @@
 
 #include <jansson.h>
 
-#ifndef KTUND_VERSION
-#define KTUND_VERSION "0.1"
-#endif
-
 /* Exit codes. */
 enum { DONE, FAILED, WRONG_WORDS };
 

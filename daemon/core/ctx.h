@@ -18,8 +18,6 @@
 #include "netlink/client.h"
 #include "ppp/ppp.h"
 
-#define KTUND_VERSION "0.1"
-
 enum { MAX_ID = 65536, ID_QUARANTINE_MS = 60000 };
 
 /* Counters of `ktun show stats`; the names there are these words. */

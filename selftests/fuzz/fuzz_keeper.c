@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Both decoders of the keeper's conversation.  First octet: 0: the rest is a request for the keeper's gate, which then
- * goes through the table as the keeper would; else: a reply for the client. */
+ * goes through the table as the keeper would; 255: what a keeper left to its successor; else: a reply for the client. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "netlink/check.h"
+#include "netlink/handover.h"
+#include "netlink/server.h"
 #include "netlink/table.h"
 #include "netlink/why.h"
 #include "netlink/wire.h"
@@ -41,6 +43,31 @@ static void remember(const struct k_request *r)
 	table_free(t);
 }
 
+/* What is read can be written, and is then read as the same. */
+static void take_over(const uint8_t *record, size_t len, bool again)
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+	char why[WHY_SIZE];
+	size_t made_len;
+	uint8_t *made;
+
+	k->hook_last = &k->hook_first;
+	pins_init(&k->pins);
+	k->table = table_new();
+	if (!handover_take(k, record, len, why)) {
+		made = handover_make(k, &made_len);
+		if (!again)
+			take_over(made, made_len, true);
+		free(made);
+	} else if (again) {
+		abort();
+	}
+	hooks_free(k);
+	pins_done(&k->pins);
+	table_free(k->table);
+	free(k);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char why[WHY_SIZE] = "";
@@ -48,6 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	if (data[0] == 255) {
+		take_over(data + 1, size - 1, false);
+		return 0;
+	}
 	if (data[0]) {
 		reply(data + 1, size - 1);
 		return 0;

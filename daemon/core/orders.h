@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the program does to a keeper without serving: each its exit status, with a line for people. */
+#pragma once
+
+/* `ktund --stop-keeper`: all calls end, and the keeper. */
+int order_stop(const char *runtime_dir);
+/* `ktund --upgrade-keeper`: it executes itself anew and goes on; waits until it says how that went. */
+int order_upgrade(const char *runtime_dir);
