@@ -177,7 +177,8 @@ static unsigned lost(const struct k_request *t, const struct k_request *s, bool 
 		size_t len = 0;
 
 		((uint8_t *)changed)[at] ^= 1;
-		if (check_request(&tt, k_request_size(&tt, sizeof(tt)), why) || check_request(&ss, k_request_size(&ss, sizeof(ss)), why))
+		if (check_request(&tt, k_request_size(&tt, sizeof(tt)), why) ||
+		    check_request(&ss, k_request_size(&ss, sizeof(ss)), why))
 			continue;		/* no such request can be remembered */
 		a = full(&tt, &ss);
 		b = keeper_new();
@@ -196,7 +197,8 @@ static void nothing_forgotten(void)
 {
 	struct k_request t = tunnel_request(), s = session_request();
 	unsigned tunnel = lost(&t, &s, false, offsetof(struct k_request, tunnel), K_END(struct k_request, tunnel));
-	unsigned session = lost(&t, &s, true, offsetof(struct k_request, session), offsetof(struct k_request, session.link.n_routes));
+	unsigned session = lost(&t, &s, true, offsetof(struct k_request, session),
+				offsetof(struct k_request, session.link.n_routes));
 
 	printf("# octets that do not arrive: %u of a tunnel, %u of a session\n", tunnel, session);
 #ifdef __x86_64__
