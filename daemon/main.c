@@ -149,6 +149,8 @@ static int find_user(struct ctx *ctx, uid_t *uid, gid_t *gid)
 }
 
 /* From here on a hostile datagram finds a process that can send datagrams, and nothing else. */
+enum { LOOP_NICE = -10 };
+
 static int drop_privileges(const struct ctx *ctx, uid_t uid, gid_t gid)
 {
 	if (geteuid()) {
@@ -312,6 +314,8 @@ static int serve(struct ctx *ctx)
 			 ctx->runtime_dir);
 		return 1;
 	}
+	/* Peers wait for this one thread; the keeper's many, which compute little, must not keep it from the processor. */
+	(void)setpriority(PRIO_PROCESS, 0, LOOP_NICE);
 	if (drop_privileges(ctx, uid, gid)) {
 		log_line(&ctx->log, LOG_ERR, "cannot drop privileges; not going on with them");
 		return 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Many LACs in one process without a kernel object but one UDP socket: L2TP and PPP by the engines, ICMP echo by hand.
+/* Many LACs in one process without a kernel object but UDP sockets: L2TP and PPP by the engines, ICMP echo by hand.
  * load --help lists the options.  Prints a line of JSON per phase: "up", "ping" and "down". */
 #include <errno.h>
 #include <netinet/in.h>
@@ -46,8 +46,11 @@ struct sess {
 	double ping_at;
 };
 
+struct port { struct load *l; int fd; ev_io w; };
+
 struct lac {
 	struct load *l;
+	struct port *port;
 	struct cc cc;
 	struct timer timer;
 	struct sess *waiting, *close_next;	/* close_next: CDNs are sent a few at a time */
@@ -63,8 +66,7 @@ struct load {
 	struct ppp_conf ppp_conf;
 	struct udp_rx *rx;
 	struct endpoint local, peer;
-	int fd;
-	ev_io w;
+	struct port *port;
 	ev_signal term[2];
 	struct timer clock;			/* what the phase waits for */
 	struct lac *lac;			/* by tunnel id - 1 */
@@ -110,10 +112,10 @@ static bool lost(struct load *l, unsigned *count)
 	return true;
 }
 
-static void transmit(struct load *l, const void *buf, size_t len)
+static void transmit(struct lac *t, const void *buf, size_t len)
 {
-	if (!lost(l, &l->dropped_tx) && udp_send(l->fd, &l->local, &l->peer, 0, buf, len))
-		l->send_errors++;
+	if (!lost(t->l, &t->l->dropped_tx) && udp_send(t->port->fd, &t->l->local, &t->l->peer, 0, buf, len))
+		t->l->send_errors++;
 }
 
 static void fill(struct load *l);
@@ -351,7 +353,7 @@ static void send_frame(struct sess *s, uint16_t proto, const void *info, size_t 
 		return;
 	l2tp_data_header(buf, s->t->cc.peer_tunnel_id, s->call.peer_session_id, proto);
 	memcpy(buf + L2TP_DATA_HEADER, info, len);
-	transmit(s->l, buf, L2TP_DATA_HEADER + len);
+	transmit(s->t, buf, L2TP_DATA_HEADER + len);
 }
 
 static void send_ping(struct sess *s)
@@ -578,7 +580,7 @@ static void cc_effect(struct lac *t, const struct fx *f)
 	switch ((enum l2tp_fx)f->type) {
 	case L2TP_FX_TX:
 		count_control(t, f->data, f->len);
-		transmit(l, f->data, f->len);
+		transmit(t, f->data, f->len);
 		break;
 	case L2TP_FX_CC_UP:
 		t->established = true;
@@ -680,14 +682,15 @@ static void data(struct load *l, const struct dgram *d)
 
 static void readable(struct ev_loop *ev, ev_io *w, int revents)
 {
-	struct load *l = w->data;
+	struct port *p = w->data;
+	struct load *l = p->l;
 	struct dgram *d;
 	int n = UDP_BATCH;
 
 	(void)ev;
 	(void)revents;
 	for (unsigned batch = 0; batch < RX_BATCHES && n == UDP_BATCH; batch++) {
-		n = udp_recv(l->rx, l->fd, &l->local, &d);
+		n = udp_recv(l->rx, p->fd, &l->local, &d);
 		for (int i = 0; i < n; i++) {
 			if (!d[i].len || lost(l, &l->dropped_rx))
 				continue;
@@ -709,33 +712,35 @@ static void stop_asked(struct ev_loop *ev, ev_signal *w, int revents)
 	start_closing(w->data);
 }
 
-static int open_socket(struct load *l)
+static int open_port(struct load *l, struct port *p, unsigned source_port)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(l->opt.source_port) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(l->opt.source_port) };
-	int size = BUFFER, err = udp_source(&l->peer, &l->local);
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)source_port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)source_port) };
+	int size = BUFFER;
 
-	if (err)
-		return err;
-	l->fd = socket(l->peer.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->fd < 0)
+	p->l = l;
+	p->fd = socket(l->peer.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->fd < 0)
 		return -errno;
-	if (setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (l->peer.family == 4 ? bind(l->fd, (struct sockaddr *)&in, sizeof(in))
-				: bind(l->fd, (struct sockaddr *)&in6, sizeof(in6)))
+	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		(void)setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (l->peer.family == 4 ? bind(p->fd, (struct sockaddr *)&in, sizeof(in))
+				: bind(p->fd, (struct sockaddr *)&in6, sizeof(in6)))
 		return -errno;
-	l->local.port = udp_port(l->fd);
+	io_start(&l->loop, &p->w, p->fd, readable, p);
 	return 0;
 }
 
 static int prepare(struct load *l)
 {
 	unsigned per_tunnel = (l->opt.sessions + l->opt.tunnels - 1) / l->opt.tunnels;
-	int err = open_socket(l);
+	int err = udp_source(&l->peer, &l->local);
 
+	l->port = calloc(l->opt.ports, sizeof(*l->port));
+	for (unsigned i = 0; l->port && !err && i < l->opt.ports; i++)
+		err = open_port(l, &l->port[i], l->opt.source_port ? l->opt.source_port + i : 0);
 	if (err) {
-		fprintf(stderr, "load: the socket: %s\n", strerror(-err));
+		fprintf(stderr, "load: a socket: %s\n", strerror(-err));
 		return 1;
 	}
 	l->rx = udp_rx_new();
@@ -743,10 +748,11 @@ static int prepare(struct load *l)
 	l->sess = calloc(l->opt.sessions, sizeof(*l->sess));
 	l->latency = calloc(l->opt.sessions, sizeof(double));
 	l->rtt = calloc(l->opt.sessions * (l->opt.pings + 1ul), sizeof(double));
-	if (!l->rx || !l->lac || !l->sess || !l->latency || !l->rtt)
+	if (!l->port || !l->rx || !l->lac || !l->sess || !l->latency || !l->rtt)
 		return 1;
 	for (unsigned i = 0; i < l->opt.tunnels; i++) {
 		l->lac[i].l = l;
+		l->lac[i].port = &l->port[i % l->opt.ports];
 		cc_init(&l->lac[i].cc, &l->env, &l->cc_conf, (uint16_t)(i + 1));
 		timer_init(&l->lac[i].timer, due_lac, &l->lac[i]);
 	}
@@ -762,7 +768,7 @@ static int prepare(struct load *l)
 int main(int argc, char **argv)
 {
 	static struct load l = {
-		.opt = { .tunnels = 1, .sessions = 1, .in_flight = 64, .fraction = 100, .timeout_s = 300, .user = "load",
+		.opt = { .tunnels = 1, .ports = 1, .sessions = 1, .in_flight = 64, .fraction = 100, .timeout_s = 300, .user = "load",
 			 .password = "load", .auth = PPP_AUTH_CHAP_MD5, .lns.port = 1701 },
 		.cc_conf = { .host_name = "load" },
 		.ppp_conf = { .ipv4 = true, .take = true, .auth_name = "load" },
@@ -785,7 +791,6 @@ int main(int argc, char **argv)
 		l.term[i].data = &l;
 		ev_signal_start(l.loop.ev, &l.term[i]);
 	}
-	io_start(&l.loop, &l.w, l.fd, readable, &l);
 	l.began = l.last = ms_now();
 	timer_set(&l.loop, &l.clock, l.loop.now + 100);
 	fill(&l);

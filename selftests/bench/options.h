@@ -13,7 +13,7 @@
 #include "ppp/ppp.h"
 
 struct options {
-	unsigned tunnels, sessions, in_flight, pings, loss, fraction, timeout_s, per_s;
+	unsigned tunnels, ports, sessions, in_flight, pings, loss, fraction, timeout_s, per_s;
 	struct endpoint lns;
 	uint16_t source_port, mru;
 	uint8_t auth;				/* enum ppp_auth */
@@ -24,8 +24,9 @@ struct options {
 static inline int usage(void)
 {
 	fputs("usage: load --lns ADDRESS [--port 1701] [--source-port 0] --user NAME --password WORD\n"
-	      "	[--auth chap|pap|mschapv2] [--secret WORD] [--tunnels 1] [--sessions 1] [--in-flight 64]\n"
-	      "	[--rate PER-SECOND] [--mru 1400] [--loss PERCENT] [--timeout 300]\n"
+	      "	[--auth chap|pap|mschapv2] [--secret WORD] [--tunnels 1] [--ports 1] [--sessions 1]\n"
+	      "	[--in-flight 64] [--rate PER-SECOND] [--mru 1400] [--loss PERCENT] [--timeout 300]\n"
+	      "	[--ports N: tunnels come from so many source ports in turn, from --source-port upwards]\n"
 	      "	[--fraction PERCENT: so many must come up (100)]\n"
 	      "	[--ping K: each session pings the LNS K times]\n"
 	      "	[--hold: until SIGTERM; echo, HELLO and pings are answered]\n"
@@ -55,13 +56,13 @@ static inline bool parse_auth(struct options *o, const char *s)
 
 static inline bool parse(struct options *o, int argc, char **argv)
 {
-	enum { LNS = 256, PORT, SOURCE, USER, PASSWORD, AUTH, SECRET, TUNNELS, SESSIONS, IN_FLIGHT, RATE, MRU,
+	enum { LNS = 256, PORT, SOURCE, USER, PASSWORD, AUTH, SECRET, TUNNELS, PORTS, SESSIONS, IN_FLIGHT, RATE, MRU,
 	       LOSS, FRACTION, TIMEOUT, PING, HOLD, TEARDOWN, CONTROL, VERBOSE };
 	static const struct option options[] = {
 		{ "lns", 1, NULL, LNS }, { "port", 1, NULL, PORT }, { "source-port", 1, NULL, SOURCE },
 		{ "user", 1, NULL, USER }, { "password", 1, NULL, PASSWORD }, { "auth", 1, NULL, AUTH },
-		{ "secret", 1, NULL, SECRET }, { "tunnels", 1, NULL, TUNNELS }, { "sessions", 1, NULL, SESSIONS },
-		{ "in-flight", 1, NULL, IN_FLIGHT }, { "rate", 1, NULL, RATE }, { "mru", 1, NULL, MRU },
+		{ "secret", 1, NULL, SECRET }, { "tunnels", 1, NULL, TUNNELS }, { "ports", 1, NULL, PORTS },
+		{ "sessions", 1, NULL, SESSIONS }, { "in-flight", 1, NULL, IN_FLIGHT }, { "rate", 1, NULL, RATE }, { "mru", 1, NULL, MRU },
 		{ "loss", 1, NULL, LOSS }, { "fraction", 1, NULL, FRACTION }, { "timeout", 1, NULL, TIMEOUT },
 		{ "ping", 1, NULL, PING }, { "hold", 0, NULL, HOLD }, { "teardown", 1, NULL, TEARDOWN },
 		{ "control", 1, NULL, CONTROL }, { "verbose", 0, NULL, VERBOSE }, { 0 },
@@ -80,6 +81,7 @@ static inline bool parse(struct options *o, int argc, char **argv)
 		case AUTH: if (!parse_auth(o, optarg)) return false; break;
 		case SECRET: o->secret = optarg; break;
 		case TUNNELS: o->tunnels = n; break;
+		case PORTS: o->ports = n; break;
 		case SESSIONS: o->sessions = n; break;
 		case IN_FLIGHT: o->in_flight = n; break;
 		case RATE: o->per_s = n; break;
@@ -100,6 +102,6 @@ static inline bool parse(struct options *o, int argc, char **argv)
 		default: return false;
 		}
 	}
-	return o->lns.family && o->sessions && o->sessions <= 60000 && o->tunnels && o->tunnels <= o->sessions &&
+	return o->lns.family && o->sessions && o->sessions <= 60000 && o->tunnels && o->tunnels <= o->sessions && o->ports &&
 	       o->in_flight && o->loss < 100 && o->fraction <= 100;
 }
