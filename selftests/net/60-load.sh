@@ -41,16 +41,17 @@ sed 's/^/# /' "$TMP/many.json" "$TMP/many.log"
 check "the kernel has $N links with an address" test "$(addresses | wc -l)" = "$N"
 check "the gateway pings each of them" ping_all
 long=$(stall) late=$(machine_late)
-echo "# longest turn of the event loop $long ms; the machine itself stood still for up to $late ms"
-check "no turn of the event loop took $STALL_MS ms beyond that" less "$long" "<" "$STALL_MS + $late"
 read -r rate p50 p99 <<<"$(json many up per_second p50_ms p99_ms)"
 now=$(mem_kib "$daemon" "$keeper")
 echo "# bare kernel loop $bare/s, ktund $rate/s; p50 $p50 ms, p99 $p99 ms; $kib KiB before, $now with $N sessions"
-if less "$late" "<" 20 >"$TMP/less"; then
+echo "# longest turn of the event loop $long ms; the machine itself stood still for up to $late ms"
+# Times say nothing when others take the processors meanwhile: make check runs this once more where instructions are the clock.
+if [[ ${KTUND_VM:-} == icount ]] || less "$late" "<" 20 >"$TMP/less"; then
+	check "no turn of the event loop took $STALL_MS ms" less "$long" "<" "$STALL_MS"
 	check "set-up rate: at least $RATIO of the bare kernel loop" less "$rate" ">=" "$RATIO * $bare"
 	check "latency: p99 within three times p50" less "$p99" "<=" "3 * $p50"
-else	# times say nothing when others take the processors meanwhile; those of scripts/bench --icount do
-	echo "# the machine stood still for $late ms: rates and latencies are not compared"
+else
+	echo "# the machine stood still for $late ms: times are not compared"
 fi
 check "no first frame was lost" test "$(json many up resent ppp_resent)" = "0 0"
 check "memory: at most $KIB KiB for each session" less "$now - $kib" "<=" "$KIB * $N"
