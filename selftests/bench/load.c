@@ -768,8 +768,8 @@ static int prepare(struct load *l)
 int main(int argc, char **argv)
 {
 	static struct load l = {
-		.opt = { .tunnels = 1, .ports = 1, .sessions = 1, .in_flight = 64, .fraction = 100, .timeout_s = 300, .user = "load",
-			 .password = "load", .auth = PPP_AUTH_CHAP_MD5, .lns.port = 1701 },
+		.opt = { .tunnels = 1, .ports = 1, .sessions = 1, .in_flight = 64, .fraction = 100, .timeout_s =
+			 300, .user = "load", .password = "load", .auth = PPP_AUTH_CHAP_MD5, .lns.port = 1701},
 		.cc_conf = { .host_name = "load" },
 		.ppp_conf = { .ipv4 = true, .take = true, .auth_name = "load" },
 	};
