@@ -186,7 +186,7 @@ void listeners_free(struct ctx *ctx)
 
 static void half_open_expire(struct ctx *ctx)
 {
-	uint16_t ids[64];
+	uint32_t ids[64];
 	unsigned n;
 
 	do {

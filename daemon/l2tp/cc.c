@@ -18,39 +18,12 @@ static uint32_t or_default(uint32_t v, uint32_t dflt)
 	return v ? v : dflt;
 }
 
-/* Text, for notes and Error Messages: bounded like everything else. */
-static void add(struct wr *w, const char *s)
-{
-	size_t n = s ? strlen(s) : 0, room = (size_t)(w->end - w->p);
-
-	wr_bytes(w, s, n < room ? n : room);
-}
-
 void l2tp_note(struct cc *cc, const struct l2tp_msg *m, const char *text, const char *avp_name)
 {
 	char buf[128];
-	struct wr w = wr_init(buf, sizeof(buf) - 1);
+	size_t n = l2tp_line(buf, sizeof(buf), m ? l2tp_msg_name(m->type) : NULL, text, avp_name);
 
-	if (m) {
-		add(&w, l2tp_msg_name(m->type));
-		add(&w, ": ");
-	}
-	add(&w, text);
-	add(&w, avp_name ? " " : NULL);
-	add(&w, avp_name);
-	buf[wr_len(&w)] = 0;
-	fx_push(&cc->out, L2TP_FX_NOTE, buf, wr_len(&w) + 1);
-}
-
-struct l2tp_cause l2tp_cause(unsigned result, unsigned error, const char *text, const char *avp_name)
-{
-	struct l2tp_cause c = { .result = (uint16_t)result, .error = (uint16_t)error };
-	struct wr w = wr_init(c.msg, sizeof(c.msg) - 1);
-
-	add(&w, text);
-	add(&w, avp_name ? " " : NULL);
-	add(&w, avp_name);
-	return c;
+	fx_push(&cc->out, L2TP_FX_NOTE, buf, n + 1);
 }
 
 struct l2tp_cause l2tp_cause_of(const struct l2tp_msg *m)
@@ -518,7 +491,7 @@ void cc_accept(struct cc *cc, ms_t now, const struct ho_entry *e)
 {
 	if (cc->state != CC_IDLE || cc->ending != CC_LIVE)
 		return;
-	cc->peer_tunnel_id = e->peer_tunnel_id;
+	cc->peer_tunnel_id = (uint16_t)e->peer_tunnel_id;
 	cc->peer_framing_caps = e->framing_caps;
 	cc->peer_bearer_caps = e->bearer_caps;
 	cc->peer_firmware = e->firmware;

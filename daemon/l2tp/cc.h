@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "base/fx.h"
 #include "l2tp/call.h"
+#include "l2tp/cause.h"
 #include "l2tp/msg.h"
 #include "l2tp/rel.h"
 
@@ -17,15 +18,6 @@ struct ho_entry;
 
 /* RFC 2661 7.2.1 */
 enum cc_state { CC_IDLE, CC_WAIT_CTL_REPLY, CC_WAIT_CTL_CONN, CC_ESTABLISHED, CC_N_STATES };
-
-/* What is said of an end: by whom, in the RFC's codes (4.4.2; RFC 3438), and in words. */
-struct l2tp_cause {
-	uint16_t result, error;		/* StopCCN or CDN Result Code; General Error Code or 0 */
-	bool by_peer;			/* the peer said so (else: we did, or nobody answered) */
-	bool timeout;			/* the peer stopped acknowledging */
-	uint16_t ppp_code, ppp_proto;	/* RFC 3145 PPP Disconnect Cause, 0 when absent */
-	char msg[64];			/* printable ASCII, NUL-terminated; the peer's words are cleaned */
-};
 
 /* Borrowed for the life of the cc.  Zero in a number means the default named here. */
 struct cc_conf {

@@ -39,8 +39,6 @@ void l2tp_send(struct cc *cc, ms_t now, struct l2tp_msg *m, bool last);
 void l2tp_note(struct cc *cc, const struct l2tp_msg *m, const char *text, const char *avp_name);
 /* The cause in the peer's words. */
 struct l2tp_cause l2tp_cause_of(const struct l2tp_msg *m);
-/* A cause of ours; avp_name may be NULL. */
-struct l2tp_cause l2tp_cause(unsigned result, unsigned error, const char *text, const char *avp_name);
 /* The name of the AVP that m->error, m->missing or m->unknown_m complains of. */
 const char *l2tp_bad_avp(const struct l2tp_msg *m);
 /* Ends the cc cleanly when the last call of rel_tx failed, and says CC_GONE when it is time. */

@@ -33,7 +33,7 @@ struct ho_limits {
 /* What a peer's SCCRQ said; kept until its SCCCN. */
 struct ho_entry {
 	struct ho_addr from;
-	uint16_t tunnel_id, peer_tunnel_id;
+	uint32_t tunnel_id, peer_tunnel_id;	/* 16 bits of them in L2TPv2 */
 	uint16_t peer_rws;
 	uint16_t policy;		/* the caller's number for the matched peer */
 	uint32_t policy_gen;		/* generation of the configuration that number belongs to */
@@ -46,6 +46,11 @@ struct ho_entry {
 	char vendor_name[32];		/* cleaned, cut */
 	uint8_t challenge_len;		/* octets of challenge[] that were sent */
 	uint8_t host_digest[16];	/* of the whole Host Name, to tell retransmission from another host */
+	struct {			/* L2TPv3; challenge[] is our nonce then */
+		uint32_t router_id, pw_caps;	/* Router ID; mask of pseudowire types below 32 */
+		uint8_t key, digest;		/* which of our keys its SCCRQ was signed with, and how */
+		uint8_t nonce_len, nonce[64];	/* the peer's */
+	} v3;
 	/* implementation's links follow */
 	int32_t next_id, next_addr, age_prev, age_next;
 	bool used;
@@ -79,12 +84,12 @@ enum ho_verdict ho_scccn(struct halfopen *, ms_t now, const struct ho_addr *from
 			 const struct cc_conf *conf, struct ho_entry *ret, void *buf, size_t size, size_t *ret_len);
 
 /* The entry with this tunnel id, or NULL; valid until the next call. */
-const struct ho_entry *ho_find(const struct halfopen *, uint16_t tunnel_id);
+const struct ho_entry *ho_find(const struct halfopen *, uint32_t tunnel_id);
 
 /* Frees expired entries, and the oldest while the table is full: a flood from many sources pushes its own entries out, and
  * whoever is real answers within a round trip, long before its turn.  Call it before ho_sccrq when ho_deadline is over.
  * ids[] receives up to n tunnel ids that became free (call again while it returns n). */
-unsigned ho_expire(struct halfopen *, ms_t now, uint16_t *ids, unsigned n);
+unsigned ho_expire(struct halfopen *, ms_t now, uint32_t *ids, unsigned n);
 ms_t ho_deadline(const struct halfopen *);
 unsigned ho_count(const struct halfopen *);
 /* How many of them the policy with this number admitted; looks at all. */

@@ -6,18 +6,19 @@
 
 #include "l2tp/rel.h"
 
-/* A set of 16-bit ids by linear probing (0 is no id, so it marks a free slot), and a ring of those in
+/* A set of ids by linear probing (0 is no id, so it marks a free slot), and a ring of those in
  * quarantine, which are in the set too.  The ring has as many places as the set: ids_drop cannot fail. */
 struct ids {
 	const struct env *env;
 	ms_t quarantine;
+	uint32_t max;				/* the largest id */
 	unsigned n, used, bits;			/* in the set; of these not in quarantine; log2 of slots */
 	unsigned head, n_ring;			/* oldest in quarantine; how many */
-	uint16_t *slot;
-	struct rest { ms_t until; uint16_t id; } *ring;
+	uint32_t *slot;
+	struct rest { ms_t until; uint32_t id; } *ring;
 };
 
-enum { MIN_BITS = 4, MAX_BITS = 17 };
+enum { MIN_BITS = 4, MAX_BITS = 24 };
 
 static unsigned mask(const struct ids *s)
 {
@@ -25,13 +26,13 @@ static unsigned mask(const struct ids *s)
 }
 
 /* Scattered, so that no long run of full slots forms when nearly all ids are in use. */
-static unsigned home(const struct ids *s, uint16_t id)
+static unsigned home(const struct ids *s, uint32_t id)
 {
 	return id * 0x9e3779b1u >> (32 - s->bits);
 }
 
 /* Where id is, or the free slot where it would go. */
-static unsigned find(const struct ids *s, uint16_t id)
+static unsigned find(const struct ids *s, uint32_t id)
 {
 	unsigned at = home(s, id);
 
@@ -40,14 +41,14 @@ static unsigned find(const struct ids *s, uint16_t id)
 	return at;
 }
 
-static void insert(struct ids *s, uint16_t id)
+static void insert(struct ids *s, uint32_t id)
 {
 	s->slot[find(s, id)] = id;
 	s->n++;
 }
 
 /* Closes the gap, so that no probe ends too early. */
-static void erase(struct ids *s, uint16_t id)
+static void erase(struct ids *s, uint32_t id)
 {
 	unsigned gap = find(s, id), at = gap;
 
@@ -64,7 +65,7 @@ static void erase(struct ids *s, uint16_t id)
 
 static bool resize(struct ids *s, unsigned bits)
 {
-	uint16_t *old = s->slot, *slot = l2tp_alloc(sizeof(*slot) << bits);
+	uint32_t *old = s->slot, *slot = l2tp_alloc(sizeof(*slot) << bits);
 	struct rest *ring = l2tp_alloc(sizeof(*ring) << bits);
 	unsigned n_old = old ? mask(s) + 1 : 0;
 
@@ -95,18 +96,28 @@ static bool reserve(struct ids *s)
 	return s->n < 1u << (s->bits - 1) || (s->bits < MAX_BITS && resize(s, s->bits + 1));
 }
 
-struct ids *ids_new(const struct env *env, ms_t quarantine)
+static struct ids *create(const struct env *env, ms_t quarantine, uint32_t max)
 {
 	struct ids *s = l2tp_alloc(sizeof(*s));
 
 	if (!s)
 		return NULL;
-	*s = (struct ids){ .env = env, .quarantine = quarantine };
+	*s = (struct ids){ .env = env, .quarantine = quarantine, .max = max };
 	if (!resize(s, MIN_BITS)) {
 		free(s);
 		return NULL;
 	}
 	return s;
+}
+
+struct ids *ids_new(const struct env *env, ms_t quarantine)
+{
+	return create(env, quarantine, UINT16_MAX);
+}
+
+struct ids *ids_new32(const struct env *env, ms_t quarantine)
+{
+	return create(env, quarantine, UINT32_MAX);
 }
 
 void ids_free(struct ids *s)
@@ -127,26 +138,26 @@ static void release(struct ids *s, ms_t now)
 	}
 }
 
-uint16_t ids_pick(struct ids *s, ms_t now)
+uint32_t ids_pick(struct ids *s, ms_t now)
 {
-	uint16_t id = 0;
+	uint32_t id = 0;
 
 	release(s, now);
-	if (s->n >= UINT16_MAX || !reserve(s))
+	if (s->n >= s->max || !reserve(s))
 		return 0;
 	for (unsigned tries = 0; tries < 16; tries++) {
-		id = (uint16_t)env_u32(s->env);
+		id = env_u32(s->env) & s->max;
 		if (id && s->slot[find(s, id)] != id)
 			break;
 	}
 	while (!id || s->slot[find(s, id)] == id)	/* nearly all are taken */
-		id++;
+		id = (id + 1) & s->max;
 	return id;
 }
 
-uint16_t ids_take(struct ids *s, ms_t now)
+uint32_t ids_take(struct ids *s, ms_t now)
 {
-	uint16_t id = ids_pick(s, now);
+	uint32_t id = ids_pick(s, now);
 
 	if (id) {
 		insert(s, id);
@@ -155,16 +166,16 @@ uint16_t ids_take(struct ids *s, ms_t now)
 	return id;
 }
 
-bool ids_claim(struct ids *s, uint16_t id)
+bool ids_claim(struct ids *s, uint32_t id)
 {
-	if (!id || s->slot[find(s, id)] == id || !reserve(s))
+	if (!id || id > s->max || s->slot[find(s, id)] == id || !reserve(s))
 		return false;
 	insert(s, id);
 	s->used++;
 	return true;
 }
 
-void ids_drop(struct ids *s, uint16_t id, ms_t now)
+void ids_drop(struct ids *s, uint32_t id, ms_t now)
 {
 	if (!id || s->slot[find(s, id)] != id || !s->used)
 		return;
@@ -172,7 +183,7 @@ void ids_drop(struct ids *s, uint16_t id, ms_t now)
 	s->used--;
 }
 
-void ids_release(struct ids *s, uint16_t id)
+void ids_release(struct ids *s, uint32_t id)
 {
 	if (!id || s->slot[find(s, id)] != id || !s->used)
 		return;

@@ -18,7 +18,7 @@ static void chance(void *arg, void *buf, size_t len)
 
 static void expire(struct halfopen *h, ms_t now, bool *used)
 {
-	uint16_t ids[3];
+	uint32_t ids[3];
 	unsigned n;
 
 	do {

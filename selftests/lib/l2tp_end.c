@@ -173,7 +173,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 static void tick(void *arg, ms_t now)
 {
 	struct l2tp_end *e = arg;
-	uint16_t ids[8];
+	uint32_t ids[8];
 
 	if (e->ho)
 		ho_expire(e->ho, now, ids, 8);

@@ -140,7 +140,7 @@ static void test_limits(void **state)
 {
 	struct ho_limits l = { .total = 1000, .per_prefix = 20, .expire_ms = 30000, .replies_per_s = 1000000 };
 	struct fixture f;
-	uint16_t ids[64];
+	uint32_t ids[64];
 	unsigned n = 0, i;
 
 	(void)state;
@@ -189,7 +189,7 @@ static void test_memory(void **state)
 {
 	struct fixture f;
 	size_t empty, before = mallinfo2().uordblks + mallinfo2().hblkhd;
-	uint16_t ids[4096];
+	uint32_t ids[4096];
 
 	(void)state;
 	begin(&f, NULL);
@@ -225,7 +225,7 @@ static void test_scccn(void **state)
 				 .present = L2TP_BIT(L2TP_AVP_CHALLENGE_RESPONSE) }, m;
 	struct ho_entry e;
 	struct fixture f;
-	uint16_t ids[4];
+	uint32_t ids[4];
 
 	(void)state;
 	begin(&f, NULL);

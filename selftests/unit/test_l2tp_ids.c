@@ -128,10 +128,41 @@ static void test_release(void **state)
 	ids_free(ids);
 }
 
+/* L2TPv3's have 32 bits: all of them are used, none comes back within the quarantine, and what is given back is forgotten. */
+static void test_wide(void **state)
+{
+	static uint32_t seen[100000];
+	uint32_t all = 0;
+	struct sim sim;
+	struct env env;
+	struct ids *ids;
+
+	(void)state;
+	sim_init(&sim, 4);
+	env = sim_env(&sim);
+	ids = ids_new32(&env, 60000);
+	for (unsigned i = 0; i < 100000; i++) {
+		seen[i] = ids_take(ids, i / 10);
+		assert_true(seen[i]);
+		all |= seen[i];
+		if (i % 2)
+			ids_drop(ids, seen[i], i / 10);
+	}
+	assert_int_equal(all, UINT32_MAX);
+	assert_int_equal(ids_used(ids), 50000);
+	for (unsigned i = 0; i < 100000; i++)
+		assert_false(ids_claim(ids, seen[i]));
+	assert_int_equal(ids_used(ids), 50000);
+	assert_true(ids_take(ids, 70000));
+	assert_true(ids_claim(ids, seen[1]));		/* out of quarantine */
+	assert_false(ids_claim(ids, seen[0]));
+	ids_free(ids);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
+		cmocka_unit_test(test_wide), cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
 		cmocka_unit_test(test_release),
 	};
 
