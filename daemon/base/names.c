@@ -9,7 +9,7 @@ const char *l2tp_msg_name(unsigned type)
 {
 	static const char *const name[] = {
 		"ZLB", "SCCRQ", "SCCRP", "SCCCN", "StopCCN", NULL, "HELLO", "OCRQ", "OCRP", "OCCN",
-		"ICRQ", "ICRP", "ICCN", NULL, "CDN", "WEN", "SLI",
+		"ICRQ", "ICRP", "ICCN", NULL, "CDN", "WEN", "SLI", [20] = "ACK",
 	};
 
 	return NAME(name, type);
@@ -29,7 +29,11 @@ const char *l2tp_avp_name(unsigned type)
 		"Proxy Authen Challenge", "Proxy Authen ID", "Proxy Authen Response",
 		"Call Errors", "ACCM", "Random Vector", "Private Group ID", "Rx Connect Speed",
 		"Sequencing Required", NULL, NULL, NULL, NULL, NULL, NULL,
-		"PPP Disconnect Cause Code",
+		"PPP Disconnect Cause Code", [58] = "Extended Vendor ID AVP", "Message Digest", "Router ID",
+		"Assigned Control Connection ID", "Pseudowire Capabilities List", "Local Session ID",
+		"Remote Session ID", "Assigned Cookie", "Remote End ID", NULL, "Pseudowire Type",
+		"L2-Specific Sublayer", "Data Sequencing", "Circuit Status", "Preferred Language",
+		"Control Message Authentication Nonce", "Tx Connect Speed", "Rx Connect Speed",
 	};
 
 	return NAME(name, type);
@@ -54,7 +58,8 @@ const char *l2tp_cdn_result_name(unsigned result)
 		"facilities temporarily unavailable", "facilities permanently unavailable",
 		"invalid destination", "no carrier detected", "busy signal detected",
 		"no dial tone", "not established within the time allotted by the LAC",
-		"no appropriate framing detected",
+		"no appropriate framing detected", NULL, "losing tie breaker", "unsupported PW type",
+		"sequencing required without valid L2-Specific Sublayer", "finite state machine error or timeout",
 	};
 
 	return NAME(name, result);

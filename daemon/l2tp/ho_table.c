@@ -165,6 +165,20 @@ static void free_place(struct halfopen *h, int32_t i)
 	*c = NULL;
 }
 
+/* Behind all others in the list by age. */
+static void list_newest(struct halfopen *h, int32_t i)
+{
+	struct ho_entry *e = ho_at(h, i);
+
+	e->age_prev = h->newest;
+	e->age_next = HO_NONE;
+	if (h->newest != HO_NONE)
+		ho_at(h, h->newest)->age_next = i;
+	else
+		h->oldest = i;
+	h->newest = i;
+}
+
 static void link_entry(struct halfopen *h, int32_t i)
 {
 	struct ho_entry *e = ho_at(h, i);
@@ -175,13 +189,7 @@ static void link_entry(struct halfopen *h, int32_t i)
 	*id = i;
 	e->next_addr = *prefix;
 	*prefix = i;
-	e->age_prev = h->newest;
-	e->age_next = HO_NONE;
-	if (h->newest != HO_NONE)
-		ho_at(h, h->newest)->age_next = i;
-	else
-		h->oldest = i;
-	h->newest = i;
+	list_newest(h, i);
 	h->chunk[i / CHUNK]->used++;
 	h->count++;
 }
@@ -270,6 +278,13 @@ int32_t ho_insert(struct halfopen *h, const struct ho_entry *e)
 	*ho_at(h, i) = *e;
 	link_entry(h, i);
 	return i;
+}
+
+void ho_touch(struct halfopen *h, int32_t i, ms_t now)
+{
+	unlist(h, i);
+	ho_at(h, i)->since = now;
+	list_newest(h, i);
 }
 
 void ho_remove(struct halfopen *h, int32_t i)

@@ -21,6 +21,8 @@ int32_t ho_meet(struct halfopen *, const struct ho_addr *from, uint32_t peer_tun
 		uint32_t tunnel_id, enum ho_verdict *ret_verdict);
 /* Puts *e, whose ids, from, since and host_digest are filled in, into a free place; HO_NONE when memory is short. */
 int32_t ho_insert(struct halfopen *, const struct ho_entry *e);
+/* It is as young as a new one: its peer asked again, and has the full time to answer. */
+void ho_touch(struct halfopen *, int32_t place, ms_t now);
 /* Takes the entry out and wipes its place; its id is the caller's. */
 void ho_remove(struct halfopen *, int32_t place);
 /* Nobody may find it any more; ho_expire hands its id back next. */
