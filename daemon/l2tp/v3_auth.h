@@ -12,7 +12,7 @@ struct v3_key { uint8_t digest[V3_KEY_LEN], hide[V3_KEY_LEN]; };	/* 5.4.1, 5.3 *
 
 struct v3_auth {
 	uint8_t n_keys;				/* 0: Control Message Authentication is disabled */
-	bool agreed;				/* the peer's SCCRQ or SCCRP told which key and digest it has: only that is sent */
+	bool agreed;				/* the peer's SCCRQ or SCCRP told which key and digest it has */
 	uint8_t key_no, digest;			/* the ones to sign with; before that: the first of all keys */
 	struct v3_key key[V3_SECRETS];
 	uint8_t nonce_len, peer_nonce_len;	/* 0: not known */

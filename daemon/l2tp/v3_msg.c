@@ -361,7 +361,7 @@ bool v3_decode(struct v3_msg *m, const void *buf, size_t len, struct span hide_k
 	for (unsigned i = 0; m->type < V3_N_MSGS && i < V3_N_AVPS; i++)
 		if (rows[i].must >> m->type & 1)
 			m->missing |= V3_BIT(i) & ~m->present;
-	return (d.lenient || !r.bad) && (!m->v2 || (m->present | m->unread) & V3_BIT(V3_AVP_ASSIGNED_CC_ID));
+	return (d.lenient || !r.bad) && (!m->v2 || v3_has(m, V3_AVP_ASSIGNED_CC_ID));
 }
 
 bool v3_peek(const void *buf, size_t len, uint32_t *ret_cc_id)

@@ -162,7 +162,8 @@ static void test_wide(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wide), cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
+		cmocka_unit_test(test_wide),
+		cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
 		cmocka_unit_test(test_release),
 	};
 

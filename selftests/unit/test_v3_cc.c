@@ -113,8 +113,8 @@ static void establish(struct fixture *f)
 static struct v3_msg icrq(uint32_t id)
 {
 	return (struct v3_msg){
-		.type = V3_ICRQ, .local_session_id = id, .serial = 1, .pw_type = V3_PW_ETHERNET, .circuit_status = V3_CIRCUIT_ACTIVE,
-		.remote_end_id = { (const uint8_t *)"site", 4 }, .cookie = { 4, "abcd" },
+		.type = V3_ICRQ, .local_session_id = id, .serial = 1, .pw_type = V3_PW_ETHERNET,
+		.circuit_status = V3_CIRCUIT_ACTIVE, .remote_end_id = { (const uint8_t *)"site", 4 }, .cookie = { 4, "abcd" },
 		.present = HAS(LOCAL_SESSION_ID) | HAS(REMOTE_SESSION_ID) | HAS(SERIAL) | HAS(PW_TYPE) | HAS(CIRCUIT_STATUS) |
 			   HAS(REMOTE_END_ID) | HAS(COOKIE),
 	};
@@ -187,8 +187,8 @@ static void test_sccrp(void **state)
 static void test_fallback(void **state)
 {
 	struct l2tp_msg v2 = {
-		.type = L2TP_SCCRP, .tunnel_id = 0x4242, .nr = 1, .protocol_version = 0x100, .framing_caps = 3, .assigned_tunnel_id = 7,
-		.host_name = { (const uint8_t *)"old", 3 },
+		.type = L2TP_SCCRP, .tunnel_id = 0x4242, .nr = 1, .protocol_version = 0x100, .framing_caps = 3,
+		.assigned_tunnel_id = 7, .host_name = { (const uint8_t *)"old", 3 },
 		.present = L2TP_BIT(L2TP_AVP_PROTOCOL_VERSION) | L2TP_BIT(L2TP_AVP_FRAMING_CAPS) | L2TP_BIT(L2TP_AVP_HOST_NAME) |
 			   L2TP_BIT(L2TP_AVP_ASSIGNED_TUNNEL_ID),
 	};
