@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -65,7 +66,67 @@ int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
 	m = message(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 	return finish(nl, m, m && ((l->name && nla_put_string(m, IFLA_IFNAME, l->name)) ||
 				   (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
-				   (l->group && nla_put_u32(m, IFLA_GROUP, l->group))), NULL, NULL);
+				   (l->group && nla_put_u32(m, IFLA_GROUP, l->group)) ||
+				   (l->master && nla_put_u32(m, IFLA_MASTER, l->master)) ||
+				   (l->netns && nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)l->netns))), NULL, NULL);
+}
+
+static int on_info(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *in = (struct nlmsghdr *)(uintptr_t)h;	/* libnl's prototypes; nothing is changed */
+	struct nlattr *tb[IFLA_MAX + 1], *li[IFLA_INFO_MAX + 1], *br[IFLA_BR_MAX + 1];
+	struct rtnl_info *r = arg;
+	struct ifinfomsg ifi;
+
+	if (h->nlmsg_type != RTM_NEWLINK || nlmsg_parse(in, sizeof(ifi), tb, IFLA_MAX, NULL) < 0)
+		return 0;
+	memcpy(&ifi, nl_payload(h), sizeof(ifi));
+	r->ifindex = (uint32_t)ifi.ifi_index;
+	if (!tb[IFLA_LINKINFO] || nla_parse_nested(li, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) < 0)
+		return 0;
+	if (li[IFLA_INFO_KIND])
+		nla_strlcpy(r->kind, li[IFLA_INFO_KIND], sizeof(r->kind));
+	if (strcmp(r->kind, "bridge") || !li[IFLA_INFO_DATA] || nla_parse_nested(br, IFLA_BR_MAX, li[IFLA_INFO_DATA], NULL) < 0)
+		return 0;
+	r->vlan_filtering = br[IFLA_BR_VLAN_FILTERING] && nla_get_u8(br[IFLA_BR_VLAN_FILTERING]);
+	if (br[IFLA_BR_VLAN_DEFAULT_PVID])
+		r->default_pvid = nla_get_u16(br[IFLA_BR_VLAN_DEFAULT_PVID]);
+	return 0;
+}
+
+int rtnl_link_info(struct nl *nl, const char *name, struct rtnl_info *ret)
+{
+	struct ifinfomsg ifi = { 0 };
+	int err = nl_route(nl);
+	struct nl_msg *m;
+
+	*ret = (struct rtnl_info){ 0 };
+	if (err)
+		return err;
+	m = message(RTM_GETLINK, 0, &ifi, sizeof(ifi));
+	err = finish(nl, m, m && nla_put_string(m, IFLA_IFNAME, name), on_info, ret);
+	return !err && !ret->ifindex ? -ENODEV : err;
+}
+
+int rtnl_port_vlan(struct nl *nl, uint32_t ifindex, uint16_t vid, bool add)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_BRIDGE, .ifi_index = (int)ifindex };
+	struct bridge_vlan_info v = { .vid = vid, .flags = add ? BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED : 0 };
+	int err = nl_route(nl);
+	struct nlattr *spec;
+	struct nl_msg *m;
+	bool bad;
+
+	if (err)
+		return err;
+	m = message(add ? RTM_SETLINK : RTM_DELLINK, 0, &ifi, sizeof(ifi));
+	if (!m)
+		return -ENOMEM;
+	spec = nla_nest_start(m, IFLA_AF_SPEC);
+	bad = !spec || nla_put(m, IFLA_BRIDGE_VLAN_INFO, sizeof(v), &v);
+	if (!bad)
+		nla_nest_end(m, spec);
+	return finish(nl, m, bad, NULL, NULL);
 }
 
 int rtnl_link_delete(struct nl *nl, uint32_t ifindex)
