@@ -48,6 +48,7 @@ endif
 
 DAEMON_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/vici/*.c daemon/io/*.c daemon/core/*.c)
 CLI_SRC := $(wildcard daemon/cli/*.c)
+KOBJ_SRC := $(patsubst %,netlink/%.c,attach holder kobj l2tp netns nl rtnl)
 KEEPER_SRC := $(filter-out netlink/main.c,$(wildcard netlink/*.c))
 ENGINE_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/vici/*.c)
 TEST_LIB := $(wildcard selftests/lib/*.c)
@@ -66,7 +67,7 @@ $(O)/config.mk: scripts/packages Makefile
 	@{ echo "PKG_CFLAGS = $$(pkg-config --cflags libnl-3.0 libnl-genl-3.0 libnl-route-3.0 libnftables)"; \
 	   echo "NL_LIBS = $$(pkg-config --libs libnl-3.0 libnl-genl-3.0 libnl-route-3.0 libnftables) -lcap-ng -lpthread"; \
 	   echo "DAEMON_LIBS = $$(pkg-config --libs libconfuse jansson nettle libcares) -lev -lcap-ng"; \
-	   echo "CLI_LIBS = $$(pkg-config --libs jansson)"; \
+	   echo "CLI_LIBS = $$(pkg-config --libs jansson libnl-3.0 libnl-genl-3.0)"; \
 	   if pkg-config --exists libsystemd; then \
 		echo "PKG_CFLAGS += -DHAVE_SYSTEMD=1 $$(pkg-config --cflags libsystemd)"; \
 		echo "DAEMON_LIBS += $$(pkg-config --libs libsystemd)"; \
@@ -76,7 +77,7 @@ $(O)/ktund: $(call obj,daemon/main.c) $(O)/libktund.a $(O)/netlink/client.a
 	$(call say,LD,$@)$(LINK) -o $@ $^ $(DAEMON_LIBS)
 $(O)/ktund-keeper: $(call obj,netlink/main.c) $(O)/libkeeper.a
 	$(call say,LD,$@)$(LINK) -o $@ $^ $(NL_LIBS)
-$(O)/ktun: $(call obj,$(CLI_SRC)) $(O)/libbase.a
+$(O)/ktun: $(call obj,daemon/cli/main.c) $(O)/libktun.a $(O)/netlink/kobj.a $(O)/libbase.a
 	$(call say,LD,$@)$(LINK) -o $@ $^ $(CLI_LIBS)
 
 $(O)/libktund.a: $(call obj,$(DAEMON_SRC))
@@ -84,6 +85,9 @@ $(O)/libkeeper.a: $(call obj,$(KEEPER_SRC))
 $(O)/libbase.a: $(call obj,$(wildcard daemon/base/*.c))
 # What ktund links of netlink/: talking to the keeper and reading its descriptors; no libnl.
 $(O)/netlink/client.a: $(call obj,netlink/client.c netlink/pppio.c)
+$(O)/libktun.a: $(call obj,$(filter-out %/main.c,$(CLI_SRC)))
+# What ktun links: the kernel's tunnels and sessions without a keeper.
+$(O)/netlink/kobj.a: $(call obj,$(KOBJ_SRC))
 $(O)/libtest.a: $(call obj,$(TEST_LIB))
 %.a:
 	@mkdir -p $(@D); rm -f $@
@@ -101,9 +105,9 @@ $(call obj,$(wildcard daemon/core/*.c)): | $(patsubst daemon/core/%,$(O)/gen/%.i
 
 # Tests
 
-$(O)/selftests/%: $(O)/obj/selftests/%.o $(O)/libktund.a $(O)/libkeeper.a $(O)/libtest.a
+$(O)/selftests/%: $(O)/obj/selftests/%.o $(O)/libktund.a $(O)/libktun.a $(O)/libkeeper.a $(O)/libtest.a
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(LINK) -o $@ $< $(O)/libtest.a $(O)/libktund.a $(O)/libkeeper.a -lcmocka $(DAEMON_LIBS) $(NL_LIBS)
+	$(call say,LD,$@)$(LINK) -o $@ $< $(O)/libtest.a $(O)/libktund.a $(O)/libktun.a $(O)/libkeeper.a -lcmocka $(DAEMON_LIBS) $(NL_LIBS)
 
 tests: all $(UNIT) $(SIM) $(NET)
 
@@ -145,8 +149,9 @@ $(O)/fuzz/obj/%.o: %.c $(O)/config.mk
 	$(call say,CLANG,$<)$(CLANG) $(FUZZFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
 $(call fobj,$(wildcard daemon/core/*.c)): | $(patsubst daemon/core/%,$(O)/gen/%.inc,$(wildcard daemon/core/*.varlink))
 $(O)/fuzz/libktund.a: $(call fobj,$(DAEMON_SRC) netlink/client.c netlink/pppio.c $(TEST_LIB))
+$(O)/fuzz/libktun.a: $(call fobj,$(filter-out %/main.c,$(CLI_SRC)))
 $(O)/fuzz/libkeeper.a: $(call fobj,$(KEEPER_SRC))
-$(O)/fuzz/%: $(O)/fuzz/obj/selftests/fuzz/fuzz_%.o $(O)/fuzz/libktund.a $(O)/fuzz/libkeeper.a
+$(O)/fuzz/%: $(O)/fuzz/obj/selftests/fuzz/fuzz_%.o $(O)/fuzz/libktund.a $(O)/fuzz/libktun.a $(O)/fuzz/libkeeper.a
 	$(call say,LD,$@)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka $(DAEMON_LIBS) $(NL_LIBS)
 ifdef FUZZ
 fuzz: $(O)/fuzz/$(FUZZ)

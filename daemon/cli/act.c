@@ -78,7 +78,7 @@ int act_disconnect_user(struct cli *cli, const struct command *c, int argc, char
 	n = json_integer_value(json_object_get(answer, "count"));
 	if (!n) {
 		json_decref(answer);
-		print_error("no session of user %s; see `ktun show sessions`", argv[0]);
+		complain("no session of user %s; see `ktun show sessions`", argv[0]);
 		return FAILED;
 	}
 	return done(cli, answer, text("user %s: %" JSON_INTEGER_FORMAT " session%s disconnected", argv[0], n, n == 1 ? "" : "s"));

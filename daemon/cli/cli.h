@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ktun: one command line, one call on ktund's control socket, one printed answer. */
+/* ktun: one command line, one call on ktund's control socket, one printed answer; or, for the grammar of `ip l2tp`, a few
+ * requests to the kernel. */
 #pragma once
 
 #include <signal.h>
@@ -7,6 +8,9 @@
 #include <stddef.h>
 
 #include <jansson.h>
+
+#include "netlink/nl.h"
+#include "words.h"
 
 /* Exit codes. */
 enum { DONE, FAILED, WRONG_WORDS };
@@ -17,6 +21,11 @@ struct cli {
 	const char *dir;		/* runtime directory; its socket is "control" */
 	bool json, pretty, dry_run, help;
 	bool quiet;			/* completing: errors are nobody's business */
+	bool details, stats;		/* of the kernel's objects */
+	bool go_on;			/* a batch does not end at a line that fails */
+	int family;			/* 0, 4, 6: of the kernel's tunnels */
+	const char *netns, *batch;	/* NULL: not said */
+	struct nl nl;
 	int answer_ms;			/* ANSWER_MS or --timeout */
 	const volatile sig_atomic_t *stop;	/* set by SIGINT */
 	char path[256];
@@ -26,9 +35,9 @@ struct cli {
 };
 
 /* What the arguments of a command name, for completion. */
-enum arg_kind { ARG_NONE, ARG_TUNNEL, ARG_TUNNEL_NAME, ARG_SESSION, ARG_USER, ARG_FILTER, ARG_LEVEL };
+enum arg_kind { ARG_NONE, ARG_WORDS, ARG_TUNNEL, ARG_TUNNEL_NAME, ARG_SESSION, ARG_USER, ARG_FILTER, ARG_LEVEL };
 
-/* One command.  Words may be abbreviated as `ip` has it: the first row that a prefix fits is meant, unless a word is
+/* One command; ARG_WORDS: one of the kernel's, whose words, with the object among them, are words.h's.  Words may be abbreviated as `ip` has it: the first row that a prefix fits is meant, unless a word is
  * written out. */
 struct command {
 	const char *verb, *object;	/* object NULL: a command of one word */
@@ -41,6 +50,10 @@ struct command {
 int command_run(struct cli *, int argc, char **argv);
 void command_usage(bool to_stderr);
 int command_complete(struct cli *, int argc, char **argv);
+/* The commands of cli->batch, one a line: first all are looked at, then they are run. */
+int command_batch(struct cli *);
+/* Prints word if it begins with typed, unless a shell would take it for more than a word: names come from peers. */
+void command_offer(const char *word, const char *typed);
 /* Says which word is wrong and what would fit; returns WRONG_WORDS. */
 int wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Is word an abbreviation of full? */
@@ -49,6 +62,8 @@ bool abbreviates(const char *word, const char *full);
 bool words_at_most(const struct command *, int argc, char **argv, int max);
 
 /* show.c, act.c: the commands */
+int show_tunnel(struct cli *, const struct command *, int argc, char **argv);
+int show_session(struct cli *, const struct command *, int argc, char **argv);
 int show_tunnels(struct cli *, const struct command *, int argc, char **argv);
 int show_sessions(struct cli *, const struct command *, int argc, char **argv);
 int show_peers(struct cli *, const struct command *, int argc, char **argv);
@@ -62,6 +77,26 @@ int act_monitor(struct cli *, const struct command *, int argc, char **argv);
 int act_shutdown(struct cli *, const struct command *, int argc, char **argv);
 int act_version(struct cli *, const struct command *, int argc, char **argv);
 int act_log_level(struct cli *, const struct command *, int argc, char **argv);
+
+/* kernel.c, kshow.c: add, delete and show of the kernel's objects; argv: what stands behind the verb */
+int act_add(struct cli *, const struct command *, int argc, char **argv);
+int act_delete(struct cli *, const struct command *, int argc, char **argv);
+int act_show(struct cli *, const struct command *, int argc, char **argv);
+/* DONE, or WRONG_WORDS with the reason on stderr; changes nothing. */
+int kernel_parse(struct cli *, enum order_verb verb, int argc, char **argv, struct order *ret);
+int kernel_show(struct cli *, const struct order *);
+/* Goes to the network namespace; DONE or FAILED. */
+int kernel_netns(const char *name);
+/* Says what the kernel's errno means. */
+void kernel_refused(const char *what, int err);
+/* Offers the ids that there are, to who may see them. */
+void kernel_offer_ids(struct cli *, bool sessions, const char *typed);
+
+/* batch.c: takes the next command out of *pos, which is changed; `#` to the end of a line is a comment, "\\n" joins lines, quotes
+ * of both kinds keep blanks in a word.  1: argv[BATCH_WORDS], of *ret_argc words, of line *ret_line; 0: the end; -1: *ret_why.
+ * *line: lines read so far. */
+enum { BATCH_WORDS = 64 };
+int batch_next(char **pos, unsigned *line, char **argv, int *ret_argc, unsigned *ret_line, const char **ret_why);
 
 /* client.c: calls.  params become theirs.  method without its interface. */
 /* Sends a call.  false: said why on stderr. */
@@ -81,7 +116,7 @@ char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* mallo
 /* s without anything that a terminal would obey; malloc()ed. */
 char *safe(const char *s);
 int print_json(const struct cli *, json_t *);	/* takes the reference; DONE */
-void print_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* "ktun: ..." made safe, one line */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* "ktun: ..." made safe, one line */
 
 enum value { V_TEXT, V_NUMBER, V_HEX, V_OCTETS, V_SECONDS, V_TIME, V_SPEED };
 /* The value under key as text (malloc()ed), brief for tables, exact and explained else; "-" when absent or null. */

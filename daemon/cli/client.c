@@ -27,7 +27,7 @@ static long long now_ms(void)
 static bool cannot(const struct cli *cli, const char *what)
 {
 	if (!cli->quiet)
-		print_error("%s", what);
+		complain("%s", what);
 	return false;
 }
 
@@ -38,12 +38,12 @@ static bool no_daemon(const struct cli *cli, int err)
 	if (cli->quiet)
 		return false;
 	if (err == ENOENT || err == ECONNREFUSED || err == ENOTDIR)
-		print_error("ktund does not answer at %s: is it running? start: ktund --config /etc/ktund/ktund.conf%s%s",
+		complain("ktund does not answer at %s: is it running? start: ktund --config /etc/ktund/ktund.conf%s%s",
 			    cli->path, usual ? "" : " --runtime-dir ", usual ? "" : cli->dir);
 	else if (err == EACCES || err == EPERM)
-		print_error("permission denied at %s: it is for root and for the group of that socket", cli->path);
+		complain("permission denied at %s: it is for root and for the group of that socket", cli->path);
 	else
-		print_error("%s: %s", cli->path, strerror(err));
+		complain("%s: %s", cli->path, strerror(err));
 	return false;
 }
 
@@ -137,26 +137,26 @@ static void say_error(const struct cli *cli, const char *error, const json_t *pa
 		const char *kind = param(params, "kind"), *name = param(params, "name");
 
 		if (!strcmp(kind, "user"))
-			print_error("no session of user %s; see `ktun show sessions`", name);
+			complain("no session of user %s; see `ktun show sessions`", name);
 		else
-			print_error("no %s %s; see `ktun show %ss`", kind, name, kind);
+			complain("no %s %s; see `ktun show %ss`", kind, name, kind);
 	} else if (!strcmp(error, IFACE "Refused")) {
-		print_error("refused: %s", param(params, "reason"));
+		complain("refused: %s", param(params, "reason"));
 	} else if (!strcmp(error, IFACE "NotReady")) {
-		print_error("not ready: %s", param(params, "reason"));
+		complain("not ready: %s", param(params, "reason"));
 	} else if (!strcmp(error, IFACE "PermissionDenied")) {
-		print_error("permission denied: %s", param(params, "reason"));
+		complain("permission denied: %s", param(params, "reason"));
 	} else if (!strcmp(error, IFACE "InvalidConfig")) {
 		for (size_t i = 0; i < json_array_size(list); i++)
-			print_error("%s", words(json_array_get(list, i)));
-		print_error("the configuration has %zu mistake%s; nothing was changed", json_array_size(list),
+			complain("%s", words(json_array_get(list, i)));
+		complain("the configuration has %zu mistake%s; nothing was changed", json_array_size(list),
 			    json_array_size(list) == 1 ? "" : "s");
 	} else if (!strcmp(error, "org.varlink.service.MethodNotFound")) {
-		print_error("this ktund does not know %s: are ktun and ktund of one version?", param(params, "method"));
+		complain("this ktund does not know %s: are ktun and ktund of one version?", param(params, "method"));
 	} else {
 		char *s = params ? json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
-		print_error("%s%s%s", error, s ? " " : "", s ? s : "");
+		complain("%s%s%s", error, s ? " " : "", s ? s : "");
 		free(s);
 	}
 }
@@ -200,7 +200,7 @@ static int wait_input(struct cli *cli, long long until, const char *waiting, lon
 		if (n > 0)
 			return 1;
 		if (waiting && now_ms() >= *patience) {
-			print_error("%s ...", waiting);
+			complain("%s ...", waiting);
 			*patience += PATIENCE_MS;
 		}
 	}
@@ -234,9 +234,9 @@ static char *receive(struct cli *cli, int timeout_ms, const char *waiting)
 			return NULL;
 		if (!got) {
 			if (waiting)
-				print_error("%s: not within %g s", waiting, timeout_ms / 1000.);
+				complain("%s: not within %g s", waiting, timeout_ms / 1000.);
 			else if (!cli->quiet)
-				print_error("ktund does not answer at %s within %g s", cli->path, timeout_ms / 1000.);
+				complain("ktund does not answer at %s within %g s", cli->path, timeout_ms / 1000.);
 			return NULL;
 		}
 		n = recv(cli->fd, cli->in + cli->in_len, cli->in_cap - cli->in_len, 0);
@@ -266,7 +266,7 @@ json_t *call_next(struct cli *cli, int timeout_ms, const char *waiting, bool *re
 	if (!msg || json_unpack_ex(msg, &err, 0, "{s?o, s?s, s?b}", "parameters", &params, "error", &error,
 				   "continues", &continues)) {
 		if (!cli->quiet)
-			print_error("ktund's answer is no Varlink message: %s", err.text);
+			complain("ktund's answer is no Varlink message: %s", err.text);
 		json_decref(msg);
 		return NULL;
 	}

@@ -2,6 +2,7 @@
 /* The table of commands, and everything that is read from it: abbreviations, --help, completion. */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,15 +12,23 @@
 /* The order decides what an abbreviation means. */
 static const struct command table[] = {
 	{ "show", "tunnels", "", "List the tunnels", NULL, ARG_TUNNEL, show_tunnels },
-	{ "show", "tunnel", "[N|NAME]", "Everything about one tunnel",
+	{ "show", "tunnel", "N|NAME", "Everything about one tunnel",
 	  "N is our tunnel id, NAME the name of a tunnel in the configuration.", ARG_TUNNEL, show_tunnels },
 	{ "show", "sessions", "[tunnel N|NAME] [user NAME]", "List the sessions, of one tunnel or one user",
 	  "With both filters, sessions that fit both.", ARG_FILTER, show_sessions },
-	{ "show", "session", "[N]", "Everything about one session",
+	{ "show", "session", "N", "Everything about one session",
 	  "N is our session id, as `ktun show sessions` lists it.", ARG_SESSION, show_sessions },
 	{ "show", "peers", "", "Who may connect, and how often they did", NULL, ARG_NONE, show_peers },
 	{ "show", "pools", "", "Address pools and what is left of them", NULL, ARG_NONE, show_pools },
 	{ "show", "stats", "", "Counters of the daemon and its keeper", NULL, ARG_NONE, show_stats },
+	{ "show", "tunnel", "[tunnel_id ID]", "The kernel's tunnels, as `ip l2tp show tunnel`",
+	  "`ktun show tunnel N|NAME` asks ktund about one of its tunnels instead.", ARG_WORDS, act_show },
+	{ "show", "session", "[tunnel_id ID] [session_id ID]", "The kernel's sessions, as `ip l2tp show session`",
+	  "`ktun show session N` asks ktund about one of its sessions instead.", ARG_WORDS, act_show },
+	{ "add", "tunnel", "WORDS", "A static tunnel, as `ip l2tp add tunnel`", NULL, ARG_WORDS, act_add },
+	{ "add", "session", "WORDS", "A session in a static tunnel, and its interface", NULL, ARG_WORDS, act_add },
+	{ "delete", "tunnel", "tid ID [force]", "A tunnel of the kernel, with its sessions", NULL, ARG_WORDS, act_delete },
+	{ "delete", "session", "tid ID sid ID [force]", "A session of the kernel", NULL, ARG_WORDS, act_delete },
 	{ "up", "tunnel", "NAME", "Dial a tunnel of the configuration",
 	  "Returns when the tunnel is established, or says why it is not.", ARG_TUNNEL_NAME, act_tunnel },
 	{ "down", "tunnel", "NAME", "End a tunnel and its sessions; do not dial it again",
@@ -39,7 +48,8 @@ static const struct command table[] = {
 };
 
 static const char *const level_names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
-static const char *const options[] = { "-j", "-p", "--help", "--runtime-dir", "--timeout", "--version" };
+static const char *const options[] = { "-4", "-6", "-d", "-j", "-n", "-p", "-s", "-batch", "-force", "--help",
+					"--runtime-dir", "--timeout", "--version" };
 
 enum { N_COMMANDS = sizeof(table) / sizeof(*table), N_LEVELS = sizeof(level_names) / sizeof(*level_names) };
 
@@ -52,7 +62,7 @@ int wrong(const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vasprintf(&s, fmt, ap);
 	va_end(ap);
-	print_error("%s", (char *)need(n < 0 ? NULL : s));
+	complain("%s", (char *)need(n < 0 ? NULL : s));
 	free(s);
 	return WRONG_WORDS;
 }
@@ -95,6 +105,43 @@ static const struct command *find(const char *verb, const char *word)
 	return prefix;
 }
 
+static const struct command *find_object(const char *verb, const char *object)
+{
+	for (unsigned i = 0; i < N_COMMANDS; i++)
+		if (table[i].object && !strcmp(table[i].verb, verb) && !strcmp(table[i].object, object))
+			return &table[i];
+	return NULL;
+}
+
+static bool of_kernel(const struct command *c)
+{
+	return c->arg == ARG_WORDS;
+}
+
+/* The kernel's row of this verb and object; any object's if there is none of that name. */
+static const struct command *find_kernel(const char *verb, const char *object)
+{
+	const struct command *any = NULL;
+
+	for (unsigned i = 0; i < N_COMMANDS; i++) {
+		if (!of_kernel(&table[i]) || strcmp(table[i].verb, verb))
+			continue;
+		if (object && !strcmp(table[i].object, object))
+			return &table[i];
+		if (!any)
+			any = &table[i];
+	}
+	return any;
+}
+
+/* Behind "show": are the words, or nothing but the object, the kernel's?  A name or an id is for the daemon. */
+static bool shows_kernel(int argc, char **argv)
+{
+	if (!argc || (strcmp(argv[0], "tunnel") && strcmp(argv[0], "session")))
+		return argc && words_known(argv[0]);
+	return argc == 1 || words_known(argv[1]) || (argc > 2 && words_known(argv[2]) && !abbreviates(argv[1], "user"));
+}
+
 /* " a b c": the words that fit after verb, or at the start. */
 static char *fitting(const char *verb)
 {
@@ -104,7 +151,7 @@ static char *fitting(const char *verb)
 		const char *word = verb ? table[i].object : table[i].verb;
 		char *more;
 
-		if (!word || (verb ? strcmp(verb, table[i].verb) != 0 : !first_of_verb(i)))
+		if (!word || (verb ? strcmp(verb, table[i].verb) || find_object(verb, word) != &table[i] : !first_of_verb(i)))
 			continue;
 		more = text("%s %s", all, word);
 		free(all);
@@ -125,9 +172,15 @@ void command_usage(bool to_stderr)
 {
 	FILE *f = to_stderr ? stderr : stdout;
 
-	fputs("Usage: ktun [-j] [-p] [--runtime-dir DIR] [--timeout SECONDS] COMMAND\n\nCommands (words may be abbreviated):\n", f);
+	fputs("Usage: ktun [OPTIONS] COMMAND\n       ktun [OPTIONS] [-force] -batch FILE\n\n"
+	      "Commands to ktund (words may be abbreviated):\n", f);
 	for (unsigned i = 0; i < N_COMMANDS; i++)
-		print_row(f, &table[i]);
+		if (!of_kernel(&table[i]))
+			print_row(f, &table[i]);
+	fputs("\nCommands to the kernel, in the words of `ip l2tp`; no daemon is needed:\n", f);
+	for (unsigned i = 0; i < N_COMMANDS; i++)
+		if (of_kernel(&table[i]))
+			print_row(f, &table[i]);
 	fputs("\nOptions:\n"
 	      "  -j, --json            print JSON\n"
 	      "  -p, --pretty          with line breaks and indentation\n"
@@ -135,7 +188,36 @@ void command_usage(bool to_stderr)
 	      "  --timeout SECONDS     how long to wait for an answer (10)\n"
 	      "  --help                this, or help for the command before it\n"
 	      "  --version             the version of ktun\n"
+	      "  -n, --netns NAME      the kernel's tunnels of this network namespace\n"
+	      "  -4, -6, -family NAME  those over IPv4 (inet), over IPv6 (inet6)\n"
+	      "  -d, -s                show them with details, with counters\n"
+	      "  -batch FILE           commands from a file (\"-\": standard input), one a line\n"
+	      "  -force                go on with the batch after a line that failed\n"
 	      "\nExit status: 0 done, 1 refused or failed, 2 wrong words.\n", f);
+}
+
+static enum order_verb order_verb(const struct command *c)
+{
+	return c->run == act_add ? ORDER_ADD : c->run == act_delete ? ORDER_DELETE : ORDER_SHOW;
+}
+
+static bool is_session(const struct command *c)
+{
+	return !strcmp(c->object, "session");
+}
+
+static void help_words(const struct command *c)
+{
+	const struct word *w;
+
+	puts("Words:");
+	for (unsigned i = 0; (w = words_list(order_verb(c), is_session(c), i)); i++) {
+		char *left = text("%s%s%s%s%s", w->name, w->alias ? ", " : "", w->alias ? w->alias : "",
+				  *w->value ? " " : "", w->value);
+
+		printf("  %-36s %s\n", left, w->help);
+		free(left);
+	}
 }
 
 /* Help for one command, or for all of a verb. */
@@ -148,61 +230,219 @@ static int help(const struct command *c, bool whole_verb)
 				print_row(stdout, &table[i]);
 		return DONE;
 	}
-	printf("Usage: ktun [-j] [-p] [--runtime-dir DIR] %s%s%s%s%s\n%s.\n", c->verb, c->object ? " " : "",
+	printf("Usage: ktun %s %s%s%s%s%s\n%s.\n", of_kernel(c) ? "[-n NETNS]" : "[-j] [-p] [--runtime-dir DIR]",
+	       c->verb, c->object ? " " : "",
 	       c->object ? c->object : "", *c->args ? " " : "", c->args, c->help);
 	if (c->more)
 		puts(c->more);
+	if (of_kernel(c))
+		help_words(c);
 	return DONE;
+}
+
+/* The command that the words mean, *ret_argv what stands behind it (of the kernel's, behind the verb); *ret_verb: only its verb
+ * was there.  NULL: complained. */
+static const struct command *resolve(int argc, char **argv, int *ret_argc, char ***ret_argv, bool *ret_verb)
+{
+	const struct command *c;
+	char *fits;
+
+	*ret_verb = false;
+	if (argc > 1 && strlen(argv[0]) > 1 && abbreviates(argv[0], "l2tp")) {	/* as `ip -batch` has it */
+		argc--;
+		argv++;
+	}
+	*ret_argc = argc - 1;
+	*ret_argv = argv + 1;
+	if (abbreviates(argv[0], "lst") || abbreviates(argv[0], "list"))
+		return find_kernel("show", argc > 1 ? argv[1] : NULL);
+	c = find(NULL, argv[0]);
+	if (!c) {
+		fits = fitting(NULL);
+		wrong("\"%s\" is no command; these are:%s", argv[0], fits);
+		free(fits);
+		return NULL;
+	}
+	if (!c->object)
+		return c;
+	*ret_verb = argc == 1;
+	if (of_kernel(c) || (!strcmp(c->verb, "show") && shows_kernel(argc - 1, argv + 1)))
+		return find_kernel(c->verb, argc > 1 ? argv[1] : NULL);
+	if (argc > 1 && !strcmp(argv[1], "help")) {
+		*ret_verb = true;
+		return c;
+	}
+	if (argc > 1) {
+		const char *verb = c->verb;
+
+		c = find(verb, argv[1]);
+		if (c) {
+			--*ret_argc;
+			++*ret_argv;
+			return c;
+		}
+		fits = fitting(verb);
+		wrong("\"%s\" does not fit after \"%s\"; these do:%s", argv[1], verb, fits);
+		free(fits);
+		return NULL;
+	}
+	return c;
+}
+
+/* Do the options fit the command? */
+static bool options_fit(const struct cli *cli, const struct command *c)
+{
+	const char *option = cli->netns ? "-n" : cli->family == 4 ? "-4" : cli->family ? "-6" : cli->details ? "-d" :
+			     cli->stats ? "-s" : NULL;
+
+	if (cli->dry_run && c->run != act_reload)
+		wrong("--dry-run does not fit \"%s\"; it is for reload", c->verb);
+	else if (option && !of_kernel(c))
+		wrong("%s does not fit \"%s%s%s\"; it is for add, delete and show of the kernel's tunnels and sessions", option,
+		      c->verb, c->object ? " " : "", c->object ? c->object : "");
+	else
+		return true;
+	return false;
+}
+
+static int run(struct cli *cli, const struct command *c, int argc, char **argv)
+{
+	if (cli->netns && kernel_netns(cli->netns))
+		return FAILED;
+	cli->netns = NULL;			/* there we are */
+	return c->run(cli, c, argc, argv);
 }
 
 int command_run(struct cli *cli, int argc, char **argv)
 {
 	const struct command *c;
+	bool only_verb;
 	char *fits;
 
 	if (!argc) {
 		command_usage(!cli->help);
 		return cli->help ? DONE : WRONG_WORDS;
 	}
-	if (!strcmp(argv[0], "help")) {
+	if (abbreviates(argv[0], "help")) {
 		command_usage(false);
 		return DONE;
 	}
-	c = find(NULL, argv[0]);
-	if (!c) {
-		fits = fitting(NULL);
-		wrong("\"%s\" is no command; these are:%s", argv[0], fits);
+	c = resolve(argc, argv, &argc, &argv, &only_verb);
+	if (!c)
+		return WRONG_WORDS;
+	if (cli->help || (argc == 1 && of_kernel(c) && !strcmp(argv[0], "help")) || (only_verb && argc))
+		return help(c, only_verb || (argc == 1 && !strcmp(argv[0], "help")));
+	if (only_verb) {
+		fits = fitting(c->verb);
+		wrong("a word is missing after \"%s\"; these fit:%s", c->verb, fits);
 		free(fits);
 		return WRONG_WORDS;
 	}
-	argc--;
-	argv++;
-	if (c->object) {
-		const char *verb = c->verb;
+	return options_fit(cli, c) ? run(cli, c, argc, argv) : WRONG_WORDS;
+}
 
-		if (argc ? !strcmp(argv[0], "help") : cli->help)
-			return help(c, true);
-		fits = fitting(verb);
-		c = argc ? find(verb, argv[0]) : NULL;
-		if (!c && argc)
-			wrong("\"%s\" does not fit after \"%s\"; these do:%s", argv[0], verb, fits);
-		else if (!c)
-			wrong("a word is missing after \"%s\"; these fit:%s", verb, fits);
-		free(fits);
-		if (!c)
-			return WRONG_WORDS;
-		argc--;
-		argv++;
-	}
-	if (cli->help)
-		return help(c, false);
-	if (cli->dry_run && c->run != act_reload)
-		return wrong("--dry-run does not fit \"%s\"; it is for reload", c->verb);
+/* Batch */
+
+/* One line: looked at, or run. */
+static int batch_line(struct cli *cli, int argc, char **argv, bool look)
+{
+	const struct command *c;
+	struct order o;
+	bool only_verb;
+
+	c = resolve(argc, argv, &argc, &argv, &only_verb);
+	if (!c || !options_fit(cli, c))
+		return WRONG_WORDS;
+	if (only_verb)
+		return wrong("a word is missing after \"%s\"", c->verb);
+	if (look)
+		return of_kernel(c) ? kernel_parse(cli, order_verb(c), argc, argv, &o) : DONE;
 	return c->run(cli, c, argc, argv);
 }
 
-/* One candidate per line.  Names come from peers: what a shell would take for more than a word is not offered. */
-static void offer(const char *word, const char *typed)
+/* All lines of text, which is changed.  The worst of what they returned. */
+static int batch_lines(struct cli *cli, char *all, bool look)
+{
+	char *argv[BATCH_WORDS + 1];
+	unsigned line = 0, at;
+	int argc, worst = DONE, more;
+	const char *why = "";
+
+	while ((more = batch_next(&all, &line, argv, &argc, &at, &why))) {
+		int ret;
+
+		argv[more > 0 ? argc : 0] = NULL;
+		ret = more > 0 ? batch_line(cli, argc, argv, look) : wrong("%s", why);
+		fflush(stdout);
+		if (!ret)
+			continue;
+		worst = ret > worst ? ret : worst;
+		complain("%s:%u: this line %s%s", cli->batch, at, ret == WRONG_WORDS ? "is wrong" : "failed",
+			    look ? "; nothing was done" : cli->go_on ? "" : "; those behind it were not done");
+		if (!look && !cli->go_on)
+			break;
+	}
+	return worst;
+}
+
+static char *read_all(FILE *f, size_t *ret_len)
+{
+	size_t len = 0, cap = 0, n;
+	char *s = NULL;
+
+	do {
+		if (len + 1 >= cap) {
+			cap = cap ? 2 * cap : 65536;
+			s = need(realloc(s, cap));
+		}
+		n = fread(s + len, 1, cap - len - 1, f);
+		len += n;
+	} while (n);
+	s[len] = 0;
+	*ret_len = len;
+	return s;
+}
+
+int command_batch(struct cli *cli)
+{
+	bool in = !strcmp(cli->batch, "-");
+	FILE *f = in ? stdin : fopen(cli->batch, "re");
+	char *all, *copy;
+	size_t len;
+	int ret;
+
+	if (!f) {
+		complain("%s: %s", cli->batch, strerror(errno));
+		return FAILED;
+	}
+	all = read_all(f, &len);
+	if (ferror(f) || strlen(all) != len) {
+		complain("%s: %s", cli->batch, ferror(f) ? strerror(errno) : "it is no text");
+		ret = FAILED;
+		goto out;
+	}
+	ret = DONE;
+	if (!cli->go_on) {
+		copy = text("%s", all);
+		ret = batch_lines(cli, copy, true);
+		free(copy);
+	}
+	if (ret)
+		goto out;
+	if (cli->netns && kernel_netns(cli->netns)) {
+		ret = FAILED;
+		goto out;
+	}
+	cli->netns = NULL;
+	ret = batch_lines(cli, all, false);
+out:
+	free(all);
+	if (!in)
+		fclose(f);
+	return ret;
+}
+
+void command_offer(const char *word, const char *typed)
 {
 	if (!strncmp(word, typed, strlen(typed)) && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	    "._@:+-") == strlen(word))
@@ -220,7 +460,7 @@ static void offer_names(struct cli *cli, const char *method, const char *list, c
 
 		if (strcmp(s, "-") && strcmp(s, "0") && !json_object_get(seen, s)) {
 			json_object_set_new(seen, s, json_true());
-			offer(s, typed);
+			command_offer(s, typed);
 		}
 		free(s);
 	}
@@ -252,18 +492,54 @@ static void offer_args(struct cli *cli, enum arg_kind kind, int n, char **args, 
 		break;
 	case ARG_FILTER:
 		if (n % 2 == 0) {
-			offer("tunnel", typed);
-			offer("user", typed);
+			command_offer("tunnel", typed);
+			command_offer("user", typed);
 		} else {
 			offer_args(cli, abbreviates(args[n - 1], "user") ? ARG_USER : ARG_TUNNEL, 0, NULL, typed);
 		}
 		break;
 	case ARG_LEVEL:
 		for (unsigned i = 0; i < N_LEVELS && !n; i++)
-			offer(level_names[i], typed);
+			command_offer(level_names[i], typed);
 		break;
+	case ARG_WORDS:
 	case ARG_NONE:
 		break;
+	}
+}
+
+/* args: the n words behind the verb. */
+static void offer_words(struct cli *cli, const struct command *c, int n, char **args, const char *typed)
+{
+	const struct word *before = n ? words_find(args[n - 1]) : NULL, *w;
+	bool tunnel = false, session = false, is_value = false;
+
+	for (int i = 0; i < n; i++) {
+		w = words_find(args[i]);
+		tunnel |= !strcmp(args[i], "tunnel");
+		session |= !strcmp(args[i], "session");
+		is_value = w && *w->value && i + 1 == n;
+		i += w && *w->value;
+	}
+	if (is_value) {
+		for (unsigned i = 0; before->choices && before->choices[i]; i++)
+			command_offer(before->choices[i], typed);
+		if (c->run != act_add || !strcmp(before->name, "tunnel_id"))
+			kernel_offer_ids(cli, !strcmp(before->name, "session_id"), typed);
+		return;
+	}
+	if (!tunnel && !session) {
+		command_offer("tunnel", typed);
+		command_offer("session", typed);
+		return;
+	}
+	for (unsigned i = 0; (w = words_list(order_verb(c), session, i)); i++) {
+		bool there = false;
+
+		for (int k = 0; k < n; k++)
+			there |= words_find(args[k]) == w;
+		if (!there)
+			command_offer(w->name, typed);
 	}
 }
 
@@ -275,9 +551,12 @@ int command_complete(struct cli *cli, int argc, char **argv)
 
 	/* argv: the words before typed, without options and their values. */
 	for (int i = 0; i + 1 < argc; i++) {
-		if (!strcmp(argv[i], "--runtime-dir") || !strcmp(argv[i], "--timeout")) {
+		if (!strcmp(argv[i], "--runtime-dir") || !strcmp(argv[i], "--timeout") || !strcmp(argv[i], "-batch") ||
+		    !strcmp(argv[i], "-n")) {
 			if (argv[i][2] == 'r')
 				cli->dir = argv[i + 1];
+			else if (argv[i][1] == 'n')
+				cli->netns = argv[i + 1];
 			if (i + 2 == argc)
 				return DONE;		/* typed is its value */
 			i++;
@@ -285,21 +564,28 @@ int command_complete(struct cli *cli, int argc, char **argv)
 			argv[n++] = argv[i];
 		}
 	}
+	if (cli->netns && kernel_netns(cli->netns))
+		return DONE;
 	c = n ? find(NULL, argv[0]) : NULL;
 	if (typed[0] == '-') {
 		for (unsigned i = 0; i < sizeof(options) / sizeof(*options); i++)
-			offer(options[i], typed);
+			command_offer(options[i], typed);
 		if (c && c->run == act_reload)
-			offer("--dry-run", typed);
+			command_offer("--dry-run", typed);
 		return DONE;
 	}
 	if (n && !c)
 		return DONE;
 	if (!n || (n == 1 && c->object)) {
 		for (unsigned i = 0; i < N_COMMANDS; i++)
-			if (n ? !strcmp(table[i].verb, c->verb) : first_of_verb(i))
-				offer(n ? table[i].object : table[i].verb, typed);
+			if (n ? find_object(c->verb, table[i].object ? table[i].object : "") == &table[i] : first_of_verb(i))
+				command_offer(n ? table[i].object : table[i].verb, typed);
 		return DONE;
+	}
+	if (of_kernel(c) || (!strcmp(c->verb, "show") && shows_kernel(n - 1, argv + 1))) {
+		offer_words(cli, find_kernel(c->verb, NULL), n - 1, argv + 1, typed);
+		if (of_kernel(c) || n > 2)
+			return DONE;
 	}
 	if (c->object)
 		c = find(c->verb, argv[1]);

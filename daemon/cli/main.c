@@ -71,6 +71,29 @@ static int read_options(struct cli *cli, int *argc, char **argv)
 			cli->json = true;
 		} else if (is_option(arg, "pretty", 1, NULL)) {
 			cli->pretty = true;
+		} else if (!strcmp(arg, "-4") || !strcmp(arg, "-6")) {
+			cli->family = arg[1] - '0';
+		} else if (is_option(arg, "details", 1, NULL)) {
+			cli->details = true;
+		} else if (is_option(arg, "statistics", 1, NULL) || is_option(arg, "stats", 1, NULL)) {
+			cli->stats = true;
+		} else if (is_option(arg, "force", 2, NULL)) {
+			cli->go_on = true;
+		} else if (is_option(arg, "family", 1, &value) || is_option(arg, "netns", 1, &value) ||
+			   is_option(arg, "batch", 1, &value)) {
+			char which = arg[1 + (arg[1] == '-')];
+
+			value = value ? value : argv[++i];
+			if (i >= *argc)
+				return wrong("a name is missing after \"%s\"", arg);
+			if (which == 'n')
+				cli->netns = value;
+			else if (which == 'b')
+				cli->batch = value;
+			else if (!strcmp(value, "inet") || !strcmp(value, "inet6"))
+				cli->family = value[4] ? 6 : 4;
+			else
+				return wrong("\"%s\" is no family that fits; these do: inet inet6", value);
 		} else if (is_option(arg, "help", 1, NULL)) {
 			cli->help = true;
 		} else if (is_option(arg, "dry-run", 3, NULL)) {
@@ -111,12 +134,15 @@ int main(int argc, char **argv)
 	}
 	argc -= argc > 0;
 	ret = read_options(&cli, &argc, argv + 1);
-	if (ret < 0) {
+	if (ret < 0 && cli.batch && !cli.help) {
+		ret = argc ? wrong("\"%s\" is one word too many: the commands are in %s", argv[1], cli.batch) : command_batch(&cli);
+	} else if (ret < 0) {
 		if (argc && abbreviates(argv[1], "monitor"))
 			catch_sigint();
 		ret = command_run(&cli, argc, argv + 1);
 	}
 	call_close(&cli);
+	nl_done(&cli.nl);
 	if (fflush(stdout) || ferror(stdout)) {
 		fputs("ktun: cannot write the output\n", stderr);
 		return ret ? ret : FAILED;

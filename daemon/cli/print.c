@@ -78,7 +78,7 @@ char *safe(const char *s)
 	return ret;
 }
 
-void print_error(const char *fmt, ...)
+void complain(const char *fmt, ...)
 {
 	va_list ap;
 	char *s = NULL, *clean;

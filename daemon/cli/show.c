@@ -136,7 +136,7 @@ int show_tunnels(struct cli *cli, const struct command *c, int argc, char **argv
 	if (one) {
 		ret = show_one(cli, "tunnel", "tunnel_id", one);
 	} else if (argc) {
-		print_error("no tunnel %s; see `ktun show tunnels`", argv[0]);
+		complain("no tunnel %s; see `ktun show tunnels`", argv[0]);
 		ret = FAILED;
 	} else if (cli->json) {
 		return print_json(cli, all);
@@ -199,7 +199,7 @@ static bool session_filter(const struct command *c, int argc, char **argv, json_
 	return true;
 }
 
-static int show_session(struct cli *cli, const char *id)
+static int show_one_session(struct cli *cli, const char *id)
 {
 	json_t *answer = call_one(cli, "ShowSession", json_pack("{s:I}", "session_id", (json_int_t)strtoll(id, NULL, 10)),
 				  cli->answer_ms, NULL);
@@ -207,7 +207,7 @@ static int show_session(struct cli *cli, const char *id)
 	int ret = FAILED;
 
 	if (answer && !json_is_object(o))
-		print_error("ktund's answer has no session");
+		complain("ktund's answer has no session");
 	else if (answer)
 		ret = show_one(cli, "session", "session_id", o);
 	json_decref(answer);
@@ -219,7 +219,7 @@ int show_sessions(struct cli *cli, const struct command *c, int argc, char **arg
 	json_t *filter, *all;
 
 	if (argc && is_number(argv[0]))
-		return words_at_most(c, argc, argv, 1) ? show_session(cli, argv[0]) : WRONG_WORDS;
+		return words_at_most(c, argc, argv, 1) ? show_one_session(cli, argv[0]) : WRONG_WORDS;
 	if (argc && !strcmp(c->object, "session") && !abbreviates(argv[0], "tunnel") && !abbreviates(argv[0], "user"))
 		return wrong("\"%s\" is no session id, which is a number; see `ktun show sessions`", argv[0]);
 	filter = need(json_object());
@@ -235,6 +235,22 @@ int show_sessions(struct cli *cli, const struct command *c, int argc, char **arg
 	session_table(all);
 	json_decref(all);
 	return DONE;
+}
+
+/* The kernel's words, and nothing but the object, are for the kernel; a name or id is for the daemon. */
+static bool for_kernel(int argc, char **argv)
+{
+	return !argc || words_known(argv[0]) || (argc > 1 && words_known(argv[1]) && !abbreviates(argv[0], "user"));
+}
+
+int show_tunnel(struct cli *cli, const struct command *c, int argc, char **argv)
+{
+	return for_kernel(argc, argv) ? act_show(cli, c, argc + 1, argv - 1) : show_tunnels(cli, c, argc, argv);
+}
+
+int show_session(struct cli *cli, const struct command *c, int argc, char **argv)
+{
+	return for_kernel(argc, argv) ? act_show(cli, c, argc + 1, argv - 1) : show_sessions(cli, c, argc, argv);
 }
 
 int show_peers(struct cli *cli, const struct command *c, int argc, char **argv)
@@ -302,7 +318,7 @@ int show_stats(struct cli *cli, const struct command *c, int argc, char **argv)
 	answer = call_one(cli, "ShowStats", json_object(), cli->answer_ms, NULL);
 	stats = json_object_get(answer, "stats");
 	if (answer && !json_is_object(stats)) {
-		print_error("ktund's answer has no stats");
+		complain("ktund's answer has no stats");
 	} else if (answer && cli->json) {
 		ret = print_json(cli, json_incref(stats));
 	} else if (answer) {
