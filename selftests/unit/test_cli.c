@@ -232,8 +232,6 @@ static void test_show_tunnels(void **state)
 	KTUN("show", "tunnels");
 	expect(0, table, "");
 	assert_string_equal(t.asked, "ShowTunnels{} ");
-	KTUN("show", "tunnel");
-	expect(0, table, "");
 	KTUN("s", "t");
 	expect(0, table, "");
 	KTUN("-j", "show", "tunnels");
@@ -426,7 +424,7 @@ static void test_wrong_words(void **state)
 {
 	static const char what_fits[] = "tunnels tunnel sessions session peers pools stats";
 	static const struct { const char *word[5], *says[2]; } row[] = {
-		{ { "frobnicate" }, { "\"frobnicate\"", "show up down disconnect reload monitor shutdown version" } },
+		{ { "frobnicate" }, { "\"frobnicate\"", "show add delete up down disconnect reload monitor shutdown version" } },
 		{ { "show", "tunel" }, { "\"tunel\"", what_fits } },
 		{ { "show" }, { "missing after \"show\"", what_fits } },
 		{ { "show", "peers", "all" }, { "\"all\" is one word too many", "ktun show peers" } },
@@ -448,6 +446,17 @@ static void test_wrong_words(void **state)
 		{ { "shutdown", "--dry-run" }, { "--dry-run does not fit \"shutdown\"", "" } },
 		{ { "monitor", "x" }, { "\"x\"", "" } },
 		{ { "log", "level", "loud" }, { "\"loud\"", "debug" } },
+		{ { "add" }, { "missing after \"add\"", "tunnel session" } },
+		{ { "a", "tunnel", "mut", "5" }, { "\"mut\" does not fit \"add tunnel\"", "ktun add tunnel --help" } },
+		{ { "l2tp", "del", "tunnel" }, { "\"tunnel_id ID\" is missing", "" } },
+		{ { "d", "session", "tid", "1" }, { "\"session_id ID\" is missing", "ktun delete session --help" } },
+		{ { "show", "session", "sid", "x" }, { "\"x\" is no id", "" } },
+		{ { "list", "tunnel", "sid", "1" }, { "\"session_id\" does not fit \"show tunnel\"", "" } },
+		{ { "-n", "blue", "show", "sessions" }, { "-n does not fit \"show sessions\"", "" } },
+		{ { "-4", "up", "tunnel", "x" }, { "-4 does not fit \"up tunnel\"", "" } },
+		{ { "-f", "inet7", "show", "tunnel" }, { "\"inet7\" is no family", "inet inet6" } },
+		{ { "show", "tunnel", "-n" }, { "missing after \"-n\"", "" } },
+		{ { "-batch", "/dev/null", "show" }, { "\"show\" is one word too many", "/dev/null" } },
 		{ { "show", "stats", "--frob" }, { "\"--frob\" is no option", "--help" } },
 		{ { "show", "stats", "--timeout", "soon" }, { "\"soon\"", "seconds" } },
 		{ { "show", "stats", "--runtime-dir" }, { "missing after \"--runtime-dir\"", "" } },
@@ -469,6 +478,49 @@ static void test_wrong_words(void **state)
 	assert_int_equal(t.status, 2);
 	assert_string_equal(t.out, "");
 	assert_non_null(strstr(t.err, "Usage: ktun"));
+}
+
+/* A batch of ours and of the kernel's commands: looked at as a whole first. */
+static void batch(const char *text, const char *option)
+{
+	char file[128];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/batch", t.dir);
+	f = fopen(file, "w");
+	fputs(text, f);
+	fclose(f);
+	KTUN("-batch", file, option);
+	unlink(file);
+}
+
+static void test_batch(void **state)
+{
+	(void)state;
+	batch("# two tunnels\nup tunnel branch\n\nl2tp disconnect user \\\n 'alice' # gone\n", NULL);
+	expect(0, "tunnel branch: up\nuser alice: 3 sessions disconnected\n", "");
+	batch("up tunnel branch\nadd tunnel remote nowhere\n\nshow sesion\ndel session tid\n", NULL);
+	expect(2, "", NULL);
+	assert_string_equal(t.asked, "");
+	assert_non_null(strstr(t.err, "ktun: \"nowhere\" is no IPv4 or IPv6 address after \"remote\"\n"));
+	assert_non_null(strstr(t.err, "/batch:2: this line is wrong; nothing was done\n"));
+	assert_non_null(strstr(t.err, "/batch:4: this line is wrong"));
+	assert_non_null(strstr(t.err, "/batch:5: this line is wrong"));
+	assert_null(strstr(t.err, "/batch:1:"));
+	batch("up tunnel a\nup tunnel \"b\nup tunnel c\n", NULL);
+	expect(2, "", NULL);
+	assert_non_null(strstr(t.err, "a quote is not closed\n"));
+	batch("up tunnel a\nshow sesion\nup tunnel c\n", "-force");
+	expect(2, "tunnel a: up\ntunnel c: up\n", NULL);
+	assert_non_null(strstr(t.err, "/batch:2: this line is wrong\n"));
+	t.error = "org.ktund.NotFound";
+	t.params = "{\"kind\":\"tunnel\",\"name\":\"a\"}";
+	batch("up tunnel a\nup tunnel c\n", NULL);
+	expect(1, "", NULL);
+	assert_string_equal(t.asked, "TunnelUp{\"name\":\"a\"} ");
+	assert_non_null(strstr(t.err, "/batch:1: this line failed; those behind it were not done\n"));
+	KTUN("-b", "/nonexistent/batch");
+	expect(1, "", "ktun: /nonexistent/batch: No such file or directory\n");
 }
 
 static void test_no_daemon(void **state)
@@ -599,7 +651,8 @@ static void test_every_command_is_explained(void **state)
 {
 	static const char *const promised[] = {
 		"show tunnels", "show tunnel", "show sessions", "show session", "show peers", "show pools", "show stats",
-		"up tunnel", "down tunnel", "disconnect session", "disconnect user", "reload", "monitor", "shutdown", "version",
+		"add tunnel", "add session", "delete tunnel", "delete session", "up tunnel", "down tunnel",
+		"disconnect session", "disconnect user", "reload", "monitor", "shutdown", "version",
 	};
 	static char man[1 << 16], help[1 << 16];
 	char list[32][48];
@@ -692,6 +745,16 @@ static void test_completion(void **state)
 	assert_string_equal(t.out, "alice\n");
 	complete("show|sessions|user|a");
 	assert_string_equal(t.out, "alice\n");
+	complete("add|session|l2spec_type|");
+	assert_string_equal(t.out, "none\ndefault\n");
+	complete("add|tunnel|tid|5|p");
+	assert_string_equal(t.out, "peer_tunnel_id\n");
+	complete("add|session|name|x|se");
+	assert_string_equal(t.out, "session_id\nseq\n");
+	complete("delete|");
+	assert_string_equal(t.out, "tunnel\nsession\n");
+	complete("show|session|session_id|1|t");
+	assert_string_equal(t.out, "tunnel_id\n");
 	complete("reload|--d");
 	assert_string_equal(t.out, "--dry-run\n");
 	t.error = "org.ktund.NotReady";
@@ -726,7 +789,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_show_tunnels), T(test_show_tunnel), T(test_show_sessions), T(test_show_session), T(test_show_others),
-		T(test_actions), T(test_refusals), T(test_wrong_words), T(test_no_daemon), T(test_silent_daemon), T(test_long_list),
+		T(test_actions), T(test_refusals), T(test_wrong_words), T(test_batch), T(test_no_daemon),
+		T(test_silent_daemon), T(test_long_list),
 		T(test_monitor), T(test_every_command_is_explained), T(test_completion), T(test_interface),
 	};
 
