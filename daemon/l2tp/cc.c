@@ -401,8 +401,8 @@ static bool for_us(const struct cc *cc, const struct l2tp_msg *m)
 	       m->assigned_tunnel_id == cc->peer_tunnel_id;
 }
 
-/* What may end the tunnel or a call is only believed in its turn and never kept until then: who forges it would need no
- * Ns that is right, just one that will be.  A real one that overtook another message comes again. */
+/* What may end the tunnel or a call is only believed in its turn, and before that nothing in it is: who forges it would need
+ * no Ns that is right, just one that will be.  A real one that overtook another message comes again. */
 static bool ends_early(const struct cc *cc, const struct l2tp_msg *m)
 {
 	static const uint32_t harmless = 1u << L2TP_HELLO | 1u << L2TP_OCRQ | 1u << L2TP_OCRP | 1u << L2TP_OCCN | 1u << L2TP_ICRQ |
@@ -429,18 +429,21 @@ void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 		l2tp_note(cc, &m, "Tunnel ID of another", NULL);
 		return;
 	}
-	if (m.type == L2TP_ZLB || ends_early(cc, &m)) {
+	if (m.type == L2TP_ZLB) {
 		rel_ack(&cc->rel, now, m.nr, &cc->out);
 		heard(cc, now);
+	} else if (ends_early(cc, &m)) {
+		if ((uint16_t)(m.ns - cc->rel.nr) >= cc->rel.rws)
+			l2tp_note(cc, &m, "Ns is outside of the window", NULL);
 	} else {
 		kind = rel_rx(&cc->rel, now, m.ns, m.nr, buf, len, &cc->out);
 		if (kind == REL_IGNORE)
-			l2tp_note(cc, &m, "Ns is outside of the window", NULL);
+			l2tp_note(cc, &m, "Ns or Nr is outside of the window", NULL);
 		else
 			heard(cc, now);
 		if (kind == REL_NEW)
 			rx(cc, now, &m);
-		for (struct rel_msg *e; kind == REL_NEW && (e = rel_next(&cc->rel)); rel_free(e))
+		for (struct rel_msg *e; kind == REL_NEW && (e = rel_next(&cc->rel, now)); rel_free(e))
 			if (l2tp_decode(&m, e->data, e->len, cc->conf->secret, scratch))
 				rx(cc, now, &m);
 	}

@@ -8,6 +8,9 @@
 #include "l2tp/proto.h"
 
 enum { NS_AT = 8, NR_AT = 10 };			/* 3.1: where the header has them */
+/* How long an early message is worth keeping (5.8 "may be queued"): as long as datagrams overtake each other.  One whose
+ * turn comes later comes again, as it is not acknowledged; what somebody forged for later must not take its place. */
+enum { EARLY_MS = 250 };
 
 void *l2tp_alloc(size_t n)
 {
@@ -124,15 +127,42 @@ void rel_ack(struct rel *r, ms_t now, uint16_t nr, struct fxq *out)
 	transmit(r, now, out);
 }
 
-/* A copy of an early message, in its place.  Short of memory it is as if it had been lost. */
-static void keep_early(struct rel *r, uint16_t ns, const void *buf, size_t len)
+static struct rel_msg *take_early(struct rel *r, struct rel_msg **at)
+{
+	struct rel_msg *m = *at;
+
+	*at = m->next;
+	r->n_early--;
+	return m;
+}
+
+/* 5.8: a retransmission is the same but for its Nr. */
+static bool same_msg(const struct rel_msg *m, const uint8_t *buf, size_t len)
+{
+	return m->len == len && !memcmp(m->data, buf, NR_AT) && !memcmp(m->data + NR_AT + 2, buf + NR_AT + 2, len - NR_AT - 2);
+}
+
+/* A copy of an early message, in its place.  Of two that claim one Ns neither is believed: the peer's comes again.
+ * Short of memory it is as if it had been lost. */
+static void keep_early(struct rel *r, ms_t now, uint16_t ns, const void *buf, size_t len)
 {
 	struct rel_msg **at = &r->early, *m;
 
 	while (*at && (uint16_t)((*at)->ns - r->nr) < (uint16_t)(ns - r->nr))
 		at = &(*at)->next;
-	if ((*at && (*at)->ns == ns) || !(m = keep(buf, len, ns)))
+	if (*at && (*at)->ns == ns) {
+		bool dispute;
+
+		m = take_early(r, at);
+		dispute = now - m->since <= EARLY_MS && !same_msg(m, buf, len);
+		rel_free(m);
+		if (dispute)
+			return;
+	}
+	m = keep(buf, len, ns);
+	if (!m)
 		return;
+	m->since = now;
 	m->next = *at;
 	*at = m;
 	r->n_early++;
@@ -150,7 +180,7 @@ enum rel_rx rel_rx(struct rel *r, ms_t now, uint16_t ns, uint16_t nr, const void
 {
 	uint16_t ahead = (uint16_t)(ns - r->nr);
 
-	if (ahead && ahead < 0x8000 && ahead >= r->rws)
+	if ((ahead < 0x8000 && ahead && ahead >= r->rws) || (int16_t)(nr - r->ns) > 0)
 		return REL_IGNORE;
 	owe_ack(r, now);
 	if (!ahead)
@@ -160,21 +190,23 @@ enum rel_rx rel_rx(struct rel *r, ms_t now, uint16_t ns, uint16_t nr, const void
 		return REL_NEW;
 	if (ahead >= 0x8000)
 		return REL_DUP;		/* 5.8: acknowledged again, its acknowledgement may have been lost */
-	keep_early(r, ns, buf, len);
+	keep_early(r, now, ns, buf, len);
 	return REL_EARLY;
 }
 
-struct rel_msg *rel_next(struct rel *r)
+struct rel_msg *rel_next(struct rel *r, ms_t now)
 {
-	struct rel_msg *m = r->early;
+	while (r->early && (int16_t)(r->early->ns - r->nr) <= 0) {
+		struct rel_msg *m = take_early(r, &r->early);
 
-	if (!m || m->ns != r->nr)
-		return NULL;
-	r->early = m->next;
-	r->n_early--;
-	r->nr++;
-	r->ack_due = true;		/* something may have left since the one before it */
-	return m;
+		if (m->ns == r->nr && now - m->since <= EARLY_MS) {
+			r->nr++;
+			r->ack_due = true;	/* something may have left since the one before it */
+			return m;
+		}
+		rel_free(m);
+	}
+	return NULL;
 }
 
 static void drop_waiting(struct rel *r)

@@ -19,6 +19,7 @@ void *l2tp_alloc(size_t n);
 /* One control message, from its header on; allocated while unacknowledged or early. */
 struct rel_msg {
 	struct rel_msg *next;
+	ms_t since;			/* an early one: when it came */
 	uint16_t ns, len;
 	uint8_t data[];
 };
@@ -54,14 +55,15 @@ void rel_init(struct rel *r, uint16_t rws, unsigned max_retries, uint32_t rto_ms
 /* Frees both queues: nothing is sent any more, but what arrives is still acknowledged. */
 void rel_done(struct rel *r);
 
-/* What a numbered message with these Ns and Nr is to us.  REL_NEW: it is the next one, and now
- * counted.  REL_EARLY: a copy waits (or memory was short).  Nr is taken unless REL_IGNORE. */
+/* What a numbered message with these Ns and Nr is to us.  REL_NEW: it is the next one, and now counted.
+ * REL_EARLY: a copy may wait a moment; it is not acknowledged before its turn, so that it comes again if need be.
+ * Nr is taken unless REL_IGNORE: Ns is beyond our window, or Nr acknowledges what was never sent. */
 enum rel_rx rel_rx(struct rel *r, ms_t now, uint16_t ns, uint16_t nr, const void *buf, size_t len,
 		   struct fxq *out);
 /* A ZLB's Nr. */
 void rel_ack(struct rel *r, ms_t now, uint16_t nr, struct fxq *out);
 /* The early message whose turn it is, now counted and the caller's (rel_free), or NULL. */
-struct rel_msg *rel_next(struct rel *r);
+struct rel_msg *rel_next(struct rel *r, ms_t now);
 void rel_free(struct rel_msg *m);
 
 /* Queues an encoded message (Ns and Nr are filled in when it leaves) and sends what the window allows.

@@ -15,8 +15,9 @@ static void tap(struct l2tp_end *e, const uint8_t *p, size_t len)
 	unsigned ns = get16(p + 8);
 
 	e->last_nr = (uint16_t)get16(p + 10);
-	if (len > 12 && (uint16_t)(ns + 1 - e->acked) > e->cc.rel.peer_rws)
-		e->window++;			/* 5.8: never more outstanding than the peer allows */
+	/* 5.8: never more outstanding than the peer allows (and what its early CDN acknowledged may go out again) */
+	if (len > 12 && (int16_t)(ns + 1 - e->acked) > e->cc.rel.peer_rws)
+		e->window++;
 }
 
 static void on_request(struct l2tp_end *e, const struct l2tp_fx_request *rq)

@@ -157,17 +157,17 @@ check "and it arrived" busywait 5000 heard 14
 check "and from another port of the right address" forge_all 192.0.2.2 $((port ^ 1)) "$ns_now" "$nr_now"
 check "and it arrived, too" busywait 5000 heard 28
 check "nothing is torn down" unchanged
-# What would end the tunnel or a call, with an Ns that will come: it must not be kept until then.  (A HELLO or a message
-# about a call is kept, as RFC 2661 5.8 allows; forged, it still shifts the tunnel's Nr.  Against who knows address, port
-# and tunnel id only IPsec helps.)
+# With an Ns that will come: it must not be kept until then, nor take the place of the peer's own.  (In its turn it is
+# believed: against who knows address, port, tunnel id and Ns only IPsec helps.)
 ahead() {
 	local type
 	next_ns
 	ahead=$((ns_now + 5))
-	for type in sccrp scccn stopccn cdn; do
-		ns "$STRANGER" "$hostile" forge $type 192.0.2.2 "$port" 192.0.2.1 1701 "$tid" 0 $ahead "$nr_now" || return 1
+	for type in sccrp scccn stopccn cdn hello; do
+		ns "$STRANGER" "$hostile" forge $type 192.0.2.2 "$port" 192.0.2.1 1701 "$tid" 0 $((ahead++)) "$nr_now" || return 1
 	done
-	ns "$STRANGER" "$hostile" forge cdn 192.0.2.2 "$port" 192.0.2.1 1701 "$tid" "$sid" $((ahead + 1)) "$nr_now"
+	ns "$STRANGER" "$hostile" forge cdn 192.0.2.2 "$port" 192.0.2.1 1701 "$tid" "$sid" $((ahead++)) "$nr_now" &&
+		ns "$STRANGER" "$hostile" forge iccn 192.0.2.2 "$port" 192.0.2.1 1701 "$tid" "$sid" $ahead "$nr_now"
 }
 check "forged from the right address and port, with an Ns that will come" ahead
 for n in 30000 65500; do			# far off, past

@@ -7,7 +7,8 @@
  *		comes after something left; leave the timer running when all is acknowledged; believe an
  *		Nr that was never sent; give up one retry early; never reset the retries; let cc_alive
  *		forgive for ever; keep the old Nr on retransmission; retransmit nothing; no backoff;
- *		ignore the peer's window, or exceed it by one; deliver an early message twice, or not at all
+ *		ignore the peer's window, or exceed it by one; deliver an early message twice, or not at all,
+ *		or for ever, however long ago it came
  *	cc.c	acknowledge ZLBs; linger for no time after StopCCN; say CC_DOWN without CALL_DOWN; accept
  *		any Challenge Response; no HELLO; equal tie breakers keep a tunnel; accept any Tunnel ID
  *	call.c	no CDN on close; CALL_UP twice; set-up timer not stopped; forget the peer's session id;
@@ -321,6 +322,54 @@ out:
 	return bad;
 }
 
+/* Messages that somebody forged for later take nobody's place: calls come up and end as if they had never been. */
+static int test_forged_early(uint64_t seed)
+{
+	static const uint16_t type[] = { L2TP_HELLO, L2TP_ICRQ, L2TP_ICCN, L2TP_SLI, L2TP_CDN, L2TP_STOPCCN };
+	struct l2tp_end e[2];
+	unsigned calls;
+	struct sim s;
+	int bad = 0;
+
+	pair(&s, e, seed);
+	e[0].conf.rws = e[1].conf.rws = 16;
+	cc_open(&e[0].cc, 0);
+	end_drain(&e[0]);
+	sim_run(&s, 1000);
+	CHECK(e[0].ups == 1 && e[1].ups == 1);
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < 30; i++) {
+			struct l2tp_end *v = &e[sim_roll(&s, 2)];
+			struct l2tp_msg m = { .type = type[sim_roll(&s, 6)], .tunnel_id = v->cc.tunnel_id, .call_serial = 1,
+					      .ns = (uint16_t)(v->cc.rel.nr + 1 + sim_roll(&s, 20)), .nr = v->cc.rel.ns,
+					      .assigned_tunnel_id = 7, .assigned_session_id = 7, .result = { .result = 1 },
+					      .present = L2TP_BIT(L2TP_AVP_ASSIGNED_SESSION_ID) | L2TP_BIT(L2TP_AVP_CALL_SERIAL) };
+			uint8_t buf[256];
+			size_t n;
+
+			n = l2tp_encode(&m, buf, sizeof(buf), (struct span){ NULL, 0 });
+			cc_input(&v->cc, s.now, buf, n);
+			end_drain(v);
+		}
+		sim_run(&s, s.now + 500);
+		for (unsigned i = 0; i < 4; i++)
+			end_call(&e[sim_roll(&s, 2)], CALL_LAC_INCOMING);
+		sim_run(&s, s.now + 5000);
+		calls = 4 * (round + 1);
+		CHECK(e[0].cc.n_calls == calls && e[1].cc.n_calls == calls && e[0].n_calls == calls && e[1].n_calls == calls);
+		for (unsigned i = 0; i < calls; i++)
+			CHECK(e[0].call[i].ups == 1 && e[1].call[i].ups == 1);
+	}
+	cc_close(&e[1].cc, s.now, NULL);
+	end_drain(&e[1]);
+	sim_run(&s, s.now + 40 * 1000);
+	CHECK(e[0].downs == 1 && e[0].cause.by_peer && e[1].gones == 1);
+	CHECK(end_quiet(&e[0]) && end_quiet(&e[1]));
+out:
+	pair_done(&s, e);
+	return bad;
+}
+
 static int many(const char *name, int (*test)(uint64_t), unsigned seeds)
 {
 	unsigned bad = 0;
@@ -340,5 +389,6 @@ int main(void)
 	       many("dead peer", test_dead_peer, 3) |
 	       many("HELLO", test_hello, 20) |
 	       many("tie breaker", test_tie, SEEDS) |
-	       many("forged datagrams", test_forged, SEEDS);
+	       many("forged datagrams", test_forged, SEEDS) |
+	       many("forged for later", test_forged_early, 500);
 }

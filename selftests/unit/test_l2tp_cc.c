@@ -217,6 +217,108 @@ static void test_stopccn(void **state)
 	end(&f);
 }
 
+/* As say(), but ahead messages too early, and it does not count. */
+static void say_early(struct fixture *f, unsigned ahead, struct l2tp_msg m)
+{
+	uint16_t ns = f->ns;
+
+	f->ns = (uint16_t)(ns + ahead);
+	say(f, m);
+	f->ns = ns;
+}
+
+/* 5.8: a message that overtook another is heard in its turn; what was forged long before its turn is not. */
+static void test_early(void **state)
+{
+	static const struct l2tp_msg hello = { .type = L2TP_HELLO };
+	struct fixture f;
+
+	(void)state;
+	establish(&f);
+	say_early(&f, 1, icrq(6));
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 0);
+	assert_int_equal(f.last.nr, f.ns);		/* not acknowledged: it may yet have to come again */
+	f.now += 100;
+	say(&f, icrq(5));
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 2);
+	f.ns++;
+	assert_int_equal(f.last.nr, f.ns);
+
+	say_early(&f, 1, hello);			/* forged: that number will be another message's */
+	say_early(&f, 2, (struct l2tp_msg){ .type = L2TP_ICCN, .session_id = 9 });
+	f.now += 1000;
+	say(&f, hello);
+	drain(&f);
+	assert_int_equal(f.last.nr, f.ns);
+	say(&f, icrq(7));
+	say(&f, icrq(8));
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 2);
+	assert_null(f.cc.rel.early);
+
+	say_early(&f, 1, hello);			/* forged, and the other one is early, too: neither is believed */
+	say_early(&f, 1, icrq(9));
+	say(&f, hello);
+	drain(&f);
+	assert_int_equal(f.last.nr, f.ns);
+	say(&f, icrq(9));
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 1);
+
+	say_early(&f, 1, icrq(10));			/* stale, but sent again early: counts from then */
+	f.now += 1000;
+	say_early(&f, 1, icrq(10));
+	say(&f, hello);
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 1);
+	end(&f);
+}
+
+/* What is not within the windows changes nothing: no acknowledgement is taken from it, no HELLO put off. */
+static void test_outside(void **state)
+{
+	static const uint16_t type[] = { L2TP_STOPCCN, L2TP_CDN, L2TP_HELLO, L2TP_ICRQ };
+	static const unsigned ahead[] = { 16, 17, 1000, 0x7fff };
+	struct call_info info = { .serial = 1 };
+	struct l2tp_msg m = { .assigned_tunnel_id = 42, .assigned_session_id = 5, .result = { .result = 1 },
+			      .present = HAS(ASSIGNED_TUNNEL_ID) | HAS(RESULT_CODE) | HAS(ASSIGNED_SESSION_ID) };
+	struct call call;
+	struct fixture f;
+	ms_t hello_at;
+
+	(void)state;
+	establish(&f);
+	hello_at = f.cc.hello_at;
+	assert_int_equal(cc_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 7, &info), 0);
+	drain(&f);
+	f.now = 500;
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned j = 0; j < 4; j++) {
+			m.type = type[i];
+			say_early(&f, ahead[j], m);
+			drain(&f);
+			assert_int_equal(f.count[L2TP_FX_NOTE], 1);
+			assert_int_equal(f.count[L2TP_FX_TX] + f.count[L2TP_FX_CC_DOWN], 0);
+		}
+	m.type = L2TP_STOPCCN;				/* within the window, but before its turn */
+	say_early(&f, 1, m);
+	m.type = L2TP_HELLO;				/* in its turn, but it acknowledges what was never sent */
+	f.nr += 1;
+	say_early(&f, 0, m);
+	f.nr += 999;
+	say_early(&f, 1, m);
+	f.nr -= 1000;
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_TX] + f.count[L2TP_FX_CC_DOWN], 0);
+	assert_non_null(f.cc.rel.tx);
+	assert_null(f.cc.rel.early);
+	assert_int_equal(f.cc.rel.nr, f.ns);
+	assert_int_equal(f.cc.hello_at, hello_at);
+	end(&f);
+}
+
 /* 4.4.3: Tunnel ID 0 in the header, ours is known by theirs in the AVP - and only by that. */
 static void test_stopccn_id0(void **state)
 {
@@ -469,6 +571,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sccrp), cmocka_unit_test(test_late_sccrp),
 		cmocka_unit_test(test_stopccn), cmocka_unit_test(test_stopccn_id0),
+		cmocka_unit_test(test_early), cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_burst), cmocka_unit_test(test_endless_requests),
 		cmocka_unit_test(test_cdn_id0), cmocka_unit_test(test_unknown_m), cmocka_unit_test(test_iccn),
 		cmocka_unit_test(test_stop_behind_hello), cmocka_unit_test(test_slow_start),
