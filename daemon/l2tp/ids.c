@@ -6,6 +6,8 @@
 
 #include "l2tp/rel.h"
 
+enum { MIN_BITS = 4, MAX_BITS = 24, PART_BITS = 6, N_PARTS = 1 << PART_BITS };
+
 /* A set of ids by linear probing (0 is no id, so it marks a free slot), and a ring of those in
  * quarantine, which are in the set too.  The ring has as many places as the set: ids_drop cannot fail. */
 struct ids {
@@ -14,11 +16,10 @@ struct ids {
 	uint32_t max;				/* the largest id */
 	unsigned n, used, bits;			/* in the set; of these not in quarantine; log2 of slots */
 	unsigned head, n_ring;			/* oldest in quarantine; how many */
+	uint32_t in_part[N_PARTS];		/* how many of each part of the range are in the set */
 	uint32_t *slot;
 	struct rest { ms_t until; uint32_t id; } *ring;
 };
-
-enum { MIN_BITS = 4, MAX_BITS = 24 };
 
 static unsigned mask(const struct ids *s)
 {
@@ -29,6 +30,11 @@ static unsigned mask(const struct ids *s)
 static unsigned home(const struct ids *s, uint32_t id)
 {
 	return id * 0x9e3779b1u >> (32 - s->bits);
+}
+
+static uint32_t part_size(const struct ids *s)
+{
+	return (s->max >> PART_BITS) + 1;
 }
 
 /* Where id is, or the free slot where it would go. */
@@ -45,6 +51,7 @@ static void insert(struct ids *s, uint32_t id)
 {
 	s->slot[find(s, id)] = id;
 	s->n++;
+	s->in_part[id / part_size(s)]++;
 }
 
 /* Closes the gap, so that no probe ends too early. */
@@ -54,6 +61,7 @@ static void erase(struct ids *s, uint32_t id)
 
 	s->slot[gap] = 0;
 	s->n--;
+	s->in_part[id / part_size(s)]--;
 	while (s->slot[at = (at + 1) & mask(s)]) {
 		if (((at - home(s, s->slot[at])) & mask(s)) < ((at - gap) & mask(s)))
 			continue;
@@ -83,6 +91,7 @@ static bool resize(struct ids *s, unsigned bits)
 	s->slot = slot;
 	s->bits = bits;
 	s->n = 0;
+	memset(s->in_part, 0, sizeof(s->in_part));
 	for (unsigned i = 0; i < n_old; i++)
 		if (old[i])
 			insert(s, old[i]);
@@ -150,8 +159,11 @@ uint32_t ids_pick(struct ids *s, ms_t now)
 		if (id && s->slot[find(s, id)] != id)
 			break;
 	}
-	while (!id || s->slot[find(s, id)] == id)	/* nearly all are taken */
-		id = (id + 1) & s->max;
+	/* Nearly all are taken: on to a part that has one. */
+	for (uint32_t part = id / part_size(s); s->in_part[part] + !part >= part_size(s); id = part * part_size(s))
+		part = (part + 1) % N_PARTS;
+	while (!id || s->slot[find(s, id)] == id)
+		id = id - id % part_size(s) + (id + 1) % part_size(s);
 	return id;
 }
 
@@ -189,6 +201,15 @@ void ids_release(struct ids *s, uint32_t id)
 		return;
 	erase(s, id);
 	s->used--;
+}
+
+void ids_leave(struct ids *s, uint32_t id, ms_t now)
+{
+	release(s, now);
+	if (s->n > s->max / 2)
+		ids_release(s, id);
+	else
+		ids_drop(s, id, now);
 }
 
 unsigned ids_used(const struct ids *s)

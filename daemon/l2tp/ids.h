@@ -16,7 +16,7 @@ struct ids;
 struct ids *ids_new(const struct env *env, ms_t quarantine);
 struct ids *ids_new32(const struct env *env, ms_t quarantine);
 void ids_free(struct ids *);
-/* A fresh id, or 0 when none is free.  O(1) on average. */
+/* A fresh id, or 0 when none is free.  O(1) on average, a thousand steps when nearly all 16-bit ids are taken. */
 uint32_t ids_take(struct ids *, ms_t now);
 /* A free id at random that is not taken yet (0: none): for when only ids_claim will tell whether it is used. */
 uint32_t ids_pick(struct ids *, ms_t now);
@@ -24,6 +24,9 @@ uint32_t ids_pick(struct ids *, ms_t now);
 bool ids_claim(struct ids *, uint32_t id);
 /* Gives an id back into quarantine. */
 void ids_drop(struct ids *, uint32_t id, ms_t now);
+/* As ids_drop, but at once when more than half of all ids are not free: for those that strangers had, who could otherwise use
+ * up all there are by leaving and coming again. */
+void ids_leave(struct ids *, uint32_t id, ms_t now);
 /* Gives an id back at once: for one that nobody but a stranger without a tunnel was ever told. */
 void ids_release(struct ids *, uint32_t id);
 unsigned ids_used(const struct ids *);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "lib/sim.h"
@@ -159,12 +160,60 @@ static void test_wide(void **state)
 	ids_free(ids);
 }
 
+/* Who comes and goes without a name leaves others enough; while there are many free, his ids rest as all do. */
+static void test_leave(void **state)
+{
+	static bool seen[65536];
+	struct sim sim;
+	struct env env;
+	struct ids *ids;
+	unsigned twice = 0;
+	uint32_t id;
+
+	(void)state;
+	sim_init(&sim, 8);
+	env = sim_env(&sim);
+	ids = ids_new(&env, 60000);
+	for (unsigned i = 0; i < 200000; i++) {
+		id = ids_take(ids, i / 8);
+		assert_int_not_equal(id, 0);
+		twice += seen[id];
+		if (i < 30000)
+			assert_int_equal(twice, 0);
+		seen[id] = true;
+		ids_leave(ids, id, i / 8);
+	}
+	assert_int_equal(ids_used(ids), 0);
+	ids_free(ids);
+}
+
+/* A stranger who holds nearly all ids does not make the next one dear. */
+static void test_nearly_full(void **state)
+{
+	struct sim sim;
+	struct env env;
+	struct ids *ids;
+	clock_t began;
+
+	(void)state;
+	sim_init(&sim, 4);
+	env = sim_env(&sim);
+	ids = ids_new(&env, 0);
+	for (unsigned i = 0; i < 65534; i++)
+		assert_int_not_equal(ids_take(ids, 0), 0);
+	began = clock();
+	for (unsigned i = 0; i < 100000; i++)
+		assert_int_not_equal(ids_pick(ids, 0), 0);
+	assert_true(clock() - began < 3 * CLOCKS_PER_SEC);
+	ids_free(ids);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wide),
 		cmocka_unit_test(test_spread), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_two),
-		cmocka_unit_test(test_release),
+		cmocka_unit_test(test_release), cmocka_unit_test(test_leave), cmocka_unit_test(test_nearly_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
