@@ -62,7 +62,7 @@ struct policy {
 	bool outgoing_calls;					/* LAC: answer OCRQ; LNS tunnel: place OCRQ */
 };
 
-struct conf_limits { unsigned half_open, setup_rate, setup_burst, tunnels, sessions; };
+struct conf_limits { unsigned half_open, setup_rate, setup_burst, tunnels, sessions, unauthenticated; };
 
 struct conf_peer {
 	char *name;

@@ -180,5 +180,7 @@ const struct conf_key conf_keys[] = {
 	{ "setup-burst", IN(SEC_LIMITS), K_UINT, L(setup_burst), "20", 1, 1000000, NULL, "SCCRQ at once" },
 	{ "tunnels", IN(SEC_LIMITS), K_UINT, L(tunnels), "64", 1, 65535, NULL, "tunnels" },
 	{ "sessions", IN(SEC_LIMITS), K_UINT, L(sessions), "4096", 1, 65535, NULL, "sessions per tunnel" },
+	{ "unauthenticated", IN(SEC_LIMITS), K_UINT, L(unauthenticated), "1024", 1, 65535, NULL,
+	  "calls that have not authenticated yet, in all tunnels without a secret" },
 };
 const unsigned conf_n_keys = sizeof(conf_keys) / sizeof(conf_keys[0]);

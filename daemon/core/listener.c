@@ -267,6 +267,12 @@ static void refuse(struct ctx *ctx, const struct dgram *d, const struct conf_pee
 		    endpoint_port_text(&d->peer, where, sizeof(where)), p ? ", peer " : "", p ? p->name : "", why);
 }
 
+static bool no_more_tunnels(const struct ctx *ctx, const struct dgram *d, const struct conf_peer *p)
+{
+	return source_tunnels(ctx->sources, &d->peer) >= p->limits.tunnels ||
+	       (ctx->conf->max_tunnels && ctx->n_tunnels >= ctx->conf->max_tunnels);
+}
+
 static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_msg *m)
 {
 	struct ctx *ctx = on->ctx;
@@ -295,8 +301,7 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 		refuse(ctx, d, p, "setup-rate of this address is exceeded");
 		return;
 	}
-	if (source_tunnels(ctx->sources, &d->peer) >= p->limits.tunnels ||
-	    (ctx->conf->max_tunnels && ctx->n_tunnels >= ctx->conf->max_tunnels)) {
+	if (no_more_tunnels(ctx, d, p)) {
 		ctx->count.sccrq_dropped++;
 		refuse(ctx, d, p, "limit of tunnels");
 		return;
@@ -366,13 +371,19 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 	ho_key(&key, d);
 	switch (ho_scccn(ctx->half_open, ctx->loop.now, &key, &m, &p->cc, &entry, reply, sizeof(reply), &len)) {
 	case HO_ACCEPTED:
-		(void)tunnel_accept(ctx, on, d, &entry, p);
+		if (!no_more_tunnels(ctx, d, p)) {	/* several may have been half-open side by side */
+			(void)tunnel_accept(ctx, on, d, &entry, p);
+			break;
+		}
+		refuse(ctx, d, p, "limit of tunnels");
+		answer(on, d, reply, ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "limit of tunnels", reply, sizeof(reply)));
+		ids_leave(ctx->tunnel_ids, entry.tunnel_id, ctx->loop.now);
 		break;
 	case HO_REFUSED:
 		ctx->count.auth_tunnel_failed++;
 		refuse(ctx, d, p, "tunnel authentication failed (wrong or missing Challenge Response: is the secret the same?)");
 		answer(on, d, reply, len);
-		ids_drop(ctx->tunnel_ids, entry.tunnel_id, ctx->loop.now);
+		ids_leave(ctx->tunnel_ids, entry.tunnel_id, ctx->loop.now);
 		break;
 	case HO_DROP: case HO_REPLY: case HO_LIMIT: case HO_UNKNOWN:
 		break;

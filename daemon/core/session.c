@@ -65,6 +65,13 @@ static void stop_waiting(struct session *s)
 	s->waiting_address = false;
 }
 
+/* It has authenticated, or it is gone. */
+static void known(struct session *s)
+{
+	s->tunnel->n_strangers -= s->stranger;
+	s->stranger = false;
+}
+
 static void maybe_free(struct session *s)
 {
 	struct ctx *ctx = s->ctx;
@@ -76,7 +83,11 @@ static void maybe_free(struct session *s)
 	timer_stop(&ctx->loop, &s->timer);
 	ctx->session[s->call.session_id] = NULL;
 	ctx->n_sessions--;
-	ids_drop(ctx->session_ids, s->call.session_id, ctx->loop.now);
+	if (s->stranger)
+		ids_leave(ctx->session_ids, s->call.session_id, ctx->loop.now);
+	else
+		ids_drop(ctx->session_ids, s->call.session_id, ctx->loop.now);
+	known(s);
 	if (s->prev)
 		s->prev->next = s->next;
 	else
@@ -119,6 +130,15 @@ void session_forget(struct session *s)
 	ctx->free_sessions = s;
 }
 
+static unsigned strangers_from(const struct tunnel *with)
+{
+	unsigned n = 0;
+
+	for (const struct tunnel *t = source_first(with->ctx->sources, &with->peer); t; t = t->same_source)
+		n += t->n_strangers;
+	return n;
+}
+
 /* Why this call may not be, or NULL. */
 static const char *refusal(const struct tunnel *t, const struct policy *p, const struct l2tp_fx_request *rq)
 {
@@ -137,6 +157,8 @@ static const char *refusal(const struct tunnel *t, const struct policy *p, const
 		return "the limit of open files is reached (LimitNOFILE, ulimit -n)";
 	if (t->from && t->from->limits.sessions && t->n_sessions >= t->from->limits.sessions)
 		return "the limit of sessions per tunnel is reached";
+	if (t->from && !t->from->cc.secret.n && strangers_from(t) >= t->from->limits.unauthenticated)
+		return "the limit of unauthenticated calls of this address is reached";
 	if (p->max_sessions && (t->stat ? t->stat->sessions : t->n_sessions) >= p->max_sessions)
 		return "max-sessions of this peer is reached";
 	return NULL;
@@ -170,6 +192,8 @@ struct session *session_answer(struct tunnel *t, const struct l2tp_fx_request *r
 		cc_call_refuse(&t->cc, ctx->loop.now, rq, &cause);
 		return NULL;
 	}
+	s->stranger = t->from;
+	t->n_strangers += s->stranger;
 	return s;
 }
 
@@ -404,6 +428,7 @@ static void check(struct session *s, const struct ppp_fx_auth *a)
 		return;
 	}
 	s->counted = true;
+	known(s);
 	authorise(s, u);
 }
 
@@ -564,6 +589,7 @@ static void perform(struct session *s, const struct fx *f)
 		check(s, data);
 		break;
 	case PPP_FX_AUTH_DONE:
+		known(s);
 		if (s->policy->ppp.take)
 			break;			/* its addresses come with IPCP, and then all is installed at once */
 		if (!give_addresses(s, NULL, &why)) {

@@ -29,6 +29,7 @@ struct session {
 	bool draining, ending, up, hooked, waiting_address, counted;
 	bool hanging_up;			/* our Terminate-Request is out */
 	bool counting;				/* ip-down waits for the last counters */
+	bool stranger;				/* a caller that has not authenticated yet; counted in the tunnel */
 	bool admitted; /* the proof was right; the peer hears of it when the kernel has the session */
 	uint8_t end;				/* enum ppp_end */
 	uint8_t auth;				/* enum ppp_auth that identified the peer */

@@ -203,7 +203,7 @@ json_t *show_peer(struct ctx *ctx, const struct conf_peer *p)
 	else if (p->address.family &&
 		 inet_ntop(p->address.family == 4 ? AF_INET : AF_INET6, p->address.a, address, INET6_ADDRSTRLEN))
 		snprintf(address + strlen(address), 8, "/%u", p->address.prefix_len);
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:o, s:{s:i, s:i, s:i, s:i, s:i}}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:o, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "name",
 			 text(p->name), "address", text(address), "host_name", text(p->host_name), "profile",
 			 text(p->policy.profile), "tunnels", stat ? (int)stat->tunnels : 0, "sessions",
 			 stat ? (int)stat->sessions : 0, "half_open",
@@ -212,7 +212,7 @@ json_t *show_peer(struct ctx *ctx, const struct conf_peer *p)
 			 "last_refusal", text(stat ? stat->last_refusal : NULL), "limits", "half-open",
 			 (int)p->limits.half_open, "setup-rate", (int)p->limits.setup_rate, "setup-burst",
 			 (int)p->limits.setup_burst, "tunnels", (int)p->limits.tunnels, "sessions",
-			 (int)p->limits.sessions);
+			 (int)p->limits.sessions, "unauthenticated", (int)p->limits.unauthenticated);
 }
 
 json_t *show_pools(struct ctx *ctx)

@@ -79,7 +79,10 @@ static void maybe_free(struct tunnel *t)
 	timer_stop(&ctx->loop, &t->timer);
 	ctx->tunnel[t->id] = NULL;
 	ctx->n_tunnels--;
-	ids_drop(ctx->tunnel_ids, t->id, ctx->loop.now);
+	if (t->from && !t->from->cc.secret.n)
+		ids_leave(ctx->tunnel_ids, t->id, ctx->loop.now);
+	else
+		ids_drop(ctx->tunnel_ids, t->id, ctx->loop.now);
 	source_remove(ctx->sources, t);
 	if (t->stat)
 		t->stat->tunnels--;
@@ -232,16 +235,14 @@ void tunnel_drain(struct tunnel *t)
 	if (t->draining)
 		return;				/* the outermost call will come to it */
 	t->draining = true;
-	do {
-		for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
-			perform(t, f);
-		cc_flush(&t->cc, ctx->loop.now);
-	} while (t->cc.out.head);
+	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
+		perform(t, f);
 	if (t->cc.out.lost && !t->gone) {
 		log_line(&ctx->log, LOG_ERR, "tunnel %u: out of memory; this tunnel is given up", t->id);
 		give_up(t);
 	}
 	t->draining = false;
+	/* An acknowledgement that is due leaves with the timer: one for all that this turn of the loop read (5.8). */
 	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : cc_deadline(&t->cc));
 	if (t->down)
 		uninstall(t);

@@ -33,7 +33,7 @@ struct tunnel {
 	struct peer_stat *stat;
 
 	struct session *sessions;
-	unsigned n_sessions;
+	unsigned n_sessions, n_strangers;	/* n_strangers: of these, not authenticated yet */
 	ms_t since;
 	int64_t up_since;			/* seconds since 1970; 0: never was */
 	struct l2tp_cause cause;		/* why it went down */

@@ -261,7 +261,8 @@ void l2tp_settle(struct cc *cc, ms_t now)
 		cause = l2tp_cause(L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory or queue", NULL);
 		step(cc, now, CC_EV_GIVE_UP, NULL, &cause);
 	} else if (cc->ending == CC_STOP_SENT && (cc->rel.lost || !cc->rel.tx)) {
-		rel_flush(&cc->rel, cc->peer_tunnel_id, &cc->out);
+		cc->rel.ack_at = now;
+		rel_flush(&cc->rel, now, cc->peer_tunnel_id, &cc->out);
 		ended(cc);
 	}
 }
@@ -561,8 +562,7 @@ void cc_probe(struct cc *cc, ms_t now)
 
 void cc_flush(struct cc *cc, ms_t now)
 {
-	(void)now;
-	rel_flush(&cc->rel, cc->peer_tunnel_id, &cc->out);
+	rel_flush(&cc->rel, now, cc->peer_tunnel_id, &cc->out);
 }
 
 /* Time. */

@@ -156,12 +156,13 @@ static bool proven(const struct ho_entry *e, const struct l2tp_msg *m, const str
 	       span_same((struct span){ want, sizeof(want) }, m->response);
 }
 
-/* 4.4.2 StopCCN 4 to one whose SCCCN proves that it is where it says, but not who. */
-static size_t refuse(const struct ho_entry *e, void *buf, size_t size)
+/* To one whose SCCCN proves at least that it is where it says. */
+size_t ho_stopccn(const struct ho_entry *e, uint16_t result, uint16_t error, const char *msg, void *buf, size_t size)
 {
 	struct l2tp_msg m = {
 		.type = L2TP_STOPCCN, .tunnel_id = (uint16_t)e->peer_tunnel_id, .ns = 1, .nr = 2,
-		.assigned_tunnel_id = (uint16_t)e->tunnel_id, .result = { .result = L2TP_STOP_UNAUTHORIZED },
+		.assigned_tunnel_id = (uint16_t)e->tunnel_id,
+		.result = { result, error, { (const uint8_t *)msg, msg ? strlen(msg) : 0 } },
 		.present = L2TP_BIT(L2TP_AVP_RESULT_CODE) | L2TP_BIT(L2TP_AVP_ASSIGNED_TUNNEL_ID),
 	};
 
@@ -190,7 +191,7 @@ enum ho_verdict ho_scccn(struct halfopen *h, ms_t now, const struct ho_addr *fro
 	good = proven(e, m, conf) && !(conf->strict && (m->unknown_m || m->error));
 	*ret = *e;
 	if (!good)
-		*ret_len = refuse(e, buf, size);
+		*ret_len = ho_stopccn(e, L2TP_STOP_UNAUTHORIZED, 0, NULL, buf, size);
 	ho_remove(h, i);
 	return good ? HO_ACCEPTED : HO_REFUSED;
 }

@@ -83,6 +83,9 @@ enum ho_verdict ho_sccrq(struct halfopen *, ms_t now, const struct ho_addr *from
 enum ho_verdict ho_scccn(struct halfopen *, ms_t now, const struct ho_addr *from, const struct l2tp_msg *m,
 			 const struct cc_conf *conf, struct ho_entry *ret, void *buf, size_t size, size_t *ret_len);
 
+/* StopCCN with these codes, to be sent once, for an entry that ho_scccn returned and nobody wants; its length. */
+size_t ho_stopccn(const struct ho_entry *, uint16_t result, uint16_t error, const char *msg, void *buf, size_t size);
+
 /* The entry with this tunnel id, or NULL; valid until the next call. */
 const struct ho_entry *ho_find(const struct halfopen *, uint32_t tunnel_id);
 

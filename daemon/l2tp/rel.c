@@ -10,7 +10,7 @@
 enum { NS_AT = 8, NR_AT = 10 };			/* 3.1: where the header has them */
 /* How long an early message is worth keeping (5.8 "may be queued"): as long as datagrams overtake each other.  One whose
  * turn comes later comes again, as it is not acknowledged; what somebody forged for later must not take its place. */
-enum { EARLY_MS = 250 };
+enum { EARLY_MS = 250, DUP_ACK_MS = 100 };
 
 void *l2tp_alloc(size_t n)
 {
@@ -168,10 +168,9 @@ static void keep_early(struct rel *r, ms_t now, uint16_t ns, const void *buf, si
 	r->n_early++;
 }
 
-static void owe_ack(struct rel *r, ms_t now)
+static void owe_ack(struct rel *r, ms_t at)
 {
-	if (!r->ack_due)
-		r->ack_at = now;
+	r->ack_at = r->ack_due ? ms_min(r->ack_at, at) : at;
 	r->ack_due = true;
 }
 
@@ -182,7 +181,7 @@ enum rel_rx rel_rx(struct rel *r, ms_t now, uint16_t ns, uint16_t nr, const void
 
 	if ((ahead < 0x8000 && ahead && ahead >= r->rws) || (int16_t)(nr - r->ns) > 0)
 		return REL_IGNORE;
-	owe_ack(r, now);
+	owe_ack(r, ahead < 0x8000 || now >= r->dup_ack_at ? now : r->dup_ack_at);
 	if (!ahead)
 		r->nr++;
 	rel_ack(r, now, nr, out);
@@ -201,7 +200,7 @@ struct rel_msg *rel_next(struct rel *r, ms_t now)
 
 		if (m->ns == r->nr && now - m->since <= EARLY_MS) {
 			r->nr++;
-			r->ack_due = true;	/* something may have left since the one before it */
+			owe_ack(r, now);	/* something may have left since the one before it */
 			return m;
 		}
 		rel_free(m);
@@ -280,14 +279,15 @@ bool rel_tick(struct rel *r, ms_t now, struct fxq *out)
 	return true;
 }
 
-void rel_flush(struct rel *r, uint16_t peer_tunnel_id, struct fxq *out)
+void rel_flush(struct rel *r, ms_t now, uint16_t peer_tunnel_id, struct fxq *out)
 {
 	uint8_t buf[L2TP_HDR_LEN];
 	struct wr w = wr_init(buf, sizeof(buf));
 
-	if (!r->ack_due)
+	if (!r->ack_due || now < r->ack_at)
 		return;
 	r->ack_due = false;
+	r->dup_ack_at = now + DUP_ACK_MS;
 	wr_u16(&w, 0xc802);
 	wr_u16(&w, L2TP_HDR_LEN);
 	wr_u16(&w, peer_tunnel_id);

@@ -40,6 +40,7 @@ struct rel {
 	uint32_t n_tx;			/* messages in tx */
 	uint32_t rto_ms, rto_cap_ms, rto;
 	ms_t retransmit_at, ack_at;
+	ms_t dup_ack_at;		/* before that repetitions are not acknowledged again */
 	struct rel_msg *tx, *tx_tail;	/* una.. first, then those that wait for the window */
 	struct rel_msg *tx_next;	/* the one that leaves next */
 	struct rel_msg *early;		/* sorted by Ns */
@@ -74,6 +75,6 @@ void rel_tx(struct rel *r, ms_t now, const void *buf, size_t len, bool urgent, u
 void rel_peer_window(struct rel *r, uint16_t rws);
 /* Retransmits when due.  False: the retries are exhausted (5.8). */
 bool rel_tick(struct rel *r, ms_t now, struct fxq *out);
-/* A ZLB with these header fields, if an acknowledgement is due. */
-void rel_flush(struct rel *r, uint16_t peer_tunnel_id, struct fxq *out);
+/* A ZLB for this peer, if an acknowledgement is due.  Repetitions alone cause one each DUP_ACK_MS at most. */
+void rel_flush(struct rel *r, ms_t now, uint16_t peer_tunnel_id, struct fxq *out);
 ms_t rel_deadline(const struct rel *r);

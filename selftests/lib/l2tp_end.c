@@ -164,7 +164,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 	}
 	if (len >= 12 && tid == e->cc.tunnel_id && (uint16_t)(get16(p + 10) - e->acked) < 0x8000)
 		e->acked = (uint16_t)get16(p + 10);
-	zlb = zlb && !e->cc.rel.tx && e->cc.ending == CC_LIVE;
+	zlb = zlb && !e->cc.rel.tx && !e->cc.rel.ack_due && e->cc.ending == CC_LIVE;
 	cc_input(&e->cc, now, buf, len);
 	end_drain(e);
 	if (zlb && sent != e->sim->sent[e->node])

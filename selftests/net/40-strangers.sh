@@ -32,6 +32,11 @@ lns=$(write_config lns <<-CONF
 	    ipsec = none
 	}
 	peer "anyone" { address = "0.0.0.0/0" profile = "remote-access" }
+	peer "tight" {
+	    address = "198.51.100.2"
+	    profile = "remote-access"
+	    limits { tunnels = 3 unauthenticated = 5 }
+	}
 CONF
 )
 lac=$(write_config lac <<-CONF
@@ -184,6 +189,35 @@ check "StopCCN for all 65,536 tunnel ids from another port" \
 check "most of them arrived" at_most 50000 $(($(counter rx_datagrams) - datagrams))
 check "nothing is torn down" unchanged
 check_fail "nothing was said of a tunnel going down" grep -q "^.*tunnel $tid/.*: down" "$TMP/lns.log"
+
+repeated() {	# a message that was answered long ago, again and again, in the name of the peer
+	next_ns
+	rx=$(counter rx_datagrams) tx=$(counter tx_datagrams)
+	ns "$STRANGER" "$hostile" forge hello 192.0.2.2 "$port" 192.0.2.1 1701 "$tid" 0 $((ns_now - 1)) "$nr_now" 3000 || return 1
+	rx=$(($(counter rx_datagrams) - rx)) tx=$(($(counter tx_datagrams) - tx))
+}
+check "a HELLO of before, 3,000 times" repeated
+check "most of them arrived" at_most 1000 "$rx"
+check "and are not acknowledged one by one" at_most "$tx" 200
+
+# --- many tunnels and calls of one stranger
+
+ns "$STRANGER" "$hostile" lac 192.0.2.1 1701 evil=hello seconds=3 leave >"$TMP/hello"
+echo "# $(<"$TMP/hello")"
+check "300 HELLOs at once are not acknowledged one by one" at_most "$(sed 's/.*zlb=\([0-9]*\).*/\1/' "$TMP/hello")" 200
+ns "$STRANGER" "$hostile" tunnels 192.0.2.1 1701 5 >"$TMP/tunnels"
+check "of five tunnels set up side by side, three with the one before are the limit" grep -qx 'up=2 refused=3' "$TMP/tunnels"
+ip netns exec "$STRANGER" "$hostile" lac 192.0.2.1 1701 evil=silent calls=20 seconds=12 >"$TMP/calls" 2>&1 </dev/null &
+CALLS=$!
+strangers() { grep -q 'limit of unauthenticated calls' "$TMP/lns.log"; }
+check "calls that do not authenticate are limited" busywait 10000 strangers
+ns "$STRANGER" "$hostile" lac 192.0.2.1 1701 seconds=5 >"$TMP/more" 2>&1
+check "also for another tunnel from that address" grep -q ' cdn=4 ' "$TMP/more"
+check "and for nobody else" ns "$LAC" "$hostile" lac 192.0.2.1 1701
+wait "$CALLS"
+echo "# $(tr '\n' ' ' <"$TMP/calls")"
+check "just those that are too many are refused" grep -q ' refused=16 ' "$TMP/calls"
+check "with them gone there is room again" ns "$STRANGER" "$hostile" lac 192.0.2.1 1701
 
 # --- forged ICMP
 

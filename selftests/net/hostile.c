@@ -4,12 +4,14 @@
  *
  *	hostile flood DST PORT COUNT PER_SECOND random|ADDRESS	SCCRQs from that source, a port and tunnel id each
  *	hostile once DST PORT SECONDS	one SCCRQ, then silence: prints replies=N sent= received=
- *	hostile forge TYPE|each SRC SPORT DST DPORT TID|all SID NS NR	one control message, or one for every tunnel id
+ *	hostile forge TYPE|each SRC SPORT DST DPORT TID|all SID NS NR [TIMES]	one control message, or one for every tunnel id
+ *	hostile tunnels DST PORT COUNT	so many tunnels whose SCCCNs leave when all have their SCCRP: prints up=N refused=N
  *	hostile malformed SRC SPORT DST DPORT TID SID SEED COUNT	every kind of bad datagram, then COUNT random ones
  *	hostile icmp SRC DST DPORT PEER PEERPORT COUNT	"unreachable" and "too big" for DST's datagrams to PEER
- *	hostile lac DST PORT [sport=N] [user=U] [password=P] [secret=S] [evil=KIND] [seconds=N] [leave]
- *		a tunnel, a call and PPP until IPCP is Opened; prints up=0|1 ms=N cdn=N stopccn=N address=A; status 0 if up.
- *		leave: goes without a word, as a crashed client.  evil: what it does after ICCN instead, see evil_kind[].
+ *	hostile lac DST PORT [sport=N] [user=U] [password=P] [secret=S] [evil=KIND] [seconds=N] [calls=N] [leave]
+ *		a tunnel, a call and PPP until IPCP is Opened; prints up=0|1 ms=N cdn=N stopccn=N refused=N zlb=N address=A;
+ *		status 0 if up.  leave: goes without a word, as a crashed client.  calls=N: so many more, that say nothing;
+ *		refused: how many of these had a CDN.  evil: what it does after ICCN instead, see evil_kind[].
  *	hostile watch FILE	until FILE is there; prints the longest delay= in ms that befell a process that does nothing
  */
 #include <arpa/inet.h>
@@ -245,6 +247,7 @@ static int forge_message(char **a)
 	bool all = !strcmp(a[5], "all"), each = !strcmp(a[0], "each"), known = each;
 	unsigned first = all ? 0 : number(a[5]), last = all ? UINT16_MAX : first, sent = 0;
 	struct path way = path_of(a + 1);
+	unsigned times = a[9] ? many(a[9]) : 1;
 	uint16_t sid = number(a[6]);
 	int fd = raw_socket();
 	uint8_t buf[256];
@@ -254,7 +257,8 @@ static int forge_message(char **a)
 			continue;
 		known = true;
 		for (unsigned id = first; id <= last; id++) {
-			forge(fd, &way, buf, message(buf, sizeof(buf), forged[i].type, (uint16_t)id, sid, a + 7));
+			for (unsigned n = 0; n < times; n++)
+				forge(fd, &way, buf, message(buf, sizeof(buf), forged[i].type, (uint16_t)id, sid, a + 7));
 			if (each)		/* and as if it were the tunnel's */
 				forge(fd, &way, buf, message(buf, sizeof(buf), forged[i].type, (uint16_t)id, 0, a + 7));
 			if (++sent % 512 == 0)
@@ -263,7 +267,7 @@ static int forge_message(char **a)
 	}
 	if (!known)
 		die("what is %s?", a[0]);
-	printf("sent=%u\n", sent * (1 + each));
+	printf("sent=%u\n", sent * times * (1 + each));
 	return 0;
 }
 
@@ -426,12 +430,13 @@ struct lac {
 	int fd, evil;
 	const char *user, *password;
 	bool ppp_on, up, over, gone;
-	unsigned cdn, stopccn;
+	unsigned cdn, stopccn, refused, zlb, calls;
 	uint32_t ip;
 };
 
-static const char *const evil_kind[] = { "no", "silent", "junk", "ncp", "pap", "chap", "many", "loop" };
-enum { GOOD, SILENT, JUNK, NCP, PAP, CHAP, MANY, LOOP, N_EVIL };
+static const char *const evil_kind[] = { "no", "silent", "junk", "ncp", "pap", "chap", "many", "loop", "hello" };
+enum { GOOD, SILENT, JUNK, NCP, PAP, CHAP, MANY, LOOP, HELLO, N_EVIL };
+enum { MAX_CALLS = 2000, N_HELLO = 300 };
 
 static void frame(struct lac *l, uint16_t proto, const void *info, size_t len)
 {
@@ -496,6 +501,15 @@ static void misbehave(struct lac *l)
 				nap(TICK_MS);
 		}
 		break;
+	case HELLO:				/* each in its turn, and no thought of a window */
+		for (unsigned i = 0; i < N_HELLO; i++) {
+			struct l2tp_msg m = { .type = L2TP_HELLO, .tunnel_id = l->cc.peer_tunnel_id, .ns = l->cc.rel.ns++,
+					      .nr = l->cc.rel.nr };
+
+			(void)send(l->fd, noise, l2tp_encode(&m, noise, sizeof(noise), (struct span){ NULL, 0 }), 0);
+		}
+		l->cc.rel.una = l->cc.rel.nxt = l->cc.rel.ns;	/* the engine knows nothing of them */
+		break;
 	}
 }
 
@@ -552,6 +566,12 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 	case L2TP_FX_CC_UP:
 		if (cc_call_open(&l->cc, &l->call, now, CALL_LAC_INCOMING, 1, &info))
 			die("the call cannot be placed");
+		for (unsigned i = 0; i < l->calls; i++) {
+			static struct call more[MAX_CALLS];
+
+			if (cc_call_open(&l->cc, &more[i], now, CALL_LAC_INCOMING, (uint16_t)(2 + i), &info))
+				die("the call cannot be placed");
+		}
 		break;
 	case L2TP_FX_CC_DOWN:
 		if (cause->by_peer)
@@ -562,6 +582,8 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 		l->gone = true;
 		break;
 	case L2TP_FX_CALL_UP:
+		if (((const struct l2tp_fx_call *)(const void *)f->data)->session_id != 1)
+			break;
 		misbehave(l);
 		if (l->evil != GOOD && l->evil != PAP && l->evil != CHAP)
 			break;
@@ -571,6 +593,10 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 		ppp_up(&l->ppp, now);
 		break;
 	case L2TP_FX_CALL_DOWN:
+		if (down->session_id != 1) {
+			l->refused += down->cause.by_peer && down->cause.result == L2TP_CDN_TEMPORARY;
+			break;
+		}
 		if (down->cause.by_peer) {
 			l->cdn = down->cause.result;
 			if (down->cause.msg[0])
@@ -600,6 +626,7 @@ static void received(struct lac *l, const uint8_t *buf, size_t n, ms_t now)
 	struct l2tp_data d;
 
 	if (n && buf[0] & 0x80) {
+		l->zlb += n == L2TP_HDR_LEN;
 		cc_input(&l->cc, now, buf, n);
 	} else if (l2tp_data_decode(&d, buf, n)) {
 		if (l->evil == LOOP)		/* whatever comes goes back as it is */
@@ -655,6 +682,8 @@ static int lac(char **a)
 			conf.secret = (struct span){ (const uint8_t *)*a + 7, strlen(*a + 7) };
 		else if (!strncmp(*a, "seconds=", 8))
 			seconds = many(*a + 8);
+		else if (!strncmp(*a, "calls=", 6))
+			l.calls = many(*a + 6);
 		else if (!strncmp(*a, "evil=", 5))
 			for (l.evil = 0; l.evil < N_EVIL && strcmp(evil_kind[l.evil], *a + 5); l.evil++)
 				;
@@ -663,7 +692,7 @@ static int lac(char **a)
 		else
 			die("what is %s?", *a);
 	}
-	if (l.evil == N_EVIL)
+	if (l.evil == N_EVIL || l.calls > MAX_CALLS)
 		die("no such evil");
 	l.fd = udp_socket(sport, dst, port);
 	cc_init(&l.cc, &env, &conf, (uint16_t)(1 + env_u32(&env) % 65535));
@@ -672,8 +701,8 @@ static int lac(char **a)
 	settle(&l, began);
 	run_until(&l, began + seconds * 1000, &l.up);
 	took = now_ms() - began;
-	printf("up=%d ms=%llu cdn=%u stopccn=%u address=%s\n", l.up, (unsigned long long)took, l.cdn, l.stopccn,
-	       inet_ntop(AF_INET, &l.ip, dotted, sizeof(dotted)));
+	printf("up=%d ms=%llu cdn=%u stopccn=%u refused=%u zlb=%u address=%s\n", l.up, (unsigned long long)took, l.cdn,
+	       l.stopccn, l.refused, l.zlb, inet_ntop(AF_INET, &l.ip, dotted, sizeof(dotted)));
 	fflush(stdout);
 	if (!leave) {
 		cc_close(&l.cc, now_ms(), NULL);
@@ -684,11 +713,53 @@ static int lac(char **a)
 	return !l.up;
 }
 
+static int tunnels(char **a)
+{
+	static const struct cc_conf conf = { .host_name = "client" };
+	enum { MAX = 16 };
+	static struct lac l[MAX];
+	static uint8_t reply[MAX][1500];
+	unsigned n = many(a[2]), up = 0, refused = 0;
+	ssize_t len[MAX];
+
+	if (n > MAX)
+		die("too many");
+	for (unsigned i = 0; i < n; i++) {
+		l[i].fd = udp_socket(0, address(a[0]), number(a[1]));
+		l[i].evil = SILENT;
+		cc_init(&l[i].cc, &env, &conf, (uint16_t)(1 + env_u32(&env) % 65535));
+		(void)cc_open(&l[i].cc, now_ms());
+		settle(&l[i], now_ms());
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct pollfd p = { .fd = l[i].fd, .events = POLLIN };
+
+		len[i] = poll(&p, 1, 10000) > 0 ? recv(l[i].fd, reply[i], sizeof(reply[i]), 0) : -1;
+		if (len[i] < 0)
+			die("no SCCRP");
+	}
+	for (unsigned i = 0; i < n; i++) {
+		received(&l[i], reply[i], (size_t)len[i], now_ms());
+		settle(&l[i], now_ms());
+	}
+	for (unsigned i = 0; i < n; i++) {
+		run_until(&l[i], now_ms() + 1000, &l[i].gone);
+		up += l[i].cc.state == CC_ESTABLISHED;
+		refused += l[i].stopccn == L2TP_STOP_ERROR;
+	}
+	printf("up=%u refused=%u\n", up, refused);
+	for (unsigned i = 0; i < n; i++) {
+		cc_close(&l[i].cc, now_ms(), NULL);
+		settle(&l[i], now_ms());
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int min, max; int (*run)(char **); } command[] = {
-		{ "flood", 5, 5, flood }, { "once", 3, 3, once }, { "forge", 9, 9, forge_message },
-		{ "malformed", 8, 8, malformed }, { "icmp", 6, 6, icmp_storm }, { "lac", 2, 10, lac }, { "watch", 1, 1, watch },
+		{ "flood", 5, 5, flood }, { "once", 3, 3, once }, { "forge", 9, 10, forge_message }, { "tunnels", 3, 3, tunnels },
+		{ "malformed", 8, 8, malformed }, { "icmp", 6, 6, icmp_storm }, { "lac", 2, 11, lac }, { "watch", 1, 1, watch },
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -276,6 +276,42 @@ static void test_early(void **state)
 	end(&f);
 }
 
+/* Repetitions that come in a storm are not acknowledged one by one; one that comes alone is, at once. */
+static void test_dup_storm(void **state)
+{
+	static const struct l2tp_msg hello = { .type = L2TP_HELLO };
+	unsigned acks = 0;
+	struct fixture f;
+
+	(void)state;
+	establish(&f);
+	f.now = 1000;
+	say(&f, hello);
+	drain(&f);
+	assert_int_equal(f.sent[L2TP_ZLB], 1);
+	f.now = 2000;
+	f.ns--;
+	for (unsigned i = 0; i < 5000; i++, f.now = 2000 + i / 5) {
+		say_early(&f, 0, hello);
+		drain(&f);
+		acks += f.sent[L2TP_ZLB];
+		if (!i)
+			assert_int_equal(acks, 1);
+	}
+	assert_in_range(acks, 9, 11);
+	assert_int_equal(cc_deadline(&f.cc), f.cc.rel.ack_at);
+	f.now = f.cc.rel.ack_at;
+	cc_tick(&f.cc, f.now);
+	drain(&f);
+	assert_int_equal(f.last.nr, f.ns + 1);
+	say(&f, hello);
+	say(&f, hello);					/* a new one does not wait for the storm's end */
+	drain(&f);
+	assert_int_equal(f.sent[L2TP_ZLB], 1);
+	assert_int_equal(f.last.nr, f.ns);
+	end(&f);
+}
+
 /* What is not within the windows changes nothing: no acknowledgement is taken from it, no HELLO put off. */
 static void test_outside(void **state)
 {
@@ -571,7 +607,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sccrp), cmocka_unit_test(test_late_sccrp),
 		cmocka_unit_test(test_stopccn), cmocka_unit_test(test_stopccn_id0),
-		cmocka_unit_test(test_early), cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_early), cmocka_unit_test(test_outside), cmocka_unit_test(test_dup_storm),
 		cmocka_unit_test(test_burst), cmocka_unit_test(test_endless_requests),
 		cmocka_unit_test(test_cdn_id0), cmocka_unit_test(test_unknown_m), cmocka_unit_test(test_iccn),
 		cmocka_unit_test(test_stop_behind_hello), cmocka_unit_test(test_slow_start),
