@@ -84,7 +84,8 @@ static int check_link(const struct k_link *l, char *why)
 {
 	const uint8_t *ip = (const uint8_t *)&l->ip, *peer = (const uint8_t *)&l->peer_ip;
 
-	if (!flag_ok(&l->up) || !flag_ok(&l->ipv4) || !flag_ok(&l->ipv6) || !flag_ok(&l->pin_peer))
+	if (!flag_ok(&l->up) || !flag_ok(&l->ipv4) || !flag_ok(&l->ipv6) || !flag_ok(&l->no_ipv4) || !flag_ok(&l->no_ipv6) ||
+	    !flag_ok(&l->pin_peer))
 		return bad(why, "a flag of the link");
 	if ((l->mtu && l->mtu < MIN_MTU) || (l->mru && l->mru < MIN_MTU))
 		return bad(why, "MTU or MRU below 68");

@@ -89,9 +89,9 @@ static int np_modes(int unit_fd, const struct k_link *l, bool first, char *why)
 {
 	int err = 0;
 
-	if (l->ipv4 || first)
+	if (l->ipv4 || l->no_ipv4 || first)
 		err = pppdev_np_mode(unit_fd, PPP_NP_IPV4, l->ipv4);
-	if (!err && (l->ipv6 || first))
+	if (!err && (l->ipv6 || l->no_ipv6 || first))
 		err = pppdev_np_mode(unit_fd, PPP_NP_IPV6, l->ipv6);
 	return err ? why_fail(why, err, "ioctl(PPPIOCSNPMODE)", NULL) : 0;
 }

@@ -26,7 +26,7 @@
  * - After an event _GONE the object is still in the table: take it down.
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
-enum { K_VERSION = 1, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64 };
+enum { K_VERSION = 2, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64 };
 
 enum k_op {
 	K_HELLO = 1,	/* first; completion carries fds[0]: memfd for checkpoints (owned for life by the keeper) */
@@ -56,6 +56,7 @@ struct k_link {
 	uint16_t mtu, mru;
 	bool up;			/* IFF_UP, last of all */
 	bool ipv4, ipv6;		/* NP mode PASS (else: DROP until told) */
+	bool no_ipv4, no_ipv6;		/* NP mode DROP again */
 	bool pin_peer;			/* first a host route to the tunnel's peer by today's path, so that the routes
 					 * below cannot swallow it */
 	uint32_t ip, peer_ip;		/* IPv4 point-to-point address */

@@ -190,8 +190,8 @@ int table_merge_link(struct session *s, const struct k_link *add)
 	l->mtu = add->mtu ? add->mtu : l->mtu;
 	l->mru = add->mru ? add->mru : l->mru;
 	l->up |= add->up;
-	l->ipv4 |= add->ipv4;
-	l->ipv6 |= add->ipv6;
+	l->ipv4 = add->ipv4 || (l->ipv4 && !add->no_ipv4);
+	l->ipv6 = add->ipv6 || (l->ipv6 && !add->no_ipv6);
 	l->pin_peer |= add->pin_peer;
 	if (add->ip) {
 		l->ip = add->ip;

@@ -46,6 +46,7 @@ struct policy {
 	char *profile;						/* name, or NULL */
 	enum conf_role role;
 	struct ppp_conf ppp;					/* mru, auth/allow, ncp, echo, timers */
+	char *auth_password;					/* lns: ours, with ppp.auth_name, or NULL */
 	uint32_t local_address;					/* network order; giving side */
 	char *pool;						/* name in config->pool, or NULL */
 	uint32_t dns[2], wins[2];

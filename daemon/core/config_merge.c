@@ -97,7 +97,11 @@ static void finish_policy(struct conf_loader *ld, struct conf_pos pos, struct po
 		if (aux->require[0])
 			conf_error(ld, pos, "require-authentication is for role = lac; an lns demands what "
 				   "authentication lists");
+		if (p->auth_password)		/* never in the clear to whoever asks: no PAP */
+			memcpy(p->ppp.allow, (uint8_t[]){ PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5 }, 2);
 	} else {
+		if (p->auth_password)
+			conf_error(ld, pos, "auth-password is for role = lns; a lac has a user and a password");
 		memcpy(p->ppp.allow, list, sizeof(p->ppp.allow));
 		memcpy(p->ppp.auth, aux->require, sizeof(p->ppp.auth));
 	}

@@ -381,21 +381,25 @@ static void monitor(void *arg, struct vl_call *call, json_t *params)
 
 /* The end of everything. */
 
-struct stopping { struct timer timer; unsigned tunnels, sessions;
-		  void (*done)(struct ctx *, void *, unsigned, unsigned); void *arg; };
+void shutdown_finish(struct ctx *ctx)
+{
+	void (*done)(struct ctx *, void *, unsigned, unsigned) = ctx->stop.done;
+
+	if (!ctx->stop.by)
+		return;				/* a second time */
+	ctx->stop.by = 0;
+	timer_stop(&ctx->loop, &ctx->stop.timer);
+	log_line(&ctx->log, LOG_NOTICE, "stopped: %u tunnels and %u sessions were ended", ctx->stop.tunnels, ctx->stop.sessions);
+	if (done)
+		done(ctx, ctx->stop.arg, ctx->stop.tunnels, ctx->stop.sessions);
+	loop_stop(&ctx->loop);
+}
 
 static void stopped(struct ctx *ctx, void *arg, const struct k_reply *r)
 {
-	struct stopping *st = arg;
-
+	(void)arg;
 	(void)r;
-	timer_stop(&ctx->loop, &st->timer);
-	log_line(&ctx->log, LOG_NOTICE, "stopped: %u tunnels and %u sessions were ended", st->tunnels, st->sessions);
-	if (st->done)
-		st->done(ctx, st->arg, st->tunnels, st->sessions);
-	free(st);
-	ctx->stop = NULL;
-	loop_stop(&ctx->loop);
+	shutdown_finish(ctx);
 }
 
 /* Tunnels that only wait for retransmissions of the peer's StopCCN (RFC 2661 5.7) need not be waited for. */
@@ -415,31 +419,29 @@ static bool busy(const struct ctx *ctx)
 static void stop_check(struct timer *timer, void *arg)
 {
 	struct ctx *ctx = arg;
-	struct stopping *st = ctx->stop;
 	struct k_request rq = { .op = K_STOP };
 
 	(void)timer;
-	if (busy(ctx) && ctx->loop.now < ctx->stop_by) {
-		timer_set(&ctx->loop, &st->timer, ctx->loop.now + 20);
+	if (busy(ctx) && ctx->loop.now < ctx->stop.by) {
+		timer_set(&ctx->loop, &ctx->stop.timer, ctx->loop.now + 20);
 		return;
 	}
-	if (!kernel_ask(ctx, &rq, stopped, st))
-		stopped(ctx, st, NULL);
+	if (!kernel_ask(ctx, &rq, stopped, NULL))
+		shutdown_finish(ctx);
 }
 
 void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned, unsigned), void *arg)
 {
-	struct stopping *st = calloc(1, sizeof(*st));
-
-	if (ctx->stopping || !st) {
-		free(st);
+	if (ctx->stopping)
 		return;
-	}
-	*st = (struct stopping){ .tunnels = ctx->n_tunnels, .sessions = ctx->n_sessions, .done = done, .arg = arg };
 	ctx->stopping = true;
-	ctx->stop = st;
-	ctx->stop_by = ctx->loop.now + STOP_MS;
-	log_line(&ctx->log, LOG_NOTICE, "stopping: ending %u tunnels with %u sessions", st->tunnels, st->sessions);
+	ctx->stop.by = ctx->loop.now + STOP_MS;
+	ctx->stop.tunnels = ctx->n_tunnels;
+	ctx->stop.sessions = ctx->n_sessions;
+	ctx->stop.done = done;
+	ctx->stop.arg = arg;
+	timer_init(&ctx->stop.timer, stop_check, ctx);
+	log_line(&ctx->log, LOG_NOTICE, "stopping: ending %u tunnels with %u sessions", ctx->stop.tunnels, ctx->stop.sessions);
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		next = d->next;
 		(void)dial_down(d, "shutting down");
@@ -447,8 +449,7 @@ void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned
 	for (unsigned id = 1; id < MAX_ID; id++)
 		if (ctx->tunnel[id])
 			tunnel_close(ctx->tunnel[id], 6, 0, "shutting down");
-	timer_init(&st->timer, stop_check, ctx);
-	timer_set(&ctx->loop, &st->timer, ctx->loop.now);
+	timer_set(&ctx->loop, &ctx->stop.timer, ctx->loop.now);
 }
 
 static void shut_down_reply(struct ctx *ctx, void *arg, unsigned tunnels, unsigned sessions)

@@ -49,7 +49,6 @@ struct event_bus;
 struct resolver;
 struct name_query;
 struct up_wait;
-struct stopping;
 
 struct ctx {
 	struct loop loop;
@@ -101,9 +100,14 @@ struct ctx {
 	struct vl_service service;
 	gid_t control_gid;			/* group that may administer; (gid_t)-1: root alone */
 	struct up_wait *up_waits;		/* clients that wait for a tunnel */
-	struct stopping *stop;			/* while stopping */
+	struct {				/* while stopping */
+		struct timer timer;
+		ms_t by;
+		unsigned tunnels, sessions;
+		void (*done)(struct ctx *, void *arg, unsigned tunnels, unsigned sessions);
+		void *arg;
+	} stop;
 	struct vl_call *stop_call;
-	ms_t stop_by;
 	ev_signal sig[3];
 	ev_prepare sweep;
 };

@@ -55,6 +55,16 @@ static void failed(struct dial *d, const char *why)
 	timer_set(&ctx->loop, &d->retry, d->next_at);
 }
 
+/* 4.4.3: the tunnel that the peer dialled is there instead of ours. */
+static bool has_theirs(const struct dial *d)
+{
+	for (const struct tunnel *t = source_first(d->ctx->sources, &d->peer); t; t = t->same_source)
+		if (t->from && !t->down && t->peer.port == d->peer.port &&
+		    !memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr)))
+			return true;
+	return false;
+}
+
 static void retry_due(struct timer *timer, void *arg)
 {
 	struct dial *d = arg;
@@ -67,6 +77,8 @@ static void retry_due(struct timer *timer, void *arg)
 	}
 	if (d->ctx->loop.now < d->next_at)
 		timer_set(&d->ctx->loop, &d->retry, d->next_at);
+	else if (d->yields && has_theirs(d))
+		timer_set(&d->ctx->loop, &d->retry, d->next_at = d->ctx->loop.now + backoff(d, d->failures));
 	else if (d->wanted && !d->tunnel && !d->listener)
 		attempt(d);
 }
@@ -100,8 +112,19 @@ static void open_socket(struct dial *d)
 	char text[96], why[160];
 	int err;
 
+	for (unsigned i = 0; d->as->local.family && i < d->n_addresses; i++) {
+		if (d->address[d->at % d->n_addresses].family == d->as->local.family)
+			break;
+		d->at++;
+	}
 	d->peer = d->address[d->at % d->n_addresses];
-	if (d->as->local.family == d->peer.family) {
+	if (d->as->local.family && d->as->local.family != d->peer.family) {
+		snprintf(why, sizeof(why), "local is an IPv%u address, but %s has none but IPv%u", d->as->local.family,
+			 d->as->remote, d->peer.family);
+		failed(d, why);
+		return;
+	}
+	if (d->as->local.family) {
 		d->local = (struct endpoint){ .family = d->peer.family, .scope = d->as->local.scope };
 		memcpy(d->local.addr, d->as->local.a, sizeof(d->local.addr));
 	} else {
@@ -116,7 +139,7 @@ static void open_socket(struct dial *d)
 	d->listener = listener_get(ctx, &d->local);
 	if (!d->listener)
 		failed(d, "out of memory");
-	else if (d->listener->fd >= 0 || !d->listener->id)
+	else if (!d->listener->id)
 		dial_listener_ready(d);
 }
 
@@ -125,6 +148,7 @@ static void attempt(struct dial *d)
 	struct ctx *ctx = d->ctx;
 
 	d->next_at = NEVER;
+	d->yields = false;
 	ctx->count.dials++;
 	if (literal(d)) {
 		open_socket(d);
@@ -171,7 +195,7 @@ void dial_listener_ready(struct dial *d)
 
 	if (d->tunnel || !l)
 		return;
-	if (l->fd < 0) {
+	if (l->fd < 0 || l->stale) {
 		failed(d, "no socket for it (see the line about listen)");
 		return;
 	}
@@ -246,6 +270,9 @@ void dial_session_ended(struct dial *d, const struct session *s)
 		any |= ds->session_id;
 	}
 	if (!any && !d->as->persist && d->tunnel && !d->tunnel->down) {
+		if (d->wanted)
+			log_line(&ctx->log, LOG_NOTICE, "tunnel %s: its last session ended: it goes down and is not dialled again "
+				 "(persist = no)", d->as->name);
 		d->wanted = false;
 		tunnel_close(d->tunnel, 1, 0, "its last session ended");
 	}

@@ -21,6 +21,7 @@ struct dial {
 	struct config *conf;
 	const struct conf_tunnel *as;
 	bool wanted;				/* up, or to be brought up */
+	bool yields;				/* the tie breaker was the peer's: not while its tunnel lives */
 	bool removed;				/* freed as soon as its tunnel lets go */
 	uint32_t resolving;			/* query number; 0: none */
 	struct endpoint address[8];		/* what the name resolved to */

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/control.h"
 #include "core/event.h"
 #include "core/listener.h"
 #include "core/session.h"
@@ -121,7 +122,7 @@ static void lost(struct ctx *ctx)
 	ctx->count.keeper_lost++;
 	waits_fail(ctx);
 	if (ctx->stopping) {
-		loop_stop(&ctx->loop);
+		shutdown_finish(ctx);
 		return;
 	}
 	if (served) {				/* else it refused us, and that was said */
@@ -152,7 +153,7 @@ static void lost(struct ctx *ctx)
 		tunnel_close(t, 2, 6, "the keeper is gone");
 		tunnel_drain(t);
 	}
-	listeners_reset(ctx);
+	listeners_orphaned(ctx);
 	timer_set(&ctx->loop, &ctx->keeper_retry, ctx->loop.now + (served ? 50 : RETRY_MS));
 }
 

@@ -57,7 +57,7 @@ struct listener *listener_get(struct ctx *ctx, const struct endpoint *local)
 		ctx->listeners = l;
 	}
 	l->uses++;
-	if (l->fd < 0 && !l->id)
+	if ((l->fd < 0 || l->stale) && !l->id)
 		ask(l, K_LISTEN);
 	return l;
 }
@@ -138,6 +138,8 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 	}
 	l->id = 0;
 	l->error = r->result;
+	l->stale = false;
+	io_close(&ctx->loop, &l->rx, &l->fd);
 	if (r->result) {
 		log_line(&ctx->log, LOG_ERR, "listen %s: %s: %s", endpoint_port_text(&l->local, where, sizeof(where)), r->why,
 			 strerror(-r->result));
@@ -158,10 +160,10 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 	}
 }
 
-void listeners_reset(struct ctx *ctx)
+void listeners_orphaned(struct ctx *ctx)
 {
 	for (struct listener *l = ctx->listeners; l; l = l->next) {
-		io_close(&ctx->loop, &l->rx, &l->fd);
+		l->stale = l->fd >= 0;
 		l->id = 0;
 	}
 }
@@ -169,15 +171,15 @@ void listeners_reset(struct ctx *ctx)
 void listeners_reopen(struct ctx *ctx)
 {
 	for (struct listener *l = ctx->listeners; l; l = l->next)
-		if (l->fd < 0 && !l->id)
+		if ((l->fd < 0 || l->stale) && !l->id)
 			ask(l, K_LISTEN);
 }
 
 void listeners_free(struct ctx *ctx)
 {
-	listeners_reset(ctx);
 	for (struct listener *l; (l = ctx->listeners);) {
 		ctx->listeners = l->next;
+		io_close(&ctx->loop, &l->rx, &l->fd);
 		free(l);
 	}
 }
@@ -246,6 +248,7 @@ static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct l2tp_m
 			struct l2tp_cause cause = { .result = 2, .error = 0 };
 
 			snprintf(cause.msg, sizeof(cause.msg), "tie breaker: the peer's tunnel stays");
+			dial->yields = tie == CC_TIE_THEIRS;
 			cc_abandon(&t->cc, ctx->loop.now, &cause);
 			tunnel_drain(t);
 			return tie == CC_TIE_BOTH_DROP;
@@ -308,6 +311,13 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 	}
 	if (tie_lost(ctx, d, m))
 		return;
+	if (!ctx->keeper_ready || on->stale) {
+		ctx->count.sccrq_dropped++;
+		refuse(ctx, d, p, "the kernel cannot be reached: no keeper");
+		answer(on, d, reply, ho_refuse_sccrq(ctx->half_open, ctx->loop.now, m, d->len, L2TP_STOP_ERROR, L2TP_E_RESOURCES,
+						     reply, sizeof(reply)));
+		return;
+	}
 	if (ho_deadline(ctx->half_open) <= ctx->loop.now)
 		half_open_expire(ctx);
 	id = ids_pick(ctx->tunnel_ids, ctx->loop.now);
@@ -368,6 +378,7 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 		ctx->count.rx_malformed++;
 		return;
 	}
+	m.tunnel_id = e->tunnel_id;		/* it may have been 0 */
 	ho_key(&key, d);
 	switch (ho_scccn(ctx->half_open, ctx->loop.now, &key, &m, &p->cc, &entry, reply, sizeof(reply), &len)) {
 	case HO_ACCEPTED:
@@ -376,7 +387,8 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 			break;
 		}
 		refuse(ctx, d, p, "limit of tunnels");
-		answer(on, d, reply, ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "limit of tunnels", reply, sizeof(reply)));
+		len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "limit of tunnels", reply, sizeof(reply));
+		answer(on, d, reply, len);
 		ids_leave(ctx->tunnel_ids, entry.tunnel_id, ctx->loop.now);
 		break;
 	case HO_REFUSED:
@@ -389,6 +401,41 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 		break;
 	}
 	half_open_timer(ctx);
+}
+
+/* The only tunnel from there, or NULL. */
+static struct tunnel *only_tunnel(const struct ctx *ctx, const struct dgram *d)
+{
+	struct tunnel *only = NULL;
+
+	for (struct tunnel *t = source_first(ctx->sources, &d->peer); t; t = t->same_source) {
+		if (t->down || t->peer.port != d->peer.port || memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr)))
+			continue;
+		if (only)
+			return NULL;
+		only = t;
+	}
+	return only;
+}
+
+/* A message that names no tunnel, though it belongs to one (some D-Link's).  False: it does not. */
+static bool id_0(struct listener *on, const struct dgram *d)
+{
+	struct tunnel *t = only_tunnel(on->ctx, d);
+	const struct conf_peer *p;
+	const struct ho_entry *e;
+	struct ho_addr key;
+
+	if (t && t->cc.conf->id_0) {
+		tunnel_input(t, d);
+		return true;
+	}
+	ho_key(&key, d);
+	e = t ? NULL : ho_find_only(on->ctx->half_open, &key);
+	p = e ? policy_of(on->ctx, d, e) : NULL;
+	if (p && p->cc.id_0)
+		scccn(on, d, e);
+	return p && p->cc.id_0;
 }
 
 static void control(struct listener *on, const struct dgram *d)
@@ -420,7 +467,7 @@ static void control(struct listener *on, const struct dgram *d)
 	}
 	if (m.type == L2TP_SCCRQ && on->configured)
 		sccrq(on, d, &m);
-	else
+	else if (m.type == L2TP_SCCRQ || !id_0(on, d))
 		ctx->count.rx_unknown_tunnel++;
 }
 

@@ -13,6 +13,7 @@ struct listener {
 	ev_io rx;
 	unsigned uses;				/* by the configuration and by dials */
 	bool configured;			/* accepts strangers */
+	bool stale;				/* its keeper is gone: for last words, until the next one opens it */
 	uint32_t id;				/* of the K_LISTEN request under way */
 	int error;				/* -errno of the last attempt */
 };
@@ -24,8 +25,8 @@ void listener_put(struct listener *);
 void listeners_configure(struct ctx *);
 /* K_LISTEN's completion; fd is the listener's from now on. */
 void listener_opened(struct ctx *, const struct k_reply *, int fd);
-/* After the keeper was lost: all closed; asked for again when it is back. */
-void listeners_reset(struct ctx *);
+/* After the keeper was lost: what is open serves to refuse callers; asked for again when it is back. */
+void listeners_orphaned(struct ctx *);
 void listeners_reopen(struct ctx *);
 void listeners_free(struct ctx *);
 

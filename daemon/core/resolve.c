@@ -4,8 +4,11 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/dial.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
 
 enum { N_SOCKETS = 16, N_ADDRESSES = 8 };
 
@@ -25,6 +28,8 @@ struct resolver {
 	struct { ev_io w; int fd; } socket[N_SOCKETS];
 	struct timer timer, deliver;
 	struct query *answers;
+	unsigned n_asked;			/* by us, and not answered by c-ares yet */
+	struct stat conf;			/* of resolv.conf as c-ares read it */
 	uint32_t last;
 };
 
@@ -88,10 +93,33 @@ static void deliver(struct timer *timer, void *arg)
 	}
 }
 
+static bool open_channel(struct resolver *r, ares_channel *ret)
+{
+	struct ares_options o = { .sock_state_cb = socket_state, .sock_state_cb_data = r, .timeout = 2000, .tries = 3 };
+
+	return !ares_init_options(ret, &o, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+}
+
+/* c-ares reads /etc/resolv.conf once, and the name servers change with the network. */
+static void reread(struct resolver *r)
+{
+	struct stat now = { 0 };
+	ares_channel fresh;
+
+	(void)stat(RESOLV_CONF, &now);
+	if (r->n_asked || (now.st_ino == r->conf.st_ino && now.st_size == r->conf.st_size &&
+			   !memcmp(&now.st_mtim, &r->conf.st_mtim, sizeof(now.st_mtim))))
+		return;
+	if (!open_channel(r, &fresh))
+		return;
+	ares_destroy(r->channel);
+	r->channel = fresh;
+	r->conf = now;
+}
+
 struct resolver *resolver_new(struct ctx *ctx)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	struct ares_options o = { .sock_state_cb = socket_state, .sock_state_cb_data = r, .timeout = 2000, .tries = 3 };
 
 	if (!r)
 		return NULL;
@@ -104,7 +132,8 @@ struct resolver *resolver_new(struct ctx *ctx)
 		free(r);
 		return NULL;
 	}
-	if (ares_init_options(&r->channel, &o, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES)) {
+	(void)stat(RESOLV_CONF, &r->conf);
+	if (!open_channel(r, &r->channel)) {
 		ares_library_cleanup();
 		free(r);
 		return NULL;
@@ -133,6 +162,7 @@ static void answered(void *arg, int status, int timeouts, struct ares_addrinfo *
 	unsigned n = 0;
 
 	(void)timeouts;
+	r->n_asked--;
 	for (struct ares_addrinfo_node *a = info ? info->nodes : NULL; a && n < N_ADDRESSES; a = a->ai_next) {
 		e[n] = (struct endpoint){ .port = q->port };
 		if (a->ai_family == AF_INET) {
@@ -169,6 +199,8 @@ uint32_t resolve(struct resolver *r, const char *name, uint16_t port)
 	if (!++r->last)
 		++r->last;
 	*q = (struct query){ .resolver = r, .id = r->last, .port = port };
+	reread(r);
+	r->n_asked++;
 	ares_getaddrinfo(r->channel, name, NULL, &hints, answered, q);
 	rearm(r);
 	return r->last;

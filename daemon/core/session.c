@@ -218,7 +218,9 @@ struct session *session_open(struct tunnel *t, const struct conf_session *as, bo
 static void start_ppp(struct session *s)
 {
 	struct ctx *ctx = s->ctx;
-	int err = ppp_init(&s->ppp, &ctx->env, &s->policy->ppp, s->as ? s->as->user : NULL, s->as ? s->as->password : NULL);
+	const struct policy *p = s->policy;
+	int err = ppp_init(&s->ppp, &ctx->env, &p->ppp, s->as ? s->as->user : p->auth_password ? p->ppp.auth_name : NULL,
+			   s->as ? s->as->password : p->auth_password);
 
 	if (err) {
 		session_end(s, CDN_GENERAL, 4, "out of memory");
@@ -253,12 +255,14 @@ void session_frame(struct session *s, uint16_t proto, const void *info, size_t l
 		start_ppp(s);
 	if (!s->ppp_on)
 		return;
+	if (s->tunnel->cc.rel.retries)
+		cc_alive(&s->tunnel->cc, s->ctx->loop.now);
 	ppp_input(&s->ppp, s->ctx->loop.now, proto, info, len);
 	session_drain(s);
 }
 
-/* Addresses for a peer that takes them.  False: it waits for one, or the session is ending. */
-static bool give_addresses(struct session *s, const struct conf_user *u, const char **ret_why)
+/* Addresses for a peer that takes them.  False: there is none; why[] says so. */
+static bool give_addresses(struct session *s, const struct conf_user *u, char why[static 96])
 {
 	struct ctx *ctx = s->ctx;
 	const struct policy *p = s->policy;
@@ -268,7 +272,7 @@ static bool give_addresses(struct session *s, const struct conf_user *u, const c
 		return true;
 	if (u && u->address) {
 		if (!pool_claim(ctx->pools, u->address, id)) {
-			*ret_why = "its address is in use";
+			snprintf(why, 96, "the user's address is in use");
 			return false;
 		}
 		s->leased = u->address;
@@ -277,7 +281,10 @@ static bool give_addresses(struct session *s, const struct conf_user *u, const c
 	}
 	if (!s->leased) {
 		ctx->count.pool_exhausted++;
-		*ret_why = p->pool ? "the address pool is exhausted" : "no address: neither pool nor user has one";
+		if (p->pool)
+			snprintf(why, 96, "pool %s is exhausted", p->pool);
+		else
+			snprintf(why, 96, "no address: neither pool nor user has one");
 		return false;
 	}
 	s->addrs = (struct ppp_addrs){ .ip = p->local_address, .peer_ip = s->leased };
@@ -335,26 +342,36 @@ static bool end_deserted(const struct session *s)
 	return false;
 }
 
+/* Nothing is wrong with who it is, so it must not hear that its password was: Terminate-Request, CDN 4. */
+static void turn_away(struct session *s, const char *why)
+{
+	s->no_address = true;
+	session_hangup(s, why);
+}
+
 /* The proof was right: may this user have a session, and which address? */
 static void authorise(struct session *s, const struct conf_user *u)
 {
-	const char *why = NULL;
+	char why[96] = "";
+	bool room = true;
 	unsigned limit = u->max_sessions ? u->max_sessions : s->policy->user_max_sessions;
 	struct session *old = holder(s, u);
 
 	if (limit && user_sessions(s->ctx, s->user) - (old && old->counted) > limit && !end_deserted(s))
-		why = "too many sessions of this user";	/* not counting the one that it replaces */
-	else if (give_addresses(s, u, &why))
-		why = NULL;
-	else if (old) {
+		snprintf(why, sizeof(why), "too many sessions of this user");	/* not counting the one that it replaces */
+	else
+		room = give_addresses(s, u, why);
+	if (!room && old) {
 		replace(s, old);
 		return;			/* sessions_retry comes back to it, or has done so already */
 	}
-	if (why)
+	if (why[0])
 		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
 			    "session %u/%u: %s refused: %s", s->call.session_id, s->call.peer_session_id, s->user, why);
-	if (why || s->policy->ppp.take || s->kernel != KS_NONE) {
-		verdict(s, !why, why ? why : "");
+	if (why[0] || s->policy->ppp.take || s->kernel != KS_NONE) {
+		verdict(s, !why[0] || !room, why);
+		if (!room)
+			turn_away(s, why);
 		return;
 	}
 	/* The kernel drops what arrives while a session is being made, and the word that all is well is what the
@@ -481,7 +498,7 @@ static void ppp_ended(struct session *s, const struct ppp_fx_down *d)
 	words = s->why[0] ? s->why : end_says[s->end].words;
 	more = d->msg[0] && strcmp(d->msg, words);	/* it is often what we said ourselves */
 	snprintf(why, sizeof(why), "PPP: %s%s%s", words, more ? ": " : "", more ? d->msg : "");
-	session_end(s, end_says[s->end].result, end_says[s->end].error, why);
+	session_end(s, s->no_address ? CDN_TEMPORARY : end_says[s->end].result, end_says[s->end].error, why);
 }
 
 static uint8_t part_of(uint16_t proto)
@@ -559,7 +576,7 @@ static void perform(struct session *s, const struct fx *f)
 	const struct ppp_fx_state *state = data;
 	const struct ppp_fx_lcp *lcp = data;
 	const struct ppp_fx_ncp *ncp = data;
-	const char *why = "";
+	char why[96];
 	uint16_t mtu;
 
 	/* What was queued before the end must not bring anything up after it. */
@@ -590,10 +607,10 @@ static void perform(struct session *s, const struct fx *f)
 		break;
 	case PPP_FX_AUTH_DONE:
 		known(s);
-		if (s->policy->ppp.take)
+		if (s->policy->ppp.take || s->hanging_up)
 			break;			/* its addresses come with IPCP, and then all is installed at once */
-		if (!give_addresses(s, NULL, &why)) {
-			session_hangup(s, why);
+		if (!give_addresses(s, NULL, why)) {
+			turn_away(s, why);
 			break;
 		}
 		s->wanted |= LINK_BASE | (s->policy->ppp.ipv4 ? LINK_IPV4 : 0);
@@ -612,6 +629,9 @@ static void perform(struct session *s, const struct fx *f)
 		break;
 	case PPP_FX_NCP_DOWN:
 		s->ready &= (uint8_t)~part_of(ncp->proto);
+		s->wanted &= (uint8_t)~part_of(ncp->proto);	/* RFC 1661 3.7: its packets are not for the peer any more */
+		if (!s->hanging_up)
+			session_apply(s);
 		if (ncp->proto == PPP_IPCP && s->hooked && !s->counting)
 			run_ip_down(s);
 		break;
@@ -760,9 +780,11 @@ void session_stats(struct session *s, const struct k_stats *st)
 	if (st->rx_packets != s->stats.rx_packets) {
 		if (s->ppp_on && !s->ppp_down)
 			ppp_alive(&s->ppp, s->ctx->loop.now);
-		cc_alive(&s->tunnel->cc, s->ctx->loop.now);
+		if (s->stats_at && s->stats_at >= s->tunnel->doubt_since)	/* else it may have been long ago */
+			cc_alive(&s->tunnel->cc, s->ctx->loop.now);
 	}
 	s->stats = *st;
+	s->stats_at = s->ctx->loop.now;
 	if (s->up && !s->ending && s->policy->idle_timeout_s &&
 	    s->ctx->loop.now >= s->traffic_at + s->policy->idle_timeout_s * 1000ull)
 		session_hangup(s, "idle timeout");

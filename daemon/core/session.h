@@ -23,11 +23,13 @@ struct session {
 
 	uint8_t kernel;				/* enum kernel_state */
 	uint8_t wanted, asked, applied;		/* link parts */
+	uint8_t dropped;			/* of those asked for: not to pass any more */
 	uint8_t outdated;			/* of those asked for: they have changed since */
 	uint8_t ready;				/* link parts whose NCP waits for ppp_ncp_go */
 	bool ppp_on, ppp_down, call_down;
 	bool draining, ending, up, hooked, waiting_address, counted;
 	bool hanging_up;			/* our Terminate-Request is out */
+	bool no_address;			/* because there is none for it */
 	bool counting;				/* ip-down waits for the last counters */
 	bool stranger;				/* a caller that has not authenticated yet; counted in the tunnel */
 	bool admitted; /* the proof was right; the peer hears of it when the kernel has the session */
@@ -47,7 +49,8 @@ struct session {
 	ms_t since, up_at, traffic_at;
 	ms_t counted_at;			/* when idleness was last looked into */
 	int64_t up_since;
-	struct k_stats stats;			/* as last read */
+	struct k_stats stats;			/* as last read, at stats_at */
+	ms_t stats_at;
 	struct session *next_waiting, *next_free;
 	char why[96];				/* in words, why it ended */
 };

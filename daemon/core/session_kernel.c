@@ -13,9 +13,9 @@ enum { STATS_MS = 10000 };
 void session_apply(struct session *s)
 {
 	struct k_request rq;
-	uint8_t missing = s->wanted & (uint8_t)~s->applied;
+	uint8_t missing = s->wanted & (uint8_t)~s->applied, surplus = s->applied & (uint8_t)~s->wanted;
 
-	if (s->ending || s->asked)
+	if (s->ending || s->asked || s->dropped)
 		return;
 	for (uint8_t part = LINK_IPV4; part <= LINK_IPV6; part = (uint8_t)(part << 1))
 		if (s->ready & s->applied & part) {
@@ -23,7 +23,7 @@ void session_apply(struct session *s)
 			ppp_ncp_go(&s->ppp, s->ctx->loop.now, part == LINK_IPV4 ? PPP_IPCP : PPP_IPV6CP);
 			session_drain(s);
 		}
-	if (!missing || s->ending || s->asked)
+	if ((!missing && !surplus) || s->ending || s->asked || s->dropped)
 		return;
 	if (s->kernel == KS_NONE) {
 		if (s->tunnel->kernel != KS_UP) {
@@ -40,10 +40,13 @@ void session_apply(struct session *s)
 	} else {
 		kernel_request(&rq, K_LINK_SET, s->tunnel->id, s->call.session_id);
 		link_describe(s, missing, &rq.link);
+		rq.link.no_ipv4 = surplus & LINK_IPV4;
+		rq.link.no_ipv6 = surplus & LINK_IPV6;
 	}
 	s->asked = missing;
+	s->dropped = surplus;
 	if (!kernel_submit(s->ctx, &rq)) {
-		s->asked = 0;
+		s->asked = s->dropped = 0;
 		session_end(s, 2, 4, "no keeper: the kernel cannot be reached");
 	} else if (s->kernel == KS_NONE) {
 		s->kernel = KS_COMING;
@@ -65,7 +68,8 @@ static void refused(struct session *s, const struct k_reply *r)
 static void done(struct session *s)
 {
 	s->applied |= s->asked & (uint8_t)~s->outdated;
-	s->asked = s->outdated = 0;
+	s->applied &= (uint8_t)~s->dropped;
+	s->asked = s->outdated = s->dropped = 0;
 }
 
 static void came_up(struct session *s, const struct k_reply *r, int channel, int unit)
@@ -114,7 +118,7 @@ void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel,
 		break;
 	case K_LINK_SET:
 		if (r->result)
-			s->asked = 0;
+			s->asked = s->dropped = 0;
 		else
 			done(s);
 		if (r->result && !s->ending)

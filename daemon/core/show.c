@@ -153,6 +153,7 @@ json_t *show_session(const struct session *s)
 	const struct tunnel *t = s->tunnel;
 	const struct policy *p = s->policy;
 	const struct call_info *c = &s->call.info;
+	static const char *const proxy_auth[] = { NULL, "text", "chap", "pap", "none", "mschap" };	/* RFC 2661 4.4.5 */
 	json_t *dns = json_array(), *o;
 	char buf[96];
 
@@ -171,6 +172,9 @@ json_t *show_session(const struct session *s)
 	add_ppp(o, s);
 	json_object_set_new(o, "calling_number", text(c->calling));
 	json_object_set_new(o, "called_number", text(c->called));
+	json_object_set_new(o, "proxy_lcp", json_boolean(c->proxy_lcp));
+	json_object_set_new(o, "proxy_auth", text(c->proxy_auth && c->proxy_auth < 6 ? proxy_auth[c->proxy_auth] : NULL));
+	json_object_set_new(o, "proxy_name", text(c->proxy_name));
 	json_object_set_new(o, "serial", json_integer(c->serial));
 	json_object_set_new(o, "tx_speed", number(c->tx_speed));
 	json_object_set_new(o, "rx_speed", number(c->rx_speed));

@@ -15,6 +15,8 @@
 #include "core/policy.h"
 #include "core/session.h"
 
+enum { LOOK_AT = 8 };			/* sessions whose counters are asked for */
+
 const char *tunnel_name(const struct tunnel *t)
 {
 	if (t->as)
@@ -30,13 +32,38 @@ const char *cause_text(const struct l2tp_cause *c, bool call, char *buf, size_t 
 	return buf;
 }
 
+/* The peer does not acknowledge.  Some never acknowledge a HELLO, and their traffic goes on: the kernel's counters tell
+ * (session_stats). */
+static void look_for_traffic(struct tunnel *t)
+{
+	unsigned n = 0;
+
+	if (!t->cc.rel.retries || t->down) {
+		t->doubt_since = 0;
+		return;
+	}
+	if (!t->doubt_since)
+		t->doubt_since = t->ctx->loop.now;
+	for (struct session *s = t->sessions; s && n < LOOK_AT; s = s->next) {
+		struct k_request rq;
+
+		if (!s->up || s->ending)
+			continue;
+		kernel_request(&rq, K_STATS, t->id, s->call.session_id);
+		(void)kernel_submit(t->ctx, &rq);
+		n++;
+	}
+}
+
 static void due(struct timer *timer, void *arg)
 {
 	struct tunnel *t = arg;
 
 	(void)timer;
-	if (t->ctx->loop.now >= cc_deadline(&t->cc))
+	if (t->ctx->loop.now >= cc_deadline(&t->cc)) {
 		cc_tick(&t->cc, t->ctx->loop.now);
+		look_for_traffic(t);
+	}
 	tunnel_drain(t);
 }
 

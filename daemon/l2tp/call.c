@@ -507,6 +507,11 @@ static void absorb_info(struct call_info *info, const struct l2tp_msg *m)
 		l2tp_clean(info->calling, sizeof(info->calling), m->calling_number);
 	if (l2tp_has(m, L2TP_AVP_SUB_ADDRESS))
 		l2tp_clean(info->sub_address, sizeof(info->sub_address), m->sub_address);
+	info->proxy_lcp |= l2tp_has(m, L2TP_AVP_LAST_TX_CONFREQ) && l2tp_has(m, L2TP_AVP_LAST_RX_CONFREQ);
+	if (l2tp_has(m, L2TP_AVP_PROXY_AUTH_TYPE))
+		info->proxy_auth = m->proxy_auth_type;
+	if (l2tp_has(m, L2TP_AVP_PROXY_AUTH_NAME))
+		l2tp_clean(info->proxy_name, sizeof(info->proxy_name), m->proxy_auth_name);
 }
 
 /* What the reply and the connected message say of the call, while it waits for them. */

@@ -25,6 +25,9 @@ struct call_info {
 	uint32_t physical_channel;		/* 0: unsaid */
 	bool sequencing_required;		/* 4.4.6: Sequencing Required was in ICCN/OCCN */
 	char called[65], calling[65], sub_address[65];
+	bool proxy_lcp;				/* 4.4.5: the LAC has negotiated LCP already; told, and not used */
+	uint16_t proxy_auth;			/* ... and asked the caller: Proxy Authen Type, 0: unsaid */
+	char proxy_name[65];			/* ... who said to be this */
 };
 
 /* States of the four machines; each uses some of them. */

@@ -398,8 +398,8 @@ static bool for_us(const struct cc *cc, const struct l2tp_msg *m)
 {
 	if (m->tunnel_id)
 		return m->tunnel_id == cc->tunnel_id;
-	return m->type == L2TP_STOPCCN && cc->peer_tunnel_id &&
-	       m->assigned_tunnel_id == cc->peer_tunnel_id;
+	return cc->conf->id_0 || (m->type == L2TP_STOPCCN && cc->peer_tunnel_id &&
+				  m->assigned_tunnel_id == cc->peer_tunnel_id);
 }
 
 /* What may end the tunnel or a call is only believed in its turn, and before that nothing in it is: who forges it would need

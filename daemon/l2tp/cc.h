@@ -27,6 +27,7 @@ struct cc_conf {
 	bool hide;			/* hide what 4.3 lets us hide (needs a secret) */
 	bool strict;			/* unknown mandatory AVP ends the tunnel or call (4.2); else it is noted only */
 	bool no_tie_breaker;		/* do not send one when we open */
+	bool id_0;			/* take Tunnel ID 0 in the header for ours (D-Link DIR-300) */
 	uint16_t rws;			/* Receive Window Size, 1..64; 16 */
 	uint32_t hello_ms;		/* 5.5; 60000; UINT32_MAX: never */
 	uint32_t rto_ms, rto_cap_ms;	/* 5.8; 1000, 8000 */

@@ -156,17 +156,34 @@ static bool proven(const struct ho_entry *e, const struct l2tp_msg *m, const str
 	       span_same((struct span){ want, sizeof(want) }, m->response);
 }
 
-/* To one whose SCCCN proves at least that it is where it says. */
-size_t ho_stopccn(const struct ho_entry *e, uint16_t result, uint16_t error, const char *msg, void *buf, size_t size)
+/* In answer to the peer's message number n. */
+static size_t stopccn(uint16_t peer_tunnel_id, uint16_t tunnel_id, uint16_t n, uint16_t result, uint16_t error, const char *msg,
+		      void *buf, size_t size)
 {
 	struct l2tp_msg m = {
-		.type = L2TP_STOPCCN, .tunnel_id = (uint16_t)e->peer_tunnel_id, .ns = 1, .nr = 2,
-		.assigned_tunnel_id = (uint16_t)e->tunnel_id,
+		.type = L2TP_STOPCCN, .tunnel_id = peer_tunnel_id, .ns = n, .nr = (uint16_t)(n + 1),
+		.assigned_tunnel_id = tunnel_id,
 		.result = { result, error, { (const uint8_t *)msg, msg ? strlen(msg) : 0 } },
 		.present = L2TP_BIT(L2TP_AVP_RESULT_CODE) | L2TP_BIT(L2TP_AVP_ASSIGNED_TUNNEL_ID),
 	};
 
 	return l2tp_encode(&m, buf, size, (struct span){ NULL, 0 });
+}
+
+size_t ho_stopccn(const struct ho_entry *e, uint16_t result, uint16_t error, const char *msg, void *buf, size_t size)
+{
+	return stopccn((uint16_t)e->peer_tunnel_id, (uint16_t)e->tunnel_id, 1, result, error, msg, buf, size);
+}
+
+size_t ho_refuse_sccrq(struct halfopen *h, ms_t now, const struct l2tp_msg *m, size_t len, uint16_t result, uint16_t error,
+		       void *buf, size_t size)
+{
+	size_t budget = len + len / 2;
+
+	if (!m->assigned_tunnel_id || m->tunnel_id || m->ns || !ho_may_reply(h, now))
+		return 0;
+	/* 4.4.3: it must have an id of ours, and there is no tunnel; any will do */
+	return stopccn(m->assigned_tunnel_id, m->assigned_tunnel_id, 0, result, error, NULL, buf, budget < size ? budget : size);
 }
 
 enum ho_verdict ho_scccn(struct halfopen *h, ms_t now, const struct ho_addr *from,

@@ -78,6 +78,11 @@ enum ho_verdict ho_sccrq(struct halfopen *, ms_t now, const struct ho_addr *from
 			 const struct cc_conf *conf, uint16_t policy, uint32_t policy_gen, unsigned per_addr,
 			 uint16_t tunnel_id, bool *ret_used, void *buf, size_t size, size_t *ret_len);
 
+/* StopCCN in answer to an SCCRQ that nobody has anything against but that cannot be served now; its length, 0: say nothing.  As
+ * all that goes to strangers it is at most 1.5 times as long and counts as a reply. */
+size_t ho_refuse_sccrq(struct halfopen *, ms_t now, const struct l2tp_msg *m, size_t len, uint16_t result, uint16_t error,
+		       void *buf, size_t size);
+
 /* Any other control message whose header names tunnel id m->tunnel_id.  Only an in-order SCCCN from the same address counts;
  * StopCCN from the same address with the right Ns removes the entry (HO_DROP). conf must be the matched peer's. */
 enum ho_verdict ho_scccn(struct halfopen *, ms_t now, const struct ho_addr *from, const struct l2tp_msg *m,
@@ -88,6 +93,8 @@ size_t ho_stopccn(const struct ho_entry *, uint16_t result, uint16_t error, cons
 
 /* The entry with this tunnel id, or NULL; valid until the next call. */
 const struct ho_entry *ho_find(const struct halfopen *, uint32_t tunnel_id);
+/* The only one from there, or NULL; as above. */
+const struct ho_entry *ho_find_only(const struct halfopen *, const struct ho_addr *from);
 
 /* Frees expired entries, and the oldest while the table is full: a flood from many sources pushes its own entries out, and
  * whoever is real answers within a round trip, long before its turn.  Call it before ho_sccrq when ho_deadline is over.

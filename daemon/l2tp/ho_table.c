@@ -306,6 +306,20 @@ const struct ho_entry *ho_find(const struct halfopen *h, uint32_t tunnel_id)
 	return i != HO_NONE && ho_at(h, i)->peer_tunnel_id ? ho_at(h, i) : NULL;
 }
 
+const struct ho_entry *ho_find_only(const struct halfopen *h, const struct ho_addr *from)
+{
+	const struct ho_entry *only = NULL;
+
+	for (int32_t i = *prefix_bucket(h, from); i != HO_NONE; i = ho_at(h, i)->next_addr) {
+		if (!ho_at(h, i)->peer_tunnel_id || !ho_same_path(&ho_at(h, i)->from, from))
+			continue;
+		if (only)
+			return NULL;
+		only = ho_at(h, i);
+	}
+	return only;
+}
+
 static ms_t expiry(const struct halfopen *h, const struct ho_entry *e)
 {
 	return e->peer_tunnel_id ? e->since + h->limits.expire_ms : 0;

@@ -430,7 +430,12 @@ static void deliver(struct v3_cc *cc, ms_t now, const struct v3_msg *m, const st
 	struct v3_msg early;
 	enum rel_rx kind;
 
-	if (m->type == V3_ZLB || m->type == V3_ACK || ends_early(cc, m)) {
+	if (ends_early(cc, m)) {
+		if ((uint16_t)(m->ns - cc->rel.nr) >= cc->rel.rws)
+			v3_note(cc, m, "Ns is outside of the window", NULL);
+		return;
+	}
+	if (m->type == V3_ZLB || m->type == V3_ACK) {
 		rel_ack(&cc->rel, now, m->nr, &cc->out);
 		seal(cc, after);
 		heard(cc, now);
@@ -439,12 +444,12 @@ static void deliver(struct v3_cc *cc, ms_t now, const struct v3_msg *m, const st
 	kind = rel_rx(&cc->rel, now, m->ns, m->nr, buf, len, &cc->out);
 	seal(cc, after);
 	if (kind == REL_IGNORE)
-		v3_note(cc, m, "Ns is outside of the window", NULL);
+		v3_note(cc, m, "Ns or Nr is outside of the window", NULL);
 	else
 		heard(cc, now);
 	if (kind == REL_NEW)
 		rx(cc, now, m, sig);
-	for (struct rel_msg *e; kind == REL_NEW && (e = rel_next(&cc->rel)); rel_free(e))
+	for (struct rel_msg *e; kind == REL_NEW && (e = rel_next(&cc->rel, now)); rel_free(e))
 		if (v3_decode(&early, e->data, e->len, key, scratch))	/* it was verified when it came */
 			rx(cc, now, &early, sig);
 }

@@ -42,6 +42,7 @@ lns_config() {	# lns_config [TOP-LEVEL LINES]
 		peer "two" { host-name = "two" pool = "two" }
 		peer "pref" { host-name = "pref" authentication = { "pap", "chap" } }
 		peer "pap" { host-name = "pap" authentication = { "pap" } }
+		peer "proven" { host-name = "proven" auth-name = "gate" auth-password = "keeper" }
 		peer "none" { host-name = "none" authentication = { "none" } }
 		peer "anyone" { address = "0.0.0.0/0" }
 	CONF
@@ -80,6 +81,8 @@ LAC_CONFIG=$({
 	tunnel pap 'authentication = { "chap", "mschapv2" }'
 	tunnel best
 	tunnel none
+	echo 'user "gate" { password = "keeper" }'
+	tunnel proven 'require-authentication = { "chap" }'
 	tunnel mutual 'require-authentication = { "chap" }'
 	tunnel hook "interface = \"hooked\" ip-up = \"$TMP/ip-up\" ip-down = \"$TMP/ip-down\" mru = 1300"
 	tunnel nodns "interface = \"nodns\" request-dns = no ip-up = \"$TMP/ip-up\""
@@ -113,7 +116,9 @@ check "max-sessions of a peer: said" lns_says 'max: call refused: max-sessions o
 check "limits.sessions: said" lns_says 'limit: call refused: the limit of sessions per tunnel is reached'
 check "user-max-sessions: said" lns_says 'carl refused: too many sessions of this user'
 check "max-sessions of a user: said" lns_says 'one refused: too many sessions of this user'
-check "an empty pool: said" lns_says 'bob refused: the address pool is exhausted'
+check "an empty pool: said" lns_says 'bob refused: pool two is exhausted'
+check "an empty pool: the caller hears that, and not that its password is wrong" \
+	grep -q 'with two, user bob: down: .*pool two is exhausted' "$TMP/lac.log"
 pools() { [[ $(ktun_in lns -j show pools) == *"\"$1\",\"size\":$2,\"used\":$3,"* ]]; }
 check "ktun shows the pool used up" pools two 2 2
 
@@ -159,6 +164,9 @@ check "authentication: no agreement, no session" busywait 10000 lac_says 'with p
 up mutual
 check "authentication: an LNS that cannot prove itself gets no session" busywait 15000 lac_says 'with mutual.*: down: PPP: the peer refuses our authentication'
 check "authentication: neither of them" sessions_up lac 0
+up proven
+check "authentication: one that can does" busywait 10000 sessions_up lac 1 "$(of proven)"
+down proven
 up none
 check "authentication = none: a session without a user" busywait 10000 sessions_up lns 1 '"user":null'
 down none

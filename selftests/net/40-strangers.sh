@@ -35,7 +35,7 @@ lns=$(write_config lns <<-CONF
 	peer "tight" {
 	    address = "198.51.100.2"
 	    profile = "remote-access"
-	    limits { tunnels = 3 unauthenticated = 5 }
+	    limits { tunnels = 6 unauthenticated = 5 }
 	}
 CONF
 )
@@ -205,8 +205,6 @@ check "and are not acknowledged one by one" at_most "$tx" 200
 ns "$STRANGER" "$hostile" lac 192.0.2.1 1701 evil=hello seconds=3 leave >"$TMP/hello"
 echo "# $(<"$TMP/hello")"
 check "300 HELLOs at once are not acknowledged one by one" at_most "$(sed 's/.*zlb=\([0-9]*\).*/\1/' "$TMP/hello")" 200
-ns "$STRANGER" "$hostile" tunnels 192.0.2.1 1701 5 >"$TMP/tunnels"
-check "of five tunnels set up side by side, three with the one before are the limit" grep -qx 'up=2 refused=3' "$TMP/tunnels"
 ip netns exec "$STRANGER" "$hostile" lac 192.0.2.1 1701 evil=silent calls=20 seconds=12 >"$TMP/calls" 2>&1 </dev/null &
 CALLS=$!
 strangers() { grep -q 'limit of unauthenticated calls' "$TMP/lns.log"; }
@@ -218,6 +216,10 @@ wait "$CALLS"
 echo "# $(tr '\n' ' ' <"$TMP/calls")"
 check "just those that are too many are refused" grep -q ' refused=16 ' "$TMP/calls"
 check "with them gone there is room again" ns "$STRANGER" "$hostile" lac 192.0.2.1 1701
+ns "$STRANGER" "$hostile" tunnels 192.0.2.1 1701 7 >"$TMP/tunnels"
+echo "# $(<"$TMP/tunnels")"
+check "of tunnels that are set up side by side those beyond the limit are refused" \
+	grep -qxE 'up=6 refused=1|up=5 refused=2|up=4 refused=3|up=3 refused=4|up=2 refused=5|up=1 refused=6' "$TMP/tunnels"
 
 # --- forged ICMP
 

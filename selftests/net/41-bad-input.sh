@@ -33,6 +33,7 @@ good_config() {
 		    profile = "remote-access"
 		    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 }
 		}
+		peer "dir300" { address = "198.51.100.2" profile = "remote-access" tunnel-id-0 = yes }
 	CONF
 }
 lns=$(good_config | write_config lns)
@@ -146,6 +147,14 @@ check "nobody of them is counted as authenticated" test "$(counter auth_ok)" = "
 check "none of them had an interface" test "$seen" = "$links"
 check "the session is as it was" unchanged
 check "the honest one is let in" ns "$LAC" "$hostile" lac 192.0.2.1 1701
+
+# --- a client that is wrong, but known
+
+check "one that puts Tunnel ID 0 into every control message is let in where that is configured" \
+	ns "$STRANGER" "$hostile" lac 192.0.2.1 1701 id0 seconds=10
+gone() { [[ $(ktun_in lns -j show tunnels | grep -c '"tunnel_id"') == 1 ]]; }
+check "and its StopCCN is heard" busywait 3000 gone
+check_fail "but not elsewhere" ns "$LAC" "$hostile" lac 192.0.2.1 1701 id0 seconds=4
 
 # --- the control socket
 

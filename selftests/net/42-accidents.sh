@@ -124,10 +124,12 @@ check "a new call is taken" call
 crash() { ns "$LAC" "$hostile" lac 192.0.2.1 1701 "sport=$1" leave; }
 check "two clients take the pool's two addresses" eval 'crash 5001 && crash 5002'
 mark lns
+auth_failed=$(counter auth_failed)
 ns "$LAC" "$hostile" lac 192.0.2.1 1701 sport=5003 seconds=20 >"$TMP/full" 2>&1
 echo "# $(tr '\n' ' ' <"$TMP/full")"
-check "a third is refused, by CDN" grep -qE '^up=0 .*cdn=[1-9]' "$TMP/full"
-check "the log says that the pool is exhausted" says lns 'alice refused: .*pool is exhausted'
+check "a third is refused, by CDN 4, temporarily" grep -qE '^up=0 .*cdn=4 ' "$TMP/full"
+check "its password was right, and it is not told otherwise" test "$(counter auth_failed)" = "$auth_failed"
+check "the log says that the pool is exhausted" says lns 'alice refused: pool staff is exhausted'
 check "who has an address of his own does not feel it" both_alive
 
 # --- two of one
@@ -194,7 +196,7 @@ check "that keeper is stopped: the peers are told" busywait 10000 lac_told "the 
 check "and the log says what to do" busywait 10000 says lns 'keeper is gone.*(systemctl start|ktund-keeper --)'
 if ! busywait 3000 keeper_pid lns; then
 	ns "$LAC" "$hostile" lac 192.0.2.1 1701 seconds=4 >"$TMP/none" 2>&1
-	check "as long as there is none, no call comes up" grep -q '^up=0 ' "$TMP/none"
+	check "as long as there is none, callers are refused: StopCCN 2" grep -q '^up=0 .* stopccn=2 ' "$TMP/none"
 	spawn "$LNS" hand "$KTUND_BUILD/ktund-keeper" --runtime-dir "$TMP/lns.run" --user nobody
 fi
 check "with another keeper the calls come again" busywait 30000 both_alive

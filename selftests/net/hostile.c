@@ -4,14 +4,16 @@
  *
  *	hostile flood DST PORT COUNT PER_SECOND random|ADDRESS	SCCRQs from that source, a port and tunnel id each
  *	hostile once DST PORT SECONDS	one SCCRQ, then silence: prints replies=N sent= received=
- *	hostile forge TYPE|each SRC SPORT DST DPORT TID|all SID NS NR [TIMES]	one control message, or one for every tunnel id
+ *	hostile forge TYPE|each SRC SPORT DST DPORT TID|all SID NS NR [TIMES]	one message, or one for every tunnel id
  *	hostile tunnels DST PORT COUNT	so many tunnels whose SCCCNs leave when all have their SCCRP: prints up=N refused=N
  *	hostile malformed SRC SPORT DST DPORT TID SID SEED COUNT	every kind of bad datagram, then COUNT random ones
  *	hostile icmp SRC DST DPORT PEER PEERPORT COUNT	"unreachable" and "too big" for DST's datagrams to PEER
- *	hostile lac DST PORT [sport=N] [user=U] [password=P] [secret=S] [evil=KIND] [seconds=N] [calls=N] [leave]
- *		a tunnel, a call and PPP until IPCP is Opened; prints up=0|1 ms=N cdn=N stopccn=N refused=N zlb=N address=A;
- *		status 0 if up.  leave: goes without a word, as a crashed client.  calls=N: so many more, that say nothing;
- *		refused: how many of these had a CDN.  evil: what it does after ICCN instead, see evil_kind[].
+ *	hostile lac DST PORT [sport=N] [user=U] [password=P] [secret=S] [evil=KIND] [seconds=N] [calls=N] [id0]
+ *		[leave]
+ *		a tunnel, a call and PPP until IPCP is Opened; prints up=0|1 ms=N cdn=N stopccn=N refused=N zlb=N packets=N
+ *		address=A; status 0 if up.  leave: goes without a word, as a crashed client.  calls=N: so many more, that say
+ *		nothing; refused: how many of these had a CDN.  id0: Tunnel ID 0 in all control messages.  evil: what it does
+ *		after ICCN instead, see evil_kind[].
  *	hostile watch FILE	until FILE is there; prints the longest delay= in ms that befell a process that does nothing
  */
 #include <arpa/inet.h>
@@ -429,13 +431,13 @@ struct lac {
 	struct ppp ppp;
 	int fd, evil;
 	const char *user, *password;
-	bool ppp_on, up, over, gone;
-	unsigned cdn, stopccn, refused, zlb, calls;
+	bool ppp_on, up, over, gone, id0;
+	unsigned cdn, stopccn, refused, zlb, calls, packets;
 	uint32_t ip;
 };
 
-static const char *const evil_kind[] = { "no", "silent", "junk", "ncp", "pap", "chap", "many", "loop", "hello" };
-enum { GOOD, SILENT, JUNK, NCP, PAP, CHAP, MANY, LOOP, HELLO, N_EVIL };
+static const char *const evil_kind[] = { "no", "silent", "junk", "ncp", "pap", "chap", "many", "loop", "hello", "ipcp" };
+enum { GOOD, SILENT, JUNK, NCP, PAP, CHAP, MANY, LOOP, HELLO, IPCP_OFF, N_EVIL };
 enum { MAX_CALLS = 2000, N_HELLO = 300 };
 
 static void frame(struct lac *l, uint16_t proto, const void *info, size_t len)
@@ -528,7 +530,9 @@ static void ppp_effect(struct lac *l, const struct fx *f, ms_t now)
 		ppp_ncp_go(&l->ppp, now, ncp->proto);
 		break;
 	case PPP_FX_NCP_UP:
-		l->up |= ncp->proto == PPP_IPCP;
+		if (l->evil == IPCP_OFF && ncp->proto == PPP_IPCP)
+			FRAME(l, PPP_IPCP, "\x05\x63\x00\x04");	/* Terminate-Request of IPCP alone */
+		l->up |= l->evil != IPCP_OFF && ncp->proto == PPP_IPCP;
 		l->ip = ncp->addrs.ip;
 		break;
 	case PPP_FX_LCP_UP:
@@ -550,7 +554,8 @@ static void ppp_effect(struct lac *l, const struct fx *f, ms_t now)
 }
 
 static const struct ppp_conf ppp_conf = {
-	.allow = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP }, .auth_name = "client", .ipv4 = true, .take = true,
+	.allow = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP }, .auth_name = "client", .ipv4 = true, .ipv6 = true,
+	.take = true,
 };
 
 static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
@@ -561,6 +566,8 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 
 	switch ((enum l2tp_fx)f->type) {
 	case L2TP_FX_TX:
+		if (l->id0)
+			memset((uint8_t *)(uintptr_t)f->data + 4, 0, 2);
 		(void)send(l->fd, f->data, f->len, 0);
 		break;
 	case L2TP_FX_CC_UP:
@@ -585,7 +592,7 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 		if (((const struct l2tp_fx_call *)(const void *)f->data)->session_id != 1)
 			break;
 		misbehave(l);
-		if (l->evil != GOOD && l->evil != PAP && l->evil != CHAP)
+		if (l->evil != GOOD && l->evil != PAP && l->evil != CHAP && l->evil != IPCP_OFF)
 			break;
 		if (ppp_init(&l->ppp, &env, &ppp_conf, l->user, l->password))
 			die("out of memory");
@@ -629,6 +636,7 @@ static void received(struct lac *l, const uint8_t *buf, size_t n, ms_t now)
 		l->zlb += n == L2TP_HDR_LEN;
 		cc_input(&l->cc, now, buf, n);
 	} else if (l2tp_data_decode(&d, buf, n)) {
+		l->packets += d.proto == PPP_IP;
 		if (l->evil == LOOP)		/* whatever comes goes back as it is */
 			frame(l, d.proto, d.info.p, d.info.n);
 		else if (l->ppp_on)
@@ -687,6 +695,8 @@ static int lac(char **a)
 		else if (!strncmp(*a, "evil=", 5))
 			for (l.evil = 0; l.evil < N_EVIL && strcmp(evil_kind[l.evil], *a + 5); l.evil++)
 				;
+		else if (!strcmp(*a, "id0"))
+			l.id0 = true;
 		else if (!strcmp(*a, "leave"))
 			leave = true;
 		else
@@ -701,8 +711,8 @@ static int lac(char **a)
 	settle(&l, began);
 	run_until(&l, began + seconds * 1000, &l.up);
 	took = now_ms() - began;
-	printf("up=%d ms=%llu cdn=%u stopccn=%u refused=%u zlb=%u address=%s\n", l.up, (unsigned long long)took, l.cdn,
-	       l.stopccn, l.refused, l.zlb, inet_ntop(AF_INET, &l.ip, dotted, sizeof(dotted)));
+	printf("up=%d ms=%llu cdn=%u stopccn=%u refused=%u zlb=%u packets=%u address=%s\n", l.up, (unsigned long long)took, l.cdn,
+	       l.stopccn, l.refused, l.zlb, l.packets, inet_ntop(AF_INET, &l.ip, dotted, sizeof(dotted)));
 	fflush(stdout);
 	if (!leave) {
 		cc_close(&l.cc, now_ms(), NULL);
@@ -759,7 +769,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; int min, max; int (*run)(char **); } command[] = {
 		{ "flood", 5, 5, flood }, { "once", 3, 3, once }, { "forge", 9, 10, forge_message }, { "tunnels", 3, 3, tunnels },
-		{ "malformed", 8, 8, malformed }, { "icmp", 6, 6, icmp_storm }, { "lac", 2, 11, lac }, { "watch", 1, 1, watch },
+		{ "malformed", 8, 8, malformed }, { "icmp", 6, 6, icmp_storm }, { "lac", 2, 12, lac }, { "watch", 1, 1, watch },
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -552,6 +552,31 @@ static void test_iccn(void **state)
 	end(&f);
 }
 
+/* A LAC that has spoken with the caller before: told, not used. */
+static void test_proxy(void **state)
+{
+	static const uint8_t confreq[] = { 1, 4, 5, 0xdc };
+	struct call call;
+	struct fixture f;
+
+	(void)state;
+	establish(&f);
+	say(&f, icrq(5));
+	drain(&f);
+	assert_int_equal(cc_call_answer(&f.cc, &call, 0, &f.rq, 9), 0);
+	say(&f, (struct l2tp_msg){
+		.type = L2TP_ICCN, .session_id = 9, .tx_speed = 1, .framing_type = 1, .last_tx_confreq = { confreq, 4 },
+		.last_rx_confreq = { confreq, 4 }, .proxy_auth_type = 2, .proxy_auth_name = { (const uint8_t *)"al\nice", 6 },
+		.present = HAS(TX_SPEED) | HAS(FRAMING_TYPE) | HAS(LAST_TX_CONFREQ) | HAS(LAST_RX_CONFREQ) |
+			   HAS(PROXY_AUTH_TYPE) | HAS(PROXY_AUTH_NAME) });
+	drain(&f);
+	assert_int_equal(f.count[L2TP_FX_CALL_UP], 1);
+	assert_int_equal(f.count[L2TP_FX_NOTE], 0);
+	assert_true(call.info.proxy_lcp && call.info.proxy_auth == 2);
+	assert_string_equal(call.info.proxy_name, "al?ice");
+	end(&f);
+}
+
 /* An unacknowledged HELLO and a congestion window of one do not hold back the last word. */
 static void test_stop_behind_hello(void **state)
 {
@@ -610,7 +635,7 @@ int main(void)
 		cmocka_unit_test(test_early), cmocka_unit_test(test_outside), cmocka_unit_test(test_dup_storm),
 		cmocka_unit_test(test_burst), cmocka_unit_test(test_endless_requests),
 		cmocka_unit_test(test_cdn_id0), cmocka_unit_test(test_unknown_m), cmocka_unit_test(test_iccn),
-		cmocka_unit_test(test_stop_behind_hello), cmocka_unit_test(test_slow_start),
+		cmocka_unit_test(test_proxy), cmocka_unit_test(test_stop_behind_hello), cmocka_unit_test(test_slow_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
