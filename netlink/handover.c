@@ -111,6 +111,8 @@ static const struct row session_request_rows[] = {
 	ROW(115, NUMBER, struct k_request, session.link.peer_ip),
 	ROW(116, NUMBER, struct k_request, session.link.ifid),
 	ROW(117, NUMBER, struct k_request, session.link.peer_ifid),
+	ROW(118, FLAG, struct k_request, session.link.no_ipv4),
+	ROW(119, FLAG, struct k_request, session.link.no_ipv6),
 };
 
 static const struct row hook_request_rows[] = {

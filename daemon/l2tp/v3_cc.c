@@ -430,15 +430,15 @@ static void deliver(struct v3_cc *cc, ms_t now, const struct v3_msg *m, const st
 	struct v3_msg early;
 	enum rel_rx kind;
 
-	if (ends_early(cc, m)) {
-		if ((uint16_t)(m->ns - cc->rel.nr) >= cc->rel.rws)
-			v3_note(cc, m, "Ns is outside of the window", NULL);
-		return;
-	}
 	if (m->type == V3_ZLB || m->type == V3_ACK) {
 		rel_ack(&cc->rel, now, m->nr, &cc->out);
 		seal(cc, after);
 		heard(cc, now);
+		return;
+	}
+	if (ends_early(cc, m)) {
+		if ((uint16_t)(m->ns - cc->rel.nr) >= cc->rel.rws)
+			v3_note(cc, m, "Ns is outside of the window", NULL);
 		return;
 	}
 	kind = rel_rx(&cc->rel, now, m->ns, m->nr, buf, len, &cc->out);

@@ -17,8 +17,8 @@ static void watch(struct v3_end *e, const uint8_t *p, size_t len)
 
 	e->last_nr = (uint16_t)get16(p + 10);
 	e->zlb_out += type == V3_ZLB;
-	if (type != V3_ACK && type != V3_ZLB && (uint16_t)(ns + 1 - e->acked) > e->cc.rel.peer_rws)
-		e->window++;			/* 4.2: never more outstanding than the peer allows */
+	if (type != V3_ACK && type != V3_ZLB && (int16_t)(ns + 1 - e->acked) > e->cc.rel.peer_rws)
+		e->window++;	/* 4.2: never more outstanding than the peer allows; its early CDN acknowledges nothing to us */
 	if (e->cc.auth.n_keys && (len < 28 || get16(p + 24) != 59))
 		e->unsigned_out++;		/* 5.4.1: immediately after Message Type, in all messages */
 }
@@ -183,7 +183,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 		strange(e, now, buf, len);
 		return;
 	}
-	ack = ack && !e->cc.rel.tx && e->cc.ending == CC_LIVE;
+	ack = ack && !e->cc.rel.tx && !e->cc.rel.ack_due && e->cc.ending == CC_LIVE;
 	v3_cc_input(&e->cc, now, buf, len);
 	if (len >= 12 && id == e->cc.cc_id && e->cc.forged == forged && (uint16_t)(get16(p + 10) - e->acked) < 0x8000)
 		e->acked = (uint16_t)get16(p + 10);
