@@ -33,7 +33,12 @@ good_config() {
 		    profile = "remote-access"
 		    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 }
 		}
-		peer "dir300" { address = "198.51.100.2" profile = "remote-access" tunnel-id-0 = yes }
+		peer "dir300" {
+		    address = "198.51.100.2"
+		    profile = "remote-access"
+		    tunnel-id-0 = yes
+		    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 }
+		}
 	CONF
 }
 lns=$(good_config | write_config lns)
