@@ -65,7 +65,7 @@ static void signatures(const struct v3_auth *a, const uint8_t *copy, size_t size
 		memcpy(own, copy, size);
 	v3_verify(a, own, size, &sig);
 	v3_sign(a, own, size);
-	if (size > 50 && own[12] == 0x80 && own[13] == 8 && v3_peek(own, size, &id) && own[25] == 59 && !own[22] && !own[23] &&
+	if (size > 50 && (own[2] << 8 | own[3]) > 50 && own[12] == 0x80 && own[13] == 8 && v3_peek(own, size, &id) && own[25] == 59 && !own[22] && !own[23] &&
 	    !own[24] && own[20] == 0x80 && own[21] == 23 && own[26] == V3_HMAC_MD5 && own[19] == V3_SCCRQ && !own[18] &&
 	    own[48] != 59) {
 		if (v3_verify(a, own, size, &sig) != V3_GOOD)
