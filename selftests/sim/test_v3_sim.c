@@ -8,9 +8,11 @@
  *			StopCCN; no HELLO; equal tie breakers keep a connection; sign with both keys after the agreement
  *	v3_auth.c	leave the nonces out of the digest, or swap them in one direction; believe the first digest only;
  *			try the first key only
- *	v3_halfopen.c	another nonce for a repeated SCCRQ; accept any SCCCN
+ *	v3_halfopen.c	another nonce for a repeated SCCRQ
  *	v3_call.c	no CDN on close; CALL_UP twice; forget the peer's id or its cookie; take ICCN's missing cookie for
- *			none; a tie is won by both ends, or by neither; the loser keeps its call
+ *			none; a tie is won by both ends, or by neither; no CDN
+ *			to a reply for a call that is gone; a cookie of zeros
+ * Killed by test_v3_cc.c instead: any SCCCN is accepted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +61,10 @@ static void vary(struct sim *s, struct v3_end *e)
 	case 2:				/* one end has begun to change its secret */
 		e[0].conf.cc.secret = e[1].conf.cc.secret = secret;
 		e[sim_roll(s, 2)].conf.secret2 = other;
+		if (sim_roll(s, 2) && e[0].conf.secret2.n) {
+			e[0].conf.cc.secret = other;
+			e[0].conf.secret2 = secret;
+		}
 		break;
 	case 3:
 		e[0].conf.cc.secret = e[1].conf.secret2 = secret;
@@ -209,7 +215,7 @@ static int test_hello(uint64_t seed)
 	struct v3_end e[2];
 	struct sim s;
 	int bad = 0;
-	ms_t t, due[4];
+	ms_t t, due, least = NEVER, most = 0;
 
 	pair(&s, e, seed);
 	e[0].conf.cc.hello_ms = 20 * 1000;
@@ -217,13 +223,15 @@ static int test_hello(uint64_t seed)
 	v3_end_reset(&e[0]);
 	v3_end_open(&e[0]);
 	sim_run(&s, 1000);
-	for (int i = 0; i < 4; i++) {
-		due[i] = v3_cc_deadline(&e[0].cc) - s.now;
-		CHECK(due[i] > 17000 && due[i] <= 20000);
+	for (int i = 0; i < 10; i++) {
+		due = v3_cc_deadline(&e[0].cc) - s.now;
+		CHECK(due > 17000 && due <= 20000);
+		least = ms_min(least, due);
+		most = due > most ? due : most;
 		sim_run(&s, v3_cc_deadline(&e[0].cc) + 100);
 	}
-	CHECK(due[0] != due[1] || due[1] != due[2] || due[2] != due[3]);
-	CHECK(s.sent[0] == 2 + 4 && !e[0].downs && e[1].ups == 1);
+	CHECK(most - least > 200);
+	CHECK(s.sent[0] == 2 + 10 && !e[0].downs && e[1].ups == 1);
 	t = s.now;
 	s.loss = 100;
 	sim_run(&s, t + 20 * 1000 + 71 * 1000 + 100);
