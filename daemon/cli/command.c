@@ -139,7 +139,8 @@ static bool shows_kernel(int argc, char **argv)
 {
 	if (!argc || (strcmp(argv[0], "tunnel") && strcmp(argv[0], "session")))
 		return argc && words_known(argv[0]);
-	return argc == 1 || words_known(argv[1]) || (argc > 2 && words_known(argv[2]) && !abbreviates(argv[1], "user"));
+	return argc == 1 || words_known(argv[1]) || !strcmp(argv[1], "help") ||
+	       (argc > 2 && words_known(argv[2]) && !abbreviates(argv[1], "user"));
 }
 
 /* " a b c": the words that fit after verb, or at the start. */
@@ -313,6 +314,12 @@ static int run(struct cli *cli, const struct command *c, int argc, char **argv)
 	return c->run(cli, c, argc, argv);
 }
 
+/* "help" alone behind the verb, or behind it and the object, as with ip. */
+static bool asks_help(int argc, char **argv)
+{
+	return argc > 0 && argc <= 2 && !strcmp(argv[argc - 1], "help");
+}
+
 int command_run(struct cli *cli, int argc, char **argv)
 {
 	const struct command *c;
@@ -330,8 +337,8 @@ int command_run(struct cli *cli, int argc, char **argv)
 	c = resolve(argc, argv, &argc, &argv, &only_verb);
 	if (!c)
 		return WRONG_WORDS;
-	if (cli->help || (argc == 1 && of_kernel(c) && !strcmp(argv[0], "help")) || (only_verb && argc))
-		return help(c, only_verb || (argc == 1 && !strcmp(argv[0], "help")));
+	if (cli->help || (only_verb && argc) || (of_kernel(c) && asks_help(argc, argv)))
+		return help(c, only_verb || (argc == 1 && asks_help(argc, argv)));
 	if (only_verb) {
 		fits = fitting(c->verb);
 		wrong("a word is missing after \"%s\"; these fit:%s", c->verb, fits);

@@ -11,6 +11,10 @@ _ktun()
 		mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
 		return
 	fi
+	if [[ ${COMP_WORDS[COMP_CWORD - 1]} == -n ]]; then
+		mapfile -t COMPREPLY < <(cd /run/netns 2>/dev/null && compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+		return
+	fi
 	# No compgen -W here: it would expand what peers call themselves.
 	mapfile -t COMPREPLY < <("${COMP_WORDS[0]}" --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
