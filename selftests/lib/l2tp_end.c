@@ -113,6 +113,13 @@ void end_drain(struct l2tp_end *e)
 			perform(e, f);
 		cc_flush(&e->cc, e->sim->now);
 	}
+	if (e->cc.out.lost) {
+		e->cc.out.lost = false;
+		e->lost++;
+		cc_abandon(&e->cc, e->sim->now, NULL);
+		for (; (f = fx_pop(&e->cc.out)); fx_free(f))
+			perform(e, f);
+	}
 	/* 5.8: the last thing that left acknowledges all we have */
 	if (sent != e->sim->sent[e->node] && e->cc.ending == CC_LIVE)
 		e->stale_nr += e->last_nr != e->cc.rel.nr;

@@ -26,6 +26,7 @@ struct l2tp_end {
 	struct cc cc;
 	bool has_cc;
 	uint16_t next_id;
+	unsigned lost;				/* effects got lost: this end gave up, as an owner must */
 	unsigned refuse;			/* percent of calls */
 	unsigned bearer_ms;			/* at most so long until a placed call answers */
 	struct end_call call[END_CALLS];

@@ -101,7 +101,7 @@ void sim_send(struct sim *s, int from, const void *buf, size_t len)
 
 		if (sim_roll(s, 100) < s->loss)
 			continue;
-		f.buf = malloc(len ? len : 1);		/* exact size: a sanitizer sees one octet past it */
+		f.buf = calloc(1, len ? len : 1);		/* exact size: a sanitizer sees one octet past it */
 		assert(f.buf);
 		memcpy(f.buf, buf, len);
 		launch(s, f);
