@@ -226,8 +226,8 @@ static int test_hello(uint64_t seed)
 	for (int i = 0; i < 10; i++) {
 		due = v3_cc_deadline(&e[0].cc) - s.now;
 		CHECK(due > 17000 && due <= 20000);
-		least = ms_min(least, due);
-		most = due > most ? due : most;
+		least = i ? ms_min(least, due) : NEVER;		/* the first is counted from another moment */
+		most = i && due > most ? due : most;
 		sim_run(&s, v3_cc_deadline(&e[0].cc) + 100);
 	}
 	CHECK(most - least > 200);
