@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cap-ng.h>
@@ -26,6 +27,7 @@
 #include "core/ctx.h"
 #include "core/dial.h"
 #include "core/event.h"
+#include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
 #include "core/orders.h"
@@ -46,6 +48,7 @@ static void usage(FILE *f)
 		   "  -r, --runtime-dir DIR   sockets of this instance (" DEFAULT_RUNTIME_DIR
 		   ", or $KTUND_RUNTIME_DIR)\n"
 		   "  -u, --user NAME         run as this user after the start (ktund if there is one, else nobody)\n"
+		   "      --charon SOCKET     strongSwan's VICI socket, for a keeper that we start (/var/run/charon.vici)\n"
 		   "      --check [FILE]      only check the configuration; exit status 1 and file:line of each "
 		   "mistake\n"
 		   "      --stop-keeper       end all calls and the keeper of this runtime directory\n"
@@ -210,8 +213,9 @@ static int allocate(struct ctx *ctx)
 	ctx->session_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
 	ctx->pools = pools_new();
 	ctx->resolver = resolver_new(ctx);
+	ctx->ipsec = ipsec_new(ctx);
 	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->half_open || !ctx->tunnel_ids ||
-	    !ctx->session_ids || !ctx->pools || !ctx->resolver)
+	    !ctx->session_ids || !ctx->pools || !ctx->resolver || !ctx->ipsec)
 		return -ENOMEM;
 	return pools_update(ctx->pools, ctx->conf);
 }
@@ -231,6 +235,7 @@ static void release(struct ctx *ctx)
 			tunnel_forget(ctx->tunnel[id]);
 	tunnels_sweep(ctx);
 	listeners_free(ctx);
+	ipsec_free(ctx->ipsec);
 	resolver_free(ctx->resolver);
 	pools_free(ctx->pools);
 	ids_free(ctx->tunnel_ids);
@@ -273,6 +278,8 @@ static int make_runtime_dir(const char *dir)
 static int serve(struct ctx *ctx)
 {
 	struct conf_opener plain = { open_plain, NULL };
+	struct utsname host;
+	unsigned major, minor;
 	struct rlimit files;
 	char *errors = NULL;
 	uid_t uid = 0;
@@ -300,6 +307,8 @@ static int serve(struct ctx *ctx)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 		ctx->max_files = files.rlim_max < UINT_MAX ? (unsigned)files.rlim_max : UINT_MAX;
 	}
+	ctx->old_demux = !uname(&host) && sscanf(host.release, "%u.%u", &major, &minor) == 2 &&
+			 major * 1000 + minor < 6011;
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_init(&ctx->loop) || allocate(ctx)) {
 		fprintf(stderr, "ktund: out of memory\n");
@@ -323,6 +332,7 @@ static int serve(struct ctx *ctx)
 	listeners_configure(ctx);
 	names_configure(ctx, NULL);
 	dials_configure(ctx, NULL);
+	ipsec_settled(ctx);
 	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),
 		 (int)ctx->keeper_pid);
 #if HAVE_SYSTEMD
@@ -334,13 +344,13 @@ static int serve(struct ctx *ctx)
 
 int main(int argc, char **argv)
 {
-	enum { CHECK = 256, STOP_KEEPER, UPGRADE_KEEPER, KEEP_KEEPER };
+	enum { CHECK = 256, STOP_KEEPER, UPGRADE_KEEPER, KEEP_KEEPER, CHARON };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "runtime-dir", required_argument, NULL, 'r' },
 		{ "user", required_argument, NULL, 'u' }, { "check", no_argument, NULL, CHECK },
 		{ "stop-keeper", no_argument, NULL, STOP_KEEPER },
 		{ "upgrade-keeper", no_argument, NULL, UPGRADE_KEEPER }, { "keep-keeper", no_argument, NULL, KEEP_KEEPER },
-		{ "debug", no_argument, NULL, 'd' },
+		{ "charon", required_argument, NULL, CHARON }, { "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	static struct ctx ctx;
@@ -360,6 +370,7 @@ int main(int argc, char **argv)
 		case CHECK: check = true; break;
 		case STOP_KEEPER: stop = true; break;
 		case UPGRADE_KEEPER: upgrade = true; break;
+		case CHARON: ctx.charon = optarg; break;
 		case KEEP_KEEPER: keep = true; break;		/* of ours, not for people */
 		case 'V': puts("ktund " KTUND_VERSION); return 0;
 		case 'h': usage(stdout); return 0;

@@ -151,6 +151,32 @@ static int check_hook(const struct k_request *r, char *why)
 	return words == want ? 0 : bad(why, "the number of a hook's words");
 }
 
+static bool prefix_ok(const struct k_addr *a, unsigned bits)
+{
+	unsigned full = a->family == 6 ? 128 : 32;
+
+	if ((a->family != 4 && a->family != 6) || bits > full || a->scope || (a->family == 4 && !all_zero(a->addr + 4, 12)))
+		return false;
+	for (unsigned i = bits; i < full; i++)
+		if (a->addr[i / 8] & 0x80 >> i % 8)
+			return false;
+	return true;
+}
+
+static int check_guard(const struct k_request *r, char *why)
+{
+	if (!flag_ok(&r->guard.more))
+		return bad(why, "a flag of the IPsec guard");
+	for (unsigned i = 0; i < r->guard.n; i++) {
+		const struct k_guard *g = &r->guard.rule[i];
+
+		if (!prefix_ok(&g->local, g->local_bits) || !prefix_ok(&g->peer, g->peer_bits) || g->peer.port ||
+		    g->local.family != g->peer.family || !flag_ok(&g->pass))
+			return bad(why, "a rule of the IPsec guard");
+	}
+	return 0;
+}
+
 int check_request(const struct k_request *r, size_t len, char *why)
 {
 	size_t want = len < K_REQUEST_HEAD ? 0 : k_request_size(r, len);
@@ -183,9 +209,14 @@ int check_request(const struct k_request *r, size_t len, char *why)
 		return check_hook(r, why);
 	case K_OPEN:
 		return r->open.path[0] && memchr(r->open.path, 0, K_MAX_PATH) ? 0 : bad(why, "the path");
+	case K_MARKED:
+		return address_ok(&r->marked.local) && r->marked.local.port && r->marked.mark ? 0 : bad(why, "the marked socket");
+	case K_GUARD:
+		return check_guard(r, why);
 	case K_STATS:
 	case K_LIST:
 	case K_STOP:
+	case K_CHARON:
 		return 0;
 	case K_EVENT:
 		break;

@@ -494,6 +494,7 @@ static void finish(struct keeper *k)
 {
 	char path[4096];
 
+	guard_stop(k);
 	workers_free(k->workers);
 	watch_stop(k);
 	while (k->out)
@@ -609,7 +610,8 @@ static void turn(struct keeper *k)
 
 int keeper_run(struct keeper_options opt)
 {
-	struct keeper k = { .opt = opt, .lock = -1, .listen = -1, .client = -1, .signals = -1, .checkpoints = -1, .gen = 1 };
+	struct keeper k = { .opt = opt, .lock = -1, .listen = -1, .client = -1, .signals = -1, .checkpoints = -1, .gen = 1,
+			   .guarding = true };
 	int err;
 
 	k.out_last = &k.out;

@@ -26,7 +26,8 @@
  * - After an event _GONE the object is still in the table: take it down.
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
-enum { K_VERSION = 2, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64 };
+enum { K_VERSION = 2, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
+       K_MAX_GUARDS = 128 };
 
 enum k_op {
 	K_HELLO = 1,	/* first; completion carries fds[0]: memfd for checkpoints (owned for life by the keeper) */
@@ -43,6 +44,9 @@ enum k_op {
 	K_LIST,		/* everything held: one completion per listener, tunnel, session, with its descriptors; waits for
 			 * what clients before ordered; the last one, without more, has kind 0 and no object */
 	K_STOP,		/* take all down, then exit */
+	K_GUARD,	/* what must have IPsec: these rules, instead of those before */
+	K_MARKED,	/* fds[0]: a socket beside the listener at .marked.local, to send with this mark; ktund's alone */
+	K_CHARON,	/* fds[0], fds[1]: both connected to charon's VICI socket */
 	K_EVENT = 64,	/* unsolicited, id 0: .event */
 };
 
@@ -50,6 +54,11 @@ enum k_op {
 struct k_addr { uint8_t family; uint8_t pad; uint16_t port; uint32_t scope; uint8_t addr[16]; };
 
 struct k_route { struct k_addr dst; uint8_t prefix_len; uint8_t pad[3]; uint32_t metric; };	/* via the session's link */
+
+/* UDP between local (address/bits and port; port 0: any) and peer (address/bits, any port) passes only under IPsec,
+ * or (pass) as it is.  The first rule that fits counts.  The rules are kept until the next K_GUARD or the keeper's regular
+ * end; they outlive ktund, charon and a keeper that is killed. */
+struct k_guard { struct k_addr local, peer; uint8_t local_bits, peer_bits; bool pass; uint8_t pad; };
 
 /* Link configuration; what is zero is left alone. */
 struct k_link {
@@ -82,6 +91,9 @@ struct k_request {
 		/* argv (argv[0] is the path), then env (names of check.c's list only), NUL-terminated each */
 		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;
 		struct { char path[K_MAX_PATH]; } open;
+		struct { struct k_addr local; uint32_t mark; } marked;
+		/* more: those before stay, too */
+		struct { uint32_t n; bool more; uint8_t pad[3]; struct k_guard rule[K_MAX_GUARDS]; } guard;
 	};
 };
 

@@ -15,12 +15,16 @@
 
 #include "server.h"
 
+#define CHARON "/var/run/charon.vici"
+
 static const char usage[] =
-	"usage: ktund-keeper --runtime-dir DIR [--config-dir DIR] [--user NAME] [--notify-fd N] [--syslog]\n"
+	"usage: ktund-keeper --runtime-dir DIR [--config-dir DIR] [--user NAME] [--charon SOCKET]\n"
+	"                    [--notify-fd N] [--syslog]\n"
 	"\n"
 	"  --runtime-dir DIR  serve DIR/keeper.sock; one keeper per directory\n"
 	"  --config-dir DIR   hooks and files that ktund may ask for are below DIR (none without this)\n"
 	"  --user NAME        ktund's user: it and root may connect\n"
+	"  --charon SOCKET    strongSwan's VICI socket (" CHARON ")\n"
 	"  --notify-fd N      write \"ready\" there when the socket is open\n"
 	"  --syslog           log to syslog instead of stderr\n"
 	"\n"
@@ -58,13 +62,13 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "runtime-dir", required_argument, NULL, 'r' }, { "config-dir", required_argument, NULL, 'c' },
 		{ "user", required_argument, NULL, 'u' }, { "notify-fd", required_argument, NULL, 'n' },
-		{ "syslog", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
+		{ "charon", required_argument, NULL, 'v' }, { "syslog", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		/* of ours, not for people (upgrade.c); first if at all */
 		{ "can-read", required_argument, NULL, CAN_READ }, { "take-over", required_argument, NULL, TAKE_OVER }, { 0 },
 	};
-	struct keeper_options opt = { .notify_fd = -1, .uid = getuid(), .gid = getgid(), .drop = drop_privileges,
-				      .argv = argv, .take_over = -1 };
+	struct keeper_options opt = { .notify_fd = -1, .charon = CHARON, .uid = getuid(), .gid = getgid(),
+				      .drop = drop_privileges, .argv = argv, .take_over = -1 };
 	const struct passwd *pw;
 	char program[PATH_MAX];
 	int c, err, can_read = -1;
@@ -85,6 +89,9 @@ int main(int argc, char **argv)
 			}
 			opt.uid = pw->pw_uid;
 			opt.gid = pw->pw_gid;
+			break;
+		case 'v':
+			opt.charon = optarg;
 			break;
 		case 'n':
 			opt.notify_fd = atoi(optarg);

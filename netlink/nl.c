@@ -22,6 +22,7 @@ void nl_done(struct nl *nl)
 {
 	nl_socket_free(nl->route);
 	nl_socket_free(nl->genl);
+	nl_socket_free(nl->xfrm);
 	free(nl->buf);
 	*nl = (struct nl){ 0 };
 }
@@ -51,6 +52,11 @@ static int open_socket(int protocol, struct nl_sock **ret)
 int nl_route(struct nl *nl)
 {
 	return nl->route ? 0 : open_socket(NETLINK_ROUTE, &nl->route);
+}
+
+int nl_xfrm(struct nl *nl)
+{
+	return nl->xfrm ? 0 : open_socket(NETLINK_XFRM, &nl->xfrm);
 }
 
 int nl_l2tp(struct nl *nl)

@@ -10,7 +10,7 @@ struct nl_sock;
 struct nl_msg;
 
 struct nl {
-	struct nl_sock *route, *genl;	/* opened when first used */
+	struct nl_sock *route, *genl, *xfrm;	/* opened when first used */
 	int family;			/* of "l2tp"; 0: not looked up */
 	char text[96];			/* what the kernel said beside its last errno; "" if nothing */
 	char *buf;			/* for dumps */
@@ -26,6 +26,7 @@ static inline const void *nl_payload(const struct nlmsghdr *h)
 void nl_done(struct nl *);
 /* 0 or -errno.  -ENOENT of nl_l2tp(): the kernel has no family "l2tp" (module l2tp_netlink). */
 int nl_route(struct nl *);
+int nl_xfrm(struct nl *);
 int nl_l2tp(struct nl *);
 /* An empty message for the family "l2tp"; NULL: no memory. */
 struct nl_msg *nl_l2tp_msg(struct nl *, uint8_t cmd, int flags);

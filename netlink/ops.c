@@ -649,6 +649,23 @@ static void listen_on(struct keeper *k, const struct origin *from, const struct 
 
 /* A reuseport group whose first member is a tunnel's socket would hand strangers to it: while tunnels use the address,
  * the listener stays, and nobody reads it. */
+/* It gets nothing: datagrams are the listener's, which is first of its group (udp.c). */
+static void marked(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct k_reply ok = { 0 };
+	char why[WHY_SIZE];
+	const char *call;
+	int fd = udp_marked(&r->marked.local, r->marked.mark, &call);
+
+	if (fd < 0) {
+		why_fail(why, fd, call, NULL);
+		answer_result(k, from, fd, why);
+		return;
+	}
+	answer(k, from, &ok, &fd, 1);
+	close(fd);
+}
+
 static void unlisten(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
 	for (unsigned i = 0; i < k->n_listeners; i++) {
@@ -710,6 +727,15 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 		break;
 	case K_OPEN:
 		hook_open(k, from, r);
+		break;
+	case K_GUARD:
+		guard_request(k, from, r);
+		break;
+	case K_MARKED:
+		marked(k, from, r);
+		break;
+	case K_CHARON:
+		guard_charon(k, from);
 		break;
 	case K_STOP:
 		k->stopping = true;

@@ -38,7 +38,7 @@ struct outgoing;
 struct verify;
 
 struct keeper_options {
-	const char *runtime_dir, *config_dir;
+	const char *runtime_dir, *config_dir, *charon;	/* charon: its VICI socket */
 	uid_t uid;		/* ktund's */
 	gid_t gid;
 	int notify_fd;		/* -1: none */
@@ -79,6 +79,7 @@ struct keeper {
 	struct nl_sock *link_notes, *l2tp_notes;
 	uint32_t lost_link[LOST_LINKS];	/* links that went while nobody knew whose they were */
 	unsigned n_lost;
+	bool guarding;			/* there are rules of K_GUARD, or may be of a keeper before us */
 	bool audit_wanted, auditing;
 	struct verify *verify;		/* notes of deletion to be looked into */
 
@@ -147,6 +148,12 @@ int upgrade_take_over(struct keeper *, const char **ret_what);
 void upgrade_done(struct keeper *);
 /* Could this program go on with the record?  0, or -errno and the reason on standard output. */
 int upgrade_can_read(int fd);
+
+/* guard.c */
+void guard_request(struct keeper *, const struct origin *, const struct k_request *);
+void guard_charon(struct keeper *, const struct origin *);
+/* At a regular end: what is ours goes. */
+void guard_stop(struct keeper *);
 
 /* hook.c */
 void hook_request(struct keeper *, const struct origin *, const struct k_request *);

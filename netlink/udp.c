@@ -75,6 +75,11 @@ fail:
 	return err;
 }
 
+int udp_marked(const struct k_addr *local, uint32_t mark, const char **ret_call)
+{
+	return bound(local, mark, ret_call);
+}
+
 int udp_listen(const struct k_addr *local, const char **ret_call)
 {
 	struct sock_filter first[] = { BPF_STMT(BPF_RET | BPF_K, 0) };

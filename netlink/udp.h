@@ -10,6 +10,8 @@ struct k_addr;
 /* The listener of an address: first of its reuseport group, with a program that gives it every datagram no connected
  * socket claims, so that a tunnel's socket between bind() and connect() never steals.  *ret_call: what failed. */
 int udp_listen(const struct k_addr *local, const char **ret_call);
+/* Another one of the listener's group, which gets nothing and sends with this mark. */
+int udp_marked(const struct k_addr *local, uint32_t mark, const char **ret_call);
 /* A tunnel's own socket, bound and connected. */
 int udp_connect(const struct k_addr *local, const struct k_addr *peer, uint32_t mark, bool no_csum,
 		const char **ret_call);

@@ -19,6 +19,7 @@ static const struct remedy { const char *call; int err; const char *text; } reme
 	{ "TUNNEL_CREATE",	EEXIST,		 "the tunnel id is taken (ip l2tp show tunnel)" },
 	{ "connect(AF_PPPOX)",	EEXIST,		 "the session id is taken (ip l2tp show session)" },
 	{ "connect(AF_PPPOX)",	ENOENT,		 "the kernel's tunnel is gone" },
+	{ "netlink xfrm",	EPROTONOSUPPORT, "load module xfrm_user (modprobe xfrm_user)" },
 	{ "rename",		EEXIST,		 "another link has this name" },
 	{ "bind(UDP socket)",	EADDRINUSE,	 "another program has this port (ss -ulpn)" },
 	{ "bind(UDP socket)",	EADDRNOTAVAIL,	 "no link has this address (ip address)" },

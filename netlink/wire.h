@@ -32,6 +32,7 @@ static inline size_t k_request_size(const struct k_request *r, size_t len)
 	case K_STATS:
 	case K_LIST:
 	case K_STOP:
+	case K_CHARON:
 		return K_REQUEST_HEAD;
 	case K_SESSION_UP:
 		n = offsetof(struct k_request, session.link.route);
@@ -48,6 +49,11 @@ static inline size_t k_request_size(const struct k_request *r, size_t len)
 		return len < n || r->hook.len > K_MAX_HOOK ? 0 : n + r->hook.len;
 	case K_OPEN:
 		return K_END(struct k_request, open);
+	case K_MARKED:
+		return K_END(struct k_request, marked);
+	case K_GUARD:
+		n = offsetof(struct k_request, guard.rule);
+		return len < n || r->guard.n > K_MAX_GUARDS ? 0 : n + r->guard.n * sizeof(struct k_guard);
 	}
 	return 0;
 }
@@ -157,6 +163,9 @@ static inline int k_reply_unpack(const uint8_t *buf, size_t len, struct k_reply 
 	case K_LINK_SET:
 	case K_HOOK:
 	case K_OPEN:
+	case K_GUARD:
+	case K_MARKED:
+	case K_CHARON:
 		break;
 	default:	/* a number from the wire, not our enum */
 		return -EPROTO;

@@ -168,6 +168,13 @@ static void free_session(struct conf_session *s)
 	free(s->name);
 }
 
+static void wipe_pem(struct conf_ipsec *p)
+{
+	conf_wipe(p->certificate_pem);
+	conf_wipe(p->private_key_pem);
+	conf_wipe(p->ca_pem);
+}
+
 void config_free(struct config *c)
 {
 	void *base[B_N] = { NULL };
@@ -185,6 +192,7 @@ void config_free(struct config *c)
 		conf_wipe(c->user[i].password);
 	}
 	for (unsigned i = 0; i < c->n_peers; i++) {
+		wipe_pem(&c->peer[i].ipsec);
 		conf_bases_peer(base, &c->peer[i]);
 		conf_clear(base);
 		free(c->peer[i].name);
@@ -193,6 +201,7 @@ void config_free(struct config *c)
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
 		struct conf_tunnel *t = &c->tunnel[i];
 
+		wipe_pem(&t->ipsec);
 		conf_bases_tunnel(base, t);
 		conf_clear(base);
 		for (unsigned j = 0; j < t->n_sessions; j++)

@@ -63,6 +63,18 @@ struct policy {
 	bool outgoing_calls;					/* LAC: answer OCRQ; LNS tunnel: place OCRQ */
 };
 
+/* How IKE protects it (core/ipsec.h); strings owned here. */
+struct conf_ipsec {
+	bool required;						/* else the rest means nothing */
+	uint8_t ike;						/* version; 0: 2 when we dial, either when we are called */
+	char *psk;						/* pre-shared key; or all of these: */
+	char *certificate, *private_key, *ca;			/* files */
+	char *certificate_pem, *private_key_pem, *ca_pem;	/* and what was in them */
+	char *local_id, *remote_id;				/* IKE identities; NULL: the address, any */
+	char *proposals, *esp_proposals;			/* "modern", "compatible", "legacy", or words with commas */
+	uint32_t dpd_ms;					/* dead peer detection; 0: none */
+};
+
 struct conf_limits { unsigned half_open, setup_rate, setup_burst, tunnels, sessions, unauthenticated; };
 
 struct conf_peer {
@@ -72,6 +84,7 @@ struct conf_peer {
 	char *host_name;					/* Host Name AVP it must send, or NULL */
 	struct conf_limits limits;
 	struct policy policy;
+	struct conf_ipsec ipsec;
 	struct cc_conf cc;					/* secret, timers, our host name; strings owned here */
 	struct addr *resolved; unsigned n_resolved;		/* of remote_name, see config_set_resolved */
 	struct conf_pos pos;
@@ -92,6 +105,7 @@ struct conf_tunnel {						/* we dial */
 	bool persist;
 	uint32_t redial_min_ms, redial_max_ms;			/* 1000, 60000 */
 	bool enabled;						/* dial at start (`start = no`: only by ktun up) */
+	struct conf_ipsec ipsec;
 	struct cc_conf cc;
 	struct conf_session *session; unsigned n_sessions;	/* at least one */
 	struct conf_pos pos;

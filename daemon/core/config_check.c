@@ -27,11 +27,11 @@ static bool secret(const struct conf_key *k)
 
 static void check_values(struct conf_loader *ld, const struct conf_sect *s)
 {
-	struct scratch t = { .aux = { .ipsec = 0 } };
+	struct scratch t = { .aux = { .addresses = 0 } };
 	void *base[B_N] = {
 		[B_GLOBAL] = &t.global, [B_LISTEN] = &t.listen, [B_POOL] = &t.pool, [B_USER] = &t.user, [B_PEER] = &t.peer,
 		[B_TUNNEL] = &t.tunnel, [B_SESSION] = &t.session, [B_POLICY] = &t.session.policy, [B_CC] = &t.tunnel.cc,
-		[B_LIMITS] = &t.peer.limits, [B_AUX] = &t.aux,
+		[B_IPSEC] = &t.peer.ipsec, [B_LIMITS] = &t.peer.limits, [B_AUX] = &t.aux,
 	};
 	char err[160];
 
@@ -344,6 +344,15 @@ static bool same_match(const struct conf_peer *a, const struct conf_peer *b)
 	return !memcmp(&a->address, &b->address, sizeof(a->address));
 }
 
+/* The kernel's guard knows addresses only. */
+static bool same_address(const struct conf_peer *a, const struct conf_peer *b)
+{
+	if (a->remote_name || b->remote_name)
+		return a->remote_name && b->remote_name && !strcmp(a->remote_name, b->remote_name);
+	return a->address.family == b->address.family && a->address.prefix_len == b->address.prefix_len &&
+	       !memcmp(a->address.a, b->address.a, sizeof(a->address.a));
+}
+
 static void check_peers(struct conf_loader *ld)
 {
 	const struct config *c = ld->c;
@@ -359,7 +368,11 @@ static void check_peers(struct conf_loader *ld)
 		if (!listens)
 			conf_error(ld, p->pos, "peer \"%s\" cannot reach us: there is no listen section", p->name);
 		for (unsigned j = 0; j < i; j++)
-			if ((p->address.family || p->remote_name || p->host_name) && same_match(p, &c->peer[j]))
+			if (p->ipsec.required != c->peer[j].ipsec.required && same_address(p, &c->peer[j]))
+				conf_error(ld, p->pos, "peer \"%s\" and peer \"%s\" (%s:%u) admit the same addresses: "
+					   "ipsec must be the same for both", p->name, c->peer[j].name,
+					   c->peer[j].pos.file, c->peer[j].pos.line);
+			else if ((p->address.family || p->remote_name || p->host_name) && same_match(p, &c->peer[j]))
 				conf_error(ld, p->pos, "peer \"%s\" is never reached: peer \"%s\" (%s:%u) takes the same address "
 					   "and host-name", p->name, c->peer[j].name, c->peer[j].pos.file, c->peer[j].pos.line);
 	}

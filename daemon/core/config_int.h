@@ -14,12 +14,13 @@ enum conf_sec {
 /* Which struct a key's field is in. */
 enum conf_base {
 	B_GLOBAL, B_LISTEN, B_POOL, B_USER, B_PEER, B_TUNNEL, B_SESSION, B_POLICY, B_CC, B_LIMITS,
-	B_AUX, B_N
+	B_IPSEC, B_AUX, B_N
 };
 
 enum conf_kind {
 	K_UINT, K_MS, K_MS_NEVER, K_SEC, K_BOOL, K_NOT, K_ENUM,	/* numbers of any size */
 	K_STR, K_SECRET, K_SPAN, K_PATH, K_IFNAME, K_HOST,	/* char *; K_SPAN: struct span */
+	K_PROPOSALS,						/* char *, comma-separated */
 	K_IPV4, K_IPV4_LIST, K_ADDR, K_MATCH, K_ROUTES, K_RANGES, K_AUTH,
 };
 
@@ -46,7 +47,7 @@ extern const unsigned conf_n_keys;
 struct conf_aux {
 	uint8_t auth[PPP_AUTH_N], require[PPP_AUTH_N];
 	bool auth_given;
-	int ipsec, addresses;
+	int addresses;
 };
 
 struct conf_val {
@@ -89,6 +90,9 @@ void conf_wipe(char *);			/* wipes and frees a string; NULL is fine */
 /* config_read.c: reads file and what it includes, section by section.  0 or -errno of the first file. */
 int conf_read(struct conf_loader *, const char *file);
 
+/* A small file that a key names; NULL: *err says why.  secret: nobody else may read it. */
+char *conf_read_pem(struct conf_loader *, const char *path, bool secret, char *err, size_t size);
+
 /* config_parse.c: one statement at top level (no comment in it) -> sections. */
 int conf_parser_new(struct conf_loader *);
 void conf_parser_free(struct conf_loader *);
@@ -104,6 +108,8 @@ bool conf_set(const struct conf_key *, const char *text, unsigned index, void *c
 /* The field as text, for people; secrets are not shown.  Static or in buf. */
 const char *conf_show(const struct conf_key *, void *const base[B_N], char *buf, size_t size);
 bool conf_same(const struct conf_key *, void *const a[B_N], void *const b[B_N]);
+/* Is this a key of conf_ipsec other than `ipsec` itself? */
+bool conf_is_ipsec(const struct conf_key *);
 /* Frees and wipes what fields own. */
 void conf_clear(void *const base[B_N]);
 void conf_defaults(void *const base[B_N]);

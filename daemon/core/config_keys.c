@@ -18,6 +18,7 @@
 #define C(field) F(B_CC, struct cc_conf, field)
 #define L(field) F(B_LIMITS, struct conf_limits, field)
 #define T(field) F(B_TUNNEL, struct conf_tunnel, field)
+#define I(field) F(B_IPSEC, struct conf_ipsec, field)
 #define A(field) F(B_AUX, struct conf_aux, field)
 
 static const struct conf_word roles[] = {
@@ -27,7 +28,10 @@ static const struct conf_word gives[] = {
 	{ "give", 1, NULL }, { "take", 2, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word ipsecs[] = {
-	{ "none", 0, NULL }, { "required", 1, "not built yet; use ipsec = none" }, { NULL, 0, NULL },
+	{ "none", 0, NULL }, { "required", 1, NULL }, { NULL, 0, NULL },
+};
+static const struct conf_word ikes[] = {
+	{ "1", 1, NULL }, { "2", 2, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word logs[] = {
 	{ "auto", 0, NULL }, { "stderr", 0, NULL }, { "syslog", 0, NULL }, { "journal", 0, NULL }, { NULL, 0, NULL },
@@ -126,7 +130,24 @@ const struct conf_key conf_keys[] = {
 	  "lns: our password, with auth-name, if the caller wants proof of us, too" },
 	{ "auth-timeout", POL, K_MS, P(ppp.auth_ms), "30s", 1000, 600000, NULL,
 	  "for LCP and authentication in all" },
-	{ "ipsec", POL, K_ENUM, A(ipsec), NULL, 0, 0, ipsecs, "none, or required once it is built" },
+
+	/* IPsec around all of it (RFC 3193) */
+	{ "ipsec", CON, K_ENUM, I(required), "none", 0, 0, ipsecs,
+	  "required: not one L2TP packet without it; none: L2TP alone, which protects nothing" },
+	{ "psk", CON, K_SECRET, I(psk), NULL, 1, 255, NULL, "pre-shared key of IKE" },
+	{ "certificate", CON, K_PATH, I(certificate), NULL, 1, 255, NULL,
+	  "file (PEM) with our certificate, instead of a psk" },
+	{ "private-key", CON, K_PATH, I(private_key), NULL, 1, 255, NULL, "file (PEM) with its private key" },
+	{ "ca", CON, K_PATH, I(ca), NULL, 1, 255, NULL, "file (PEM) with the certificate of who signed the peer's" },
+	{ "local-id", CON, K_STR, I(local_id), NULL, 1, 255, NULL, "our IKE identity; our address, or our certificate's subject, if absent" },
+	{ "remote-id", CON, K_STR, I(remote_id), NULL, 1, 255, NULL,
+	  "the IKE identity that the other side must have; any if absent" },
+	{ "ike", CON, K_ENUM, I(ike), NULL, 0, 0, ikes, "version of IKE; if absent 2 when we dial, either when we are called" },
+	{ "proposals", CON, K_PROPOSALS, I(proposals), "modern", 1, 63, NULL,
+	  "of IKE: modern, compatible, legacy, or strongSwan's words" },
+	{ "esp-proposals", CON, K_PROPOSALS, I(esp_proposals), NULL, 1, 63, NULL, "of ESP; those of proposals if absent" },
+	{ "dpd", CON, K_MS, I(dpd_ms), "30s", 0, 3600000, NULL,
+	  "silence before IKE asks whether the peer is alive; 0: never" },
 
 	/* LCP (RFC 1661) */
 	{ "mru", POL, K_UINT, P(ppp.mru), "1400", 128, 16384, NULL, "Maximum-Receive-Unit, octets" },
@@ -187,4 +208,9 @@ const struct conf_key conf_keys[] = {
 	{ "unauthenticated", IN(SEC_LIMITS), K_UINT, L(unauthenticated), "1024", 1, 65535, NULL,
 	  "calls that have not authenticated yet, in all tunnels without a secret" },
 };
+bool conf_is_ipsec(const struct conf_key *k)
+{
+	return k->base == B_IPSEC && k->off != offsetof(struct conf_ipsec, required);
+}
+
 const unsigned conf_n_keys = sizeof(conf_keys) / sizeof(conf_keys[0]);

@@ -31,6 +31,7 @@ void conf_bases_peer(void *base[B_N], struct conf_peer *p)
 	memset(base, 0, B_N * sizeof(*base));
 	base[B_PEER] = p;
 	base[B_POLICY] = &p->policy;
+	base[B_IPSEC] = &p->ipsec;
 	base[B_CC] = &p->cc;
 	base[B_LIMITS] = &p->limits;
 }
@@ -39,6 +40,7 @@ void conf_bases_tunnel(void *base[B_N], struct conf_tunnel *t)
 {
 	memset(base, 0, B_N * sizeof(*base));
 	base[B_TUNNEL] = t;
+	base[B_IPSEC] = &t->ipsec;
 	base[B_CC] = &t->cc;
 }
 
@@ -125,9 +127,43 @@ static void merge_global(struct conf_loader *ld)
 	ld->c->host_name = conf_strdup(ld, name);
 }
 
+static char *pem(struct conf_loader *ld, const struct conf_sect *s, const char *key, const char *path, bool is_secret)
+{
+	const struct conf_val *own = conf_find_val(s, key);
+	char err[160], *text = path ? conf_read_pem(ld, path, is_secret, err, sizeof(err)) : NULL;
+
+	if (path && !text)
+		conf_error(ld, (struct conf_pos){ s->pos.file, own ? own->line : s->pos.line }, "%s = %s: %s", key, path, err);
+	return text;
+}
+
+/* Keys that would be obeyed by nobody are mistakes where they stand in the section itself; inherited ones may wait for
+ * somebody who needs them. */
+static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, struct conf_ipsec *p)
+{
+	for (unsigned i = 0; i < s->n && !p->required; i++)
+		if (conf_is_ipsec(s->val[i].key))
+			conf_error(ld, (struct conf_pos){ s->pos.file, s->val[i].line },
+				   "%s means nothing without ipsec = required", s->val[i].key->name);
+	if (!p->required)
+		return;
+	if (!p->psk && !p->certificate)
+		conf_error(ld, s->pos, "%s \"%s\": ipsec = required needs a psk, or a certificate",
+			   conf_sec_name(s->kind), s->title);
+	if (p->psk && p->certificate)
+		conf_error(ld, s->pos, "%s \"%s\" has a psk and a certificate: which is it to be?",
+			   conf_sec_name(s->kind), s->title);
+	if (!p->certificate != !p->private_key || !p->certificate != !p->ca)
+		conf_error(ld, s->pos, "%s \"%s\": certificate, private-key and ca go together",
+			   conf_sec_name(s->kind), s->title);
+	p->certificate_pem = pem(ld, s, "certificate", p->certificate, false);
+	p->private_key_pem = pem(ld, s, "private-key", p->private_key, true);
+	p->ca_pem = pem(ld, s, "ca", p->ca, false);
+}
+
 static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct conf_peer *p)
 {
-	struct conf_aux aux = { .ipsec = 0 };
+	struct conf_aux aux = { .addresses = 0 };
 	void *base[B_N];
 
 	conf_bases_peer(base, p);
@@ -135,6 +171,7 @@ static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct
 	p->pos = s->pos;
 	p->name = conf_strdup(ld, s->title);
 	apply_layers(ld, s, base);
+	finish_ipsec(ld, s, &p->ipsec);
 	default_name(ld, &p->cc.host_name, ld->c->host_name);
 	finish_policy(ld, s->pos, &p->policy, &aux, ROLE_LNS, p->cc.host_name);
 }
@@ -142,7 +179,7 @@ static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct
 static void merge_session(struct conf_loader *ld, const struct conf_sect *tunnel, const struct conf_sect *own,
 			  const struct cc_conf *cc, struct conf_session *s)
 {
-	struct conf_aux aux = { .ipsec = 0 };
+	struct conf_aux aux = { .addresses = 0 };
 	void *base[B_N];
 
 	conf_bases_session(base, s);
@@ -164,6 +201,7 @@ static void merge_tunnel(struct conf_loader *ld, const struct conf_sect *s, stru
 	t->pos = s->pos;
 	t->name = conf_strdup(ld, s->title);
 	apply_layers(ld, s, base);
+	finish_ipsec(ld, s, &t->ipsec);
 	default_name(ld, &t->cc.host_name, ld->c->host_name);
 	if (t->redial_max_ms < t->redial_min_ms)
 		conf_error(ld, s->pos, "redial-max is less than redial-min");

@@ -20,7 +20,7 @@
 
 #include "core/config_int.h"
 
-enum { MAX_DEPTH = 8, MAX_NEST = 16, MAX_FILE = 64 << 20, MAX_FILES = 4096 };
+enum { MAX_DEPTH = 8, MAX_NEST = 16, MAX_FILE = 64 << 20, MAX_FILES = 4096, MAX_PEM = 16384 };
 
 struct file {
 	const struct file *from;	/* who includes us */
@@ -261,6 +261,29 @@ static bool skip_braces(struct conf_loader *ld, const struct file *f, const char
 		}
 	}
 	return true;
+}
+
+char *conf_read_pem(struct conf_loader *ld, const char *path, bool secret, char *err, size_t size)
+{
+	struct file f = { .text = NULL };
+	int fd = conf_open(ld, path), got = fd;
+	struct stat st;
+
+	if (fd >= 0) {
+		got = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? slurp(fd, &f) : -EINVAL;
+		close(fd);
+	}
+	err[0] = '\0';
+	if (got < 0)
+		snprintf(err, size, "%s", strerror(-got));
+	else if (secret && st.st_mode & 0004)
+		snprintf(err, size, "is readable by others (chmod o-r)");
+	else if (!strstr(f.text, "-----BEGIN ") || f.len > MAX_PEM)
+		snprintf(err, size, "is no PEM file");
+	if (!err[0])
+		return f.text;
+	conf_wipe(f.text);
+	return NULL;
 }
 
 static int read_file(struct conf_loader *ld, const struct file *from, unsigned line, const char *path);

@@ -267,6 +267,31 @@ static bool set_string(const struct conf_key *k, const char *t, void *field, cha
 	return true;
 }
 
+/* One of three words, or strongSwan's own ("aes256-sha256-modp2048"), which charon judges; kept with commas between. */
+static bool set_proposal(const struct conf_key *k, const char *t, unsigned index, char **field, char *err, size_t size)
+{
+	static const char *const set[] = { "modern", "compatible", "legacy", NULL };
+	bool alone = false, had = false;
+	size_t n = strlen(t);
+	char *all;
+
+	if (n < k->min || n > k->max)
+		return no(err, size, "must have %u to %u octets", (unsigned)k->min, (unsigned)k->max);
+	for (unsigned i = 0; set[i]; i++) {
+		alone |= !strcmp(t, set[i]);
+		had |= *field && !strcmp(*field, set[i]);
+	}
+	if (index && (alone || had))
+		return no(err, size, "\"%s\" stands alone", alone ? t : *field);
+	if (t[strspn(t, "abcdefghijklmnopqrstuvwxyz0123456789-_")] || (!alone && !strpbrk(t, "0123456789")))
+		return no(err, size, "must be modern, compatible, legacy, or proposals like \"aes256-sha256-modp2048\"");
+	if (asprintf(&all, "%s%s%s", *field ? *field : "", *field ? "," : "", t) < 0)
+		return no(err, size, "out of memory");
+	free(*field);
+	*field = all;
+	return true;
+}
+
 static bool set_auth(const char *t, unsigned index, uint8_t *list, bool *given, char *err, size_t size)
 {
 	static const char *const name[PPP_AUTH_N] = { "none", "pap", "chap", "mschapv2" };
@@ -398,7 +423,7 @@ static void clear_field(const struct conf_key *k, void *base)
 	char *p;
 
 	switch ((enum conf_kind)k->kind) {
-	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST:
+	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS:
 		memcpy(&p, field, sizeof(p));
 		conf_wipe(p);
 		memset(field, 0, k->size);
@@ -487,6 +512,8 @@ bool conf_set(const struct conf_key *k, const char *t, unsigned index, void *con
 		return set_word(k, t, field, err, size);
 	case K_STR: case K_SECRET: case K_SPAN: case K_PATH: case K_IFNAME: case K_HOST:
 		return set_string(k, t, field, err, size);
+	case K_PROPOSALS:
+		return set_proposal(k, t, index, field, err, size);
 	case K_IPV4: case K_IPV4_LIST: case K_ADDR:
 		return set_addr(k, t, index, field, err, size);
 	case K_MATCH:
@@ -551,6 +578,9 @@ const char *conf_show(const struct conf_key *k, void *const base[B_N], char *buf
 			if ((uint64_t)w->value == load(field, k->size))
 				return w->word;
 		return "none";
+	case K_PROPOSALS:
+		memcpy(&p, field, sizeof(p));
+		return p ? p : "none";
 	case K_STR: case K_PATH: case K_IFNAME: case K_HOST:
 		memcpy(&p, field, sizeof(p));
 		snprintf(buf, size, p ? "\"%s\"" : "none", p);
@@ -591,7 +621,7 @@ bool conf_same(const struct conf_key *k, void *const x[B_N], void *const y[B_N])
 	char *p, *q;
 
 	switch ((enum conf_kind)k->kind) {
-	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST:
+	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS:
 		memcpy(&p, a, sizeof(p));
 		memcpy(&q, b, sizeof(q));
 		return p == q || (p && q && !strcmp(p, q));

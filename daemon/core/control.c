@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/reload.h"
 #include "core/show.h"
@@ -16,7 +17,7 @@ static const char idl[] =
 #include "org.ktund.varlink.inc"
 ;
 
-enum { STOP_MS = 15000 };
+enum { STOP_MS = 15000, IPSEC_STOP_MS = 2000 };
 
 static void refused(struct vl_call *call, const char *why)
 {
@@ -422,7 +423,8 @@ static void stop_check(struct timer *timer, void *arg)
 	struct k_request rq = { .op = K_STOP };
 
 	(void)timer;
-	if (busy(ctx) && ctx->loop.now < ctx->stop.by) {
+	if ((busy(ctx) && ctx->loop.now < ctx->stop.by) ||
+	    (!ipsec_stopped(ctx) && ctx->loop.now < ctx->stop.by + IPSEC_STOP_MS)) {
 		timer_set(&ctx->loop, &ctx->stop.timer, ctx->loop.now + 20);
 		return;
 	}

@@ -35,7 +35,7 @@ struct counters {
 };
 
 /* One log line a topic may repeat only so often (io/log.h). */
-enum topic { T_ACCEPT, T_REFUSE, T_AUTH, T_PROTOCOL, T_STATE, T_SEND, T_KERNEL, T_HOOK, T_N };
+enum topic { T_ACCEPT, T_REFUSE, T_AUTH, T_PROTOCOL, T_STATE, T_SEND, T_KERNEL, T_HOOK, T_IPSEC, T_N };
 
 struct listener;
 struct tunnel;
@@ -49,6 +49,7 @@ struct event_bus;
 struct resolver;
 struct name_query;
 struct up_wait;
+struct ipsec;
 
 struct ctx {
 	struct loop loop;
@@ -57,6 +58,7 @@ struct ctx {
 	struct env env;
 	struct counters count;
 	const char *config_file, *config_dir, *runtime_dir, *user;
+	const char *charon;			/* its socket, for the keeper that we start; NULL: the default */
 	int64_t started;
 	bool stopping;				/* `ktun shutdown` or --stop-keeper is under way */
 
@@ -85,6 +87,7 @@ struct ctx {
 	struct tunnel **tunnel;			/* [MAX_ID], by our tunnel id */
 	struct session **session;		/* [MAX_ID], by our session id */
 	unsigned n_tunnels, n_sessions;
+	bool old_demux;				/* Linux before 6.11: data of one 4-tuple goes to its youngest socket */
 	unsigned max_files;			/* RLIMIT_NOFILE: a session has two descriptors, a tunnel one */
 	struct tunnel *free_tunnels;		/* done with, freed at the end of the turn */
 	struct session *free_sessions;
@@ -94,6 +97,8 @@ struct ctx {
 	struct resolver *resolver;
 	struct name_query *names;		/* peers whose address is a DNS name */
 	struct timer names_timer;
+
+	struct ipsec *ipsec;
 
 	struct event_bus *events;
 	struct vl *control;

@@ -10,10 +10,11 @@
 
 #include "core/control.h"
 #include "core/event.h"
+#include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/policy.h"
 
-enum { STABLE_MS = 30000, RESOLVE_MS = 15000 };
+enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, L2TP_PORT = 1701 };
 
 static void attempt(struct dial *d);
 
@@ -46,6 +47,8 @@ static void failed(struct dial *d, const char *why)
 	if (!d->as->persist) {
 		d->wanted = false;
 		log_line(&ctx->log, LOG_WARNING, "tunnel %s: %s; not tried again (persist = no)", d->as->name, why);
+		if (d->as->ipsec.required)
+			ipsec_dial_ended(ctx, d->as->name);
 		return;
 	}
 	d->next_at = ctx->loop.now + backoff(d, d->failures);
@@ -73,6 +76,10 @@ static void retry_due(struct timer *timer, void *arg)
 	if (d->resolving && d->ctx->loop.now >= d->next_at) {
 		d->resolving = 0;			/* a late answer finds nobody */
 		failed(d, "the name server does not answer");
+		return;
+	}
+	if (d->protecting && d->ctx->loop.now >= d->next_at) {
+		dial_unprotected(d, ipsec_dial_waits(d));
 		return;
 	}
 	if (d->ctx->loop.now < d->next_at)
@@ -103,6 +110,32 @@ static bool literal(struct dial *d)
 		e->scope = if_nametoindex(scope);
 	d->n_addresses = e->family ? 1 : 0;
 	return e->family;
+}
+
+static void get_listener(struct dial *d)
+{
+	d->listener = listener_get(d->ctx, &d->local);
+	if (!d->listener)
+		failed(d, "out of memory");
+	else if (!d->listener->id)
+		dial_listener_ready(d);
+}
+
+void dial_protected(struct dial *d)
+{
+	d->protecting = false;
+	d->next_at = NEVER;
+	timer_stop(&d->ctx->loop, &d->retry);
+	get_listener(d);
+}
+
+void dial_unprotected(struct dial *d, const char *why)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s", why);	/* it may be IPsec's own, and go away */
+	d->protecting = false;
+	failed(d, text);
 }
 
 /* We know the peer's address: get a socket on the address that the route to it gives. */
@@ -136,11 +169,16 @@ static void open_socket(struct dial *d)
 		}
 	}
 	d->local.port = d->as->local_port;
-	d->listener = listener_get(ctx, &d->local);
-	if (!d->listener)
-		failed(d, "out of memory");
-	else if (!d->listener->id)
-		dial_listener_ready(d);
+	if (!d->as->ipsec.required) {
+		ipsec_refresh(ctx);			/* a way without IPsec may lie among those with it */
+		get_listener(d);
+		return;
+	}
+	if (!d->local.port)
+		d->local.port = L2TP_PORT;		/* the SA is for one port, and this is the one that LNSs expect */
+	d->next_at = ctx->loop.now + PROTECT_MS;
+	timer_set(&ctx->loop, &d->retry, d->next_at);
+	ipsec_dial(d);
 }
 
 static void attempt(struct dial *d)
@@ -362,7 +400,7 @@ struct dial *dial_find(struct ctx *ctx, const char *name)
 
 int dial_up(struct dial *d)
 {
-	if (d->wanted && (d->tunnel || d->listener || d->resolving))
+	if (d->wanted && (d->tunnel || d->listener || d->resolving || d->protecting))
 		return -EALREADY;
 	d->wanted = true;
 	d->failures = 0;
@@ -376,6 +414,7 @@ int dial_down(struct dial *d, const char *why)
 	bool was = d->wanted;
 
 	d->wanted = false;
+	d->protecting = false;
 	d->resolving = 0;
 	d->next_at = NEVER;
 	timer_stop(&d->ctx->loop, &d->retry);
@@ -385,6 +424,8 @@ int dial_down(struct dial *d, const char *why)
 		tunnel_close(d->tunnel, 6, 0, why);	/* 6: the requester is being shut down */
 	else
 		control_dial_news(d->ctx, d->as->name, false, why);
+	if (d->as->ipsec.required)
+		ipsec_dial_ended(d->ctx, d->as->name);
 	return was ? 0 : -EALREADY;
 }
 
@@ -392,11 +433,10 @@ static void dial_remove(struct dial *d, const char *why)
 {
 	d->removed = true;
 	control_dial_news(d->ctx, d->as->name, false, why);
-	if (!d->tunnel) {
+	if (d->tunnel || d->as->ipsec.required)
+		(void)dial_down(d, why);
+	if (!d->tunnel)
 		dial_free(d);
-		return;
-	}
-	(void)dial_down(d, why);
 }
 
 /* Did the plan touch this tunnel or a session of it? */

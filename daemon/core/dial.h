@@ -23,6 +23,7 @@ struct dial {
 	bool wanted;				/* up, or to be brought up */
 	bool yields;				/* the tie breaker was the peer's: not while its tunnel lives */
 	bool removed;				/* freed as soon as its tunnel lets go */
+	bool protecting;			/* IPsec is on its way (core/ipsec.h) */
 	uint32_t resolving;			/* query number; 0: none */
 	struct endpoint address[8];		/* what the name resolved to */
 	unsigned n_addresses, at;
@@ -46,6 +47,9 @@ int dial_down(struct dial *, const char *why);
 /* The listener it waits for is open (or failed); the name is resolved. */
 void dial_listener_ready(struct dial *);
 void dial_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsigned n, const char *error);
+/* ipsec_dial()'s end. */
+void dial_protected(struct dial *);
+void dial_unprotected(struct dial *, const char *why);
 /* Its tunnel is established; went down; its last trace is gone; a session came up or ended. */
 void dial_tunnel_up(struct dial *);
 void dial_tunnel_down(struct dial *, const struct l2tp_cause *);

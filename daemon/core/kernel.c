@@ -13,6 +13,7 @@
 
 #include "core/control.h"
 #include "core/event.h"
+#include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/session.h"
 #include "core/tunnel.h"
@@ -121,6 +122,7 @@ static void lost(struct ctx *ctx)
 	ctx->keeper_ready = false;
 	ctx->count.keeper_lost++;
 	waits_fail(ctx);
+	ipsec_keeper_lost(ctx);
 	if (ctx->stopping) {
 		shutdown_finish(ctx);
 		return;
@@ -132,6 +134,10 @@ static void lost(struct ctx *ctx)
 			 ctx->n_sessions, ctx->runtime_dir);
 		event(ctx, "keeper-lost", NULL, NULL, "%u sessions end", ctx->n_sessions);
 	}
+	/* The guard may be gone with it: not a word of what IPsec has to protect. */
+	for (unsigned id = 1; id < MAX_ID; id++)
+		if (ctx->tunnel[id] && tunnel_protected(ctx->tunnel[id]))
+			tunnel_unprotected(ctx->tunnel[id], "the keeper is gone");
 	for (unsigned id = 1; id < MAX_ID; id++) {
 		struct session *s = ctx->session[id];
 
@@ -214,6 +220,7 @@ static void inherited(struct ctx *ctx, const struct k_reply *r)
 
 	if (!r->more) {
 		ctx->keeper_ready = true;		/* from here on the ids it holds are known */
+		ipsec_refresh(ctx);			/* before anybody can speak */
 		listeners_reopen(ctx);			/* not before: what it held was given up meanwhile */
 		return;
 	}
@@ -272,7 +279,14 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		close_all(fds);			/* nobody waits for it any more */
 		break;
 	case K_STOP:
+	case K_GUARD:
 		wait_over(ctx, r);
+		break;
+	case K_MARKED:
+		ipsec_marked(ctx, r, fds[0]);
+		break;
+	case K_CHARON:
+		ipsec_charon(ctx, r, fds);
 		break;
 	case K_EVENT:
 		happened(ctx, r);
@@ -340,6 +354,20 @@ static int connect_once(struct ctx *ctx)
 	return -ENOMEM;
 }
 
+/* What the keeper must be told that has a default. */
+static void options(const struct ctx *ctx, const char **to)
+{
+	if (ctx->user) {
+		*to++ = "--user";
+		*to++ = ctx->user;
+	}
+	if (ctx->charon) {
+		*to++ = "--charon";
+		*to++ = ctx->charon;
+	}
+	*to = NULL;
+}
+
 /* ktund --keep-keeper: a process of its own, because ktund will have no right to start one again (main.c). */
 static int spawn(struct ctx *ctx)
 {
@@ -348,17 +376,15 @@ static int spawn(struct ctx *ctx)
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
+		const char *argv[12] = { "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir,
+					 "--config", ctx->config_file };
 		sigset_t none;
 
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		setsid();						/* a ^C for ktund is not one for the calls */
-		if (ctx->user)
-			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir,
-			      "--config", ctx->config_file, "--user", ctx->user, NULL);
-		else
-			execl("/proc/self/exe", "ktund", "--keep-keeper", "--runtime-dir", ctx->runtime_dir,
-			      "--config", ctx->config_file, NULL);
+		options(ctx, argv + 6);
+		execv("/proc/self/exe", (char **)(uintptr_t)argv);
 		fprintf(stderr, "ktund: cannot start the keeper: %s\n", strerror(errno));
 		_exit(127);
 	}
@@ -368,14 +394,13 @@ static int spawn(struct ctx *ctx)
 
 static pid_t start_keeper(const char *path, const struct ctx *ctx)
 {
+	const char *argv[12] = { path, "--runtime-dir", ctx->runtime_dir, "--config-dir", ctx->config_dir };
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
-	if (ctx->user)
-		execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", ctx->config_dir, "--user", ctx->user, NULL);
-	else
-		execl(path, path, "--runtime-dir", ctx->runtime_dir, "--config-dir", ctx->config_dir, NULL);
+	options(ctx, argv + 5);
+	execv(path, (char **)(uintptr_t)argv);
 	fprintf(stderr, "ktund: cannot start %s: %s\n", path, strerror(errno));
 	_exit(127);
 }

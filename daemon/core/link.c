@@ -29,7 +29,7 @@ void link_tx(struct session *s, uint16_t proto, const void *info, size_t len)
 		l2tp_data_header(buf, t->cc.peer_tunnel_id, s->call.peer_session_id, proto);
 		memcpy(buf + L2TP_DATA_HEADER, info, len);
 		ctx->count.tx_datagrams++;
-		err = udp_send(t->listener->fd, &t->local, &t->peer, t->mark, buf, L2TP_DATA_HEADER + len);
+		err = tunnel_send(t, buf, L2TP_DATA_HEADER + len);
 	}
 	if (err)
 		ctx->count.ppp_tx_lost++;	/* as if the wire had lost it: PPP sends again */

@@ -9,6 +9,7 @@
 
 #include "core/dial.h"
 #include "core/event.h"
+#include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/policy.h"
 #include "core/session.h"
@@ -227,7 +228,7 @@ static void answer(struct listener *on, const struct dgram *d, const void *buf, 
 	if (!len)
 		return;
 	ctx->count.tx_datagrams++;
-	if (udp_send(on->fd, &d->local, &d->peer, d->mark, buf, len))
+	if (udp_send(d->mark ? ipsec_socket(ctx, d->mark) : on->fd, &d->local, &d->peer, 0, buf, len))
 		ctx->count.send_errors++;
 }
 
@@ -276,6 +277,19 @@ static bool no_more_tunnels(const struct ctx *ctx, const struct dgram *d, const 
 	       (ctx->conf->max_tunnels && ctx->n_tunnels >= ctx->conf->max_tunnels);
 }
 
+/* Is somebody with another mark served at this address and port? */
+static bool mark_taken(const struct ctx *ctx, const struct dgram *d)
+{
+	for (unsigned id = 1; id < MAX_ID; id++) {
+		const struct tunnel *t = ctx->tunnel[id];
+
+		if (t && !t->down && t->mark != d->mark && t->peer.port == d->peer.port &&
+		    t->peer.family == d->peer.family && !memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
+			return true;
+	}
+	return false;
+}
+
 static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_msg *m)
 {
 	struct ctx *ctx = on->ctx;
@@ -299,6 +313,11 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 		return;
 	}
 	p = &ctx->conf->peer[i];
+	if (p->ipsec.required && !ipsec_guards(ctx, &d->local, &d->peer)) {
+		ctx->count.sccrq_dropped++;
+		refuse(ctx, d, p, "it demands IPsec, and this came without");
+		return;
+	}
 	if (!source_admit(ctx->sources, ctx->loop.now, &d->peer, p->limits.setup_rate, p->limits.setup_burst)) {
 		ctx->count.sccrq_rate_limited++;
 		refuse(ctx, d, p, "setup-rate of this address is exceeded");
@@ -307,6 +326,12 @@ static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_
 	if (no_more_tunnels(ctx, d, p)) {
 		ctx->count.sccrq_dropped++;
 		refuse(ctx, d, p, "limit of tunnels");
+		return;
+	}
+	if (d->mark && ctx->old_demux && mark_taken(ctx, d)) {
+		ctx->count.sccrq_dropped++;
+		refuse(ctx, d, p, "another peer behind its NAT has this address and port, and Linux before 6.11 cannot tell "
+		       "their data apart");
 		return;
 	}
 	if (tie_lost(ctx, d, m))
@@ -357,7 +382,10 @@ static const struct conf_peer *policy_of(const struct ctx *ctx, const struct dgr
 		if (i >= 0 && ctx->conf->peer[i].cc.secret.n && !e->challenged)
 			i = -1;
 	}
-	return i >= 0 && (unsigned)i < ctx->conf->n_peers ? &ctx->conf->peer[i] : NULL;
+	if (i < 0 || (unsigned)i >= ctx->conf->n_peers ||
+	    (ctx->conf->peer[i].ipsec.required && !ipsec_guards(ctx, &d->local, &d->peer)))
+		return NULL;
+	return &ctx->conf->peer[i];
 }
 
 /* A message to a half-open tunnel: only a valid SCCCN makes it one of ours. */
@@ -506,7 +534,8 @@ void demux_read(struct ctx *ctx, int fd, struct listener *on)
 			return;		/* errors are what ICMP, perhaps forged, says: our timers judge */
 		ctx->count.rx_datagrams += (unsigned)n;
 		for (int i = 0; i < n; i++) {
-			d[i].mark = 0;		/* a firewall's marks are not ours; IPsec's will be */
+			if (d[i].mark && !ipsec_knows_mark(ctx, d[i].mark))
+				d[i].mark = 0;		/* a firewall's marks are not ours */
 			if (!d[i].len || !d[i].peer.port)
 				ctx->count.rx_malformed++;
 			else if (d[i].octets[0] & 0x80)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/dial.h"
+#include "core/ipsec.h"
 
 enum { REFRESH_MS = 300000, N_MAX = 8 };
 
@@ -68,5 +69,6 @@ bool names_resolved(struct ctx *ctx, uint32_t query, const struct endpoint *e, u
 		memcpy(a[j].a, e[j].addr, sizeof(a[j].a));
 	}
 	(void)config_set_resolved(ctx->conf, i, a, n < N_MAX ? n : N_MAX);
+	ipsec_refresh(ctx);
 	return true;
 }

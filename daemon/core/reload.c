@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/dial.h"
+#include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
 #include "core/policy.h"
@@ -72,6 +73,7 @@ int reload(struct ctx *ctx, bool dry_run, struct conf_plan *plan, char **ret_err
 	}
 	ctx->conf = new_conf;
 	ctx->conf_gen++;
+	ipsec_refresh(ctx);			/* before a listener opens */
 	listeners_configure(ctx);
 	end_sessions_of(ctx, plan);
 	end_tunnels_of(ctx, plan);

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "core/dial.h"
 #include "core/event.h"
+#include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
 #include "core/policy.h"
@@ -117,6 +118,10 @@ static void maybe_free(struct tunnel *t)
 	ctx->free_tunnels = t;
 	if (t->dial)
 		dial_tunnel_freed(t->dial);
+	if (t->as && t->as->ipsec.required)
+		ipsec_dial_ended(ctx, t->as->name);
+	else if (tunnel_protected(t) && t->conf != ctx->conf)
+		ipsec_refresh(ctx);		/* it may have been the last that needed the guard */
 }
 
 void tunnels_sweep(struct ctx *ctx)
@@ -189,7 +194,7 @@ static void perform(struct tunnel *t, const struct fx *f)
 	switch ((enum l2tp_fx)f->type) {
 	case L2TP_FX_TX:
 		ctx->count.tx_datagrams++;
-		err = udp_send(t->listener->fd, &t->local, &t->peer, t->mark, f->data, f->len);
+		err = tunnel_send(t, f->data, f->len);
 		if (err) {			/* soft: retransmission is the only judge (ICMP may be forged) */
 			ctx->count.send_errors++;
 			log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE,
@@ -369,6 +374,29 @@ void tunnel_close(struct tunnel *t, uint16_t result, uint16_t error, const char 
 		return;
 	snprintf(cause.msg, sizeof(cause.msg), "%s", msg ? msg : "");
 	cc_close(&t->cc, t->ctx->loop.now, &cause);
+	tunnel_drain(t);
+}
+
+int tunnel_send(const struct tunnel *t, const void *buf, size_t len)
+{
+	int fd = t->mark ? ipsec_socket(t->ctx, t->mark) : t->listener->fd;
+
+	return fd < 0 ? -ENOTCONN : udp_send(fd, &t->local, &t->peer, 0, buf, len);
+}
+
+bool tunnel_protected(const struct tunnel *t)
+{
+	return t->as ? t->as->ipsec.required : t->from && t->from->ipsec.required;
+}
+
+void tunnel_unprotected(struct tunnel *t, const char *why)
+{
+	struct l2tp_cause cause = { .result = 2, .error = 6 };
+
+	if (t->down)
+		return;
+	snprintf(cause.msg, sizeof(cause.msg), "%s", why);
+	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
 	tunnel_drain(t);
 }
 

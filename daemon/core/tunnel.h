@@ -57,6 +57,12 @@ struct tunnel *tunnel_dial(struct ctx *, struct dial *, const struct conf_tunnel
 void tunnel_input(struct tunnel *, const struct dgram *);
 /* StopCCN and all that follows.  result as in RFC 2661 4.4.2. */
 void tunnel_close(struct tunnel *, uint16_t result, uint16_t error, const char *msg);
+/* Sends a datagram of it, by the socket that its mark demands.  0 or -errno. */
+int tunnel_send(const struct tunnel *, const void *buf, size_t len);
+/* Must IPsec protect it? */
+bool tunnel_protected(const struct tunnel *);
+/* Its IPsec is gone, and with it the way to say so: down without a word. */
+void tunnel_unprotected(struct tunnel *, const char *why);
 /* Performs the engine's effects and sets the timer; call after every call into ->cc. */
 void tunnel_drain(struct tunnel *);
 /* Asks for the kernel's tunnel when it is not there; sessions hear of it by session_apply. */

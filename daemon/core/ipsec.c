@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ipsec_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config_int.h"
+#include "core/kernel.h"
+#include "core/tunnel.h"
+
+struct ipsec *ipsec_new(struct ctx *ctx)
+{
+	struct ipsec *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->ctx = ctx;
+	p->fd[0] = p->fd[1] = -1;
+	return p;
+}
+
+static void conn_free(struct conn *c)
+{
+	if (c->shared)
+		explicit_bzero(c->shared, c->shared_len);
+	free(c->shared);
+	free(c->load);
+	free(c);
+}
+
+void ipsec_free(struct ipsec *p)
+{
+	if (!p)
+		return;
+	if (p->started) {
+		ipsec_close(p);
+		timer_stop(&p->ctx->loop, &p->timer);
+		vici_done(&p->v);
+	}
+	for (struct conn *c; (c = p->conns); conn_free(c))
+		p->conns = c->next;
+	for (struct sa *s; (s = p->sas); ipsec_sa_free(s))
+		p->sas = s->next;
+	free(p);
+}
+
+struct conn *ipsec_conn_find(const struct ipsec *p, const char *name)
+{
+	struct conn *c;
+
+	for (c = p->conns; c && strcmp(c->name, name); c = c->next)
+		;
+	return c;
+}
+/* What is to be had now that was not before: loads what is not loaded, dials what is protected. */
+void ipsec_step(struct ipsec *p)
+{
+	struct ctx *ctx = p->ctx;
+
+	if (!p->started)
+		return;
+	for (struct conn *c = p->conns; c && p->v.state == VICI_READY; c = c->next) {
+		if (!c->shared_loaded && !c->shared_id && !c->why[0])
+			c->shared_id = vici_request(&p->v, ctx->loop.now, c->pubkey ? "load-key" : "load-shared", NULL,
+						    (struct span){ c->shared, c->shared_len }, 0);
+		if (!c->loaded && !c->load_id && !c->why[0])
+			c->load_id = vici_request(&p->v, ctx->loop.now, "load-conn", NULL,
+						  (struct span){ c->load, c->load_len }, 0);
+	}
+	for (struct dial *d = ctx->dials, *next; d; d = next) {
+		char name[IPSEC_NAME];
+		struct conn *c;
+		struct sa *s;
+
+		next = d->next;
+		c = d->protecting ? ipsec_conn_find(p, ipsec_name(name, true, d->as->name)) : NULL;
+		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || !c->loaded || !c->shared_loaded)
+			continue;
+		for (s = p->sas; s && (strcmp(s->conn, c->name) || !ipsec_same_host(&s->peer, &d->peer)); s = s->next)
+			;
+		if (s)
+			dial_protected(d);
+		else if (!c->initiated)
+			ipsec_initiate(p, c);
+	}
+	ipsec_pump(p);
+}
+/* What should be */
+
+/* p->conns has this one, marked; loaded anew when it changed. */
+static void want(struct ipsec *p, const struct ipsec_desc *desc)
+{
+	enum { HALF = IPSEC_MESSAGE_MAX };
+	uint8_t *buf = malloc(2 * HALF);
+	struct wr load, shared;
+	struct conn *c = ipsec_conn_find(p, desc->name);
+
+	if (!buf)
+		return;
+	load = wr_init(buf, HALF);
+	shared = wr_init(buf + HALF, HALF);
+	ipsec_load_conn(&load, desc);
+	if (desc->conf->certificate)
+		ipsec_load_key(&shared, desc);
+	else
+		ipsec_load_shared(&shared, desc);
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			goto out;
+		snprintf(c->name, sizeof(c->name), "%s", desc->name);
+		c->next = p->conns;
+		p->conns = c;
+		if (!strcmp(desc->conf->proposals, "legacy"))
+			log_line(&p->ctx->log, LOG_WARNING, "%s: proposals = legacy takes what can be broken "
+				 "(3DES, SHA-1, modp1024)", c->name);
+	}
+	c->keep = true;
+	c->dial = desc->dial;
+	c->pubkey = desc->conf->certificate;
+	c->port = desc->port[0];
+	if (!load.bad && (c->load_len != wr_len(&load) || memcmp(c->load, load.base, c->load_len))) {
+		free(c->load);
+		c->load = malloc(wr_len(&load));
+		c->load_len = c->load ? wr_len(&load) : 0;
+		if (c->load)
+			memcpy(c->load, load.base, c->load_len);
+		if (c->loaded && c->dial)
+			ipsec_terminate(p, c->name);	/* made by what was */
+		c->loaded = false;
+		c->load_id = 0;
+		c->why[0] = '\0';
+	}
+	if (!shared.bad && (c->shared_len != wr_len(&shared) || memcmp(c->shared, shared.base, c->shared_len))) {
+		if (c->shared)
+			explicit_bzero(c->shared, c->shared_len);
+		free(c->shared);
+		c->shared = malloc(wr_len(&shared));
+		c->shared_len = c->shared ? wr_len(&shared) : 0;
+		if (c->shared)
+			memcpy(c->shared, shared.base, c->shared_len);
+		c->shared_loaded = false;
+		c->shared_id = 0;
+		c->why[0] = '\0';
+	}
+out:
+	explicit_bzero(buf, 2 * HALF);
+	free(buf);
+}
+
+static void want_peer(struct ipsec *p, const struct conf_peer *peer)
+{
+	char name[IPSEC_NAME], remote[64];
+	struct ipsec_desc d = { .name = ipsec_name(name, false, peer->name), .conf = &peer->ipsec };
+	const struct config *conf = p->ctx->conf;
+
+	if (peer->address.family)
+		d.remote = conf_addr_str(&peer->address, remote, sizeof(remote));
+	else if (peer->remote_name)
+		d.remote = peer->remote_name;		/* charon resolves, too */
+	for (unsigned i = 0; i < conf->n_listens; i++) {
+		unsigned j = 0;
+
+		while (j < d.n_ports && d.port[j] != conf->listen[i].addr.port)
+			j++;
+		if (j == d.n_ports && j < IPSEC_MAX_PORTS)
+			d.port[d.n_ports++] = conf->listen[i].addr.port;
+	}
+	want(p, &d);
+}
+
+static void want_dial(struct ipsec *p, const struct dial *dial)
+{
+	char name[IPSEC_NAME], local[64], remote[64];
+	struct ipsec_desc d = { .name = ipsec_name(name, true, dial->as->name), .conf = &dial->as->ipsec, .dial = true,
+				.port = { dial->local.port }, .n_ports = 1, .remote_port = dial->peer.port };
+
+	d.local = endpoint_text(&dial->local, local, sizeof(local));
+	d.remote = endpoint_text(&dial->peer, remote, sizeof(remote));
+	want(p, &d);
+}
+
+static void guard_done(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	struct ipsec *p = arg;
+
+	(void)ctx;
+	p->asking = false;
+	if (!r)
+		return;				/* no keeper: the next one will be asked */
+	p->guarded = p->held_ok = !r->result || !p->guard.n;	/* a kernel without IPsec is no hindrance to none */
+	p->held = p->guard;
+	if (r->result && p->guard.n)
+		log_line(&p->ctx->log, LOG_ERR, "the kernel does not keep out what comes without IPsec, so "
+			 "whoever needs IPsec is not served: %s", r->why);
+	if (p->guard.stale)
+		ipsec_refresh(p->ctx);
+	else
+		ipsec_step(p);
+}
+
+/* Has the kernel keep what p->guard says. */
+static void guard(struct ipsec *p)
+{
+	struct k_request *rq;
+
+	if (p->asking) {
+		p->guard.stale = true;		/* when it has answered */
+		return;
+	}
+	if (!guard_build(&p->guard, p->ctx) && p->guarded)
+		return;
+	p->guarded = false;
+	rq = calloc(1, sizeof(*rq));
+	if (!rq)
+		return;
+	rq->op = K_GUARD;
+	rq->guard.n = p->guard.n;
+	rq->guard.more = !p->settled;
+	memcpy(rq->guard.rule, p->guard.rule, p->guard.n * sizeof(rq->guard.rule[0]));
+	p->asking = kernel_ask(p->ctx, rq, guard_done, p);
+	free(rq);
+}
+
+void ipsec_refresh(struct ctx *ctx)
+{
+	struct ipsec *p = ctx->ipsec;
+	bool needed = false;
+
+	if (p->stopping)
+		return;				/* the guard stays: the keeper ends it */
+	for (struct conn *c = p->conns; c; c = c->next)
+		c->keep = false;
+	for (unsigned i = 0; i < ctx->conf->n_peers; i++) {
+		if (!ctx->conf->peer[i].ipsec.required)
+			continue;
+		want_peer(p, &ctx->conf->peer[i]);
+		needed = true;
+	}
+	for (const struct dial *d = ctx->dials; d; d = d->next)
+		needed |= d->as->ipsec.required;
+	for (struct conn *c = p->conns; c; c = c->next)
+		c->keep |= c->dial;			/* these end with ipsec_dial_ended() */
+	guard(p);
+	if (!needed && !p->started)
+		return;
+	if (!p->started)
+		ipsec_start(p);
+	for (struct conn **at = &p->conns, *c; (c = *at);) {
+		if (c->keep) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		ipsec_unload(p, c);
+		conn_free(c);
+	}
+	ipsec_step(p);
+}
+
+void ipsec_settled(struct ctx *ctx)
+{
+	ctx->ipsec->settled = true;
+	ctx->ipsec->guarded = false;			/* so that it is sent again */
+	ipsec_refresh(ctx);
+}
+
+bool ipsec_stopped(struct ctx *ctx)
+{
+	struct ipsec *p = ctx->ipsec;
+
+	p->stopping = true;
+	if (!p->started)
+		return true;
+	for (struct conn *c; (c = p->conns); conn_free(c)) {
+		p->conns = c->next;
+		ipsec_unload(p, c);
+	}
+	ipsec_pump(p);
+	return p->v.state != VICI_READY || !p->v.n_queue;
+}
+
+void ipsec_keeper_lost(struct ctx *ctx)
+{
+	ctx->ipsec->guarded = ctx->ipsec->held_ok = false;
+}
+
+bool ipsec_guards(const struct ctx *ctx, const struct endpoint *local, const struct endpoint *peer)
+{
+	const struct ipsec *p = ctx->ipsec;
+
+	return p->held_ok && guard_holds(&p->held, local, peer) && guard_holds(&p->guard, local, peer);
+}
+
+void ipsec_dial(struct dial *d)
+{
+	struct ipsec *p = d->ctx->ipsec;
+	char name[IPSEC_NAME];
+	struct conn *c;
+
+	d->protecting = true;
+	want_dial(p, d);
+	c = ipsec_conn_find(p, ipsec_name(name, true, d->as->name));
+	if (c) {
+		c->initiated = false;
+		c->why[0] = '\0';
+	}
+	ipsec_refresh(d->ctx);
+}
+
+void ipsec_dial_ended(struct ctx *ctx, const char *tunnel)
+{
+	const struct dial *d = dial_find(ctx, tunnel);
+	struct ipsec *p = ctx->ipsec;
+	char name[IPSEC_NAME];
+
+	if (d && d->wanted)
+		return;
+	for (unsigned id = 1; id < MAX_ID; id++)
+		if (ctx->tunnel[id] && ctx->tunnel[id]->as && !strcmp(ctx->tunnel[id]->as->name, tunnel))
+			return;				/* it still says good-bye */
+	ipsec_name(name, true, tunnel);
+	for (struct conn **at = &p->conns, *c; (c = *at); at = &c->next)
+		if (!strcmp(c->name, name)) {
+			*at = c->next;
+			ipsec_unload(p, c);
+			conn_free(c);
+			break;
+		}
+	ipsec_refresh(ctx);
+}
+
+const char *ipsec_dial_waits(struct dial *d)
+{
+	struct ipsec *p = d->ctx->ipsec;
+	char name[IPSEC_NAME];
+	struct conn *c = ipsec_conn_find(p, ipsec_name(name, true, d->as->name));
+
+	if (!p->guarded)
+		return "IPsec: the kernel does not keep out what comes without it";
+	if (p->v.state != VICI_READY)
+		return "IPsec: no charon";
+	return c && c->why[0] ? c->why : "IPsec: no answer from the peer";
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ipsec = required, obeyed.  Two things side by side:
+ * - the guard: kernel policies (netlink/guard.c) that let nothing pass between
+ *   us and such a peer but what IPsec protects, whether charon lives or not;
+ * - charon: connections and secrets are loaded and unloaded over VICI, SAs of
+ *   tunnels that we dial are initiated, and an SA that goes takes its tunnels. */
+#pragma once
+
+#include "core/ctx.h"
+#include "core/dial.h"
+
+struct ipsec;
+
+/* NULL: no memory. */
+struct ipsec *ipsec_new(struct ctx *);
+void ipsec_free(struct ipsec *);
+
+/* After the configuration, a peer's resolved address, a dial or a listener changed, and with each new keeper: guard and
+ * connections as they should be. */
+void ipsec_refresh(struct ctx *);
+/* At the end of the start: what is to be dialled is known. */
+void ipsec_settled(struct ctx *);
+/* The answer to K_CHARON. */
+void ipsec_charon(struct ctx *, const struct k_reply *, int fds[K_MAX_FDS]);
+/* Shutting down: charon forgets what is ours.  True when it has, or is not there; call again. */
+bool ipsec_stopped(struct ctx *);
+/* The answer to K_MARKED. */
+void ipsec_marked(struct ctx *, const struct k_reply *, int fd);
+/* Several peers may have one address and port (NAT) and then differ by the mark that their SA gives what it brings, and
+ * that selects it for what is sent.  Is this a mark of an SA? */
+bool ipsec_knows_mark(const struct ctx *, uint32_t mark);
+/* A socket that sends with this mark, or -1. */
+int ipsec_socket(const struct ctx *, uint32_t mark);
+/* The keeper is gone: what its guard was is not certain any more. */
+void ipsec_keeper_lost(struct ctx *);
+
+/* Is what comes to local from peer let in under IPsec alone, and the other way out? */
+bool ipsec_guards(const struct ctx *, const struct endpoint *local, const struct endpoint *peer);
+
+/* Protects the way to d->peer, then calls dial_protected(), or dial_unprotected() with the reason; never at once. */
+void ipsec_dial(struct dial *);
+/* If nothing is left of it to be protected and it is not wanted, its SA and connection go. */
+void ipsec_dial_ended(struct ctx *, const char *tunnel);
+/* Why it is not protected yet, for people. */
+const char *ipsec_dial_waits(struct dial *);

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ipsec_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/kernel.h"
+
+enum { CHECK_MS = 10000 };
+
+static const char *const events[] = { "child-updown", "child-rekey", "log", NULL };
+
+void ipsec_close(struct ipsec *p)
+{
+	for (unsigned i = 0; i < VICI_LINKS; i++) {
+		if (p->fd[i] >= 0)
+			ev_io_stop(p->ctx->loop.ev, &p->tx[i]);
+		io_close(&p->ctx->loop, &p->rx[i], &p->fd[i]);
+		fxq_done(&p->pending[i]);
+		p->sent[i] = 0;
+	}
+}
+
+/* The socket */
+
+static void writable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct ipsec *p = w->data;
+	unsigned i = w == &p->tx[VICI_EVENTS] ? VICI_EVENTS : VICI_COMMANDS;
+
+	(void)revents;
+	while (p->pending[i].head) {
+		struct fx *f = p->pending[i].head;
+		size_t head = sizeof(struct vici_fx_tx);
+		ssize_t n = send(p->fd[i], f->data + head + p->sent[i], f->len - head - p->sent[i], MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			ev_io_start(ev, w);
+			return;
+		}
+		if (n < 0) {
+			vici_lost(&p->v, p->ctx->loop.now, strerror(errno));
+			ipsec_pump(p);
+			return;
+		}
+		p->sent[i] += (size_t)n;
+		if (p->sent[i] < f->len - head)
+			continue;
+		p->sent[i] = 0;
+		fx_free(fx_pop(&p->pending[i]));
+	}
+	ev_io_stop(ev, w);
+}
+
+static void readable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct ipsec *p = w->data;
+	unsigned i = w == &p->rx[VICI_EVENTS] ? VICI_EVENTS : VICI_COMMANDS;
+	ssize_t n = recv(p->fd[i], p->buf, sizeof(p->buf), MSG_DONTWAIT);
+
+	(void)ev;
+	(void)revents;
+	if (n > 0)
+		vici_input(&p->v, p->ctx->loop.now, i, p->buf, (size_t)n);
+	else if (!n || (errno != EAGAIN && errno != EINTR))
+		vici_lost(&p->v, p->ctx->loop.now, n ? strerror(errno) : "it closed the connection");
+	ipsec_pump(p);
+	ipsec_step(p);
+}
+
+void ipsec_charon(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
+{
+	struct ipsec *p = ctx->ipsec;
+
+	if (r->result || p->fd[0] >= 0 || !p->started || p->v.state != VICI_OPENING) {
+		for (unsigned i = 0; i < K_MAX_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+		if (r->result && p->started && p->v.state == VICI_OPENING)
+			vici_lost(&p->v, ctx->loop.now, r->why);
+	} else {
+		for (unsigned i = 0; i < VICI_LINKS; i++) {
+			p->fd[i] = fds[i];
+			io_start(&ctx->loop, &p->rx[i], fds[i], readable, p);
+			ev_io_init(&p->tx[i], writable, fds[i], EV_WRITE);
+			p->tx[i].data = p;
+		}
+		vici_connected(&p->v, ctx->loop.now, VICI_COMMANDS);
+		vici_connected(&p->v, ctx->loop.now, VICI_EVENTS);
+	}
+	ipsec_pump(p);
+}
+/* Requests */
+
+uint32_t ipsec_request(struct ipsec *p, const char *command, const char *stream, const char *key, const char *value)
+{
+	uint8_t buf[512];
+	struct wr w = wr_init(buf, sizeof(buf));
+
+	if (key)
+		vici_key(&w, key, value);
+	return w.bad ? 0 : vici_request(&p->v, p->ctx->loop.now, command, stream, (struct span){ buf, wr_len(&w) }, 0);
+}
+
+void ipsec_terminate(struct ipsec *p, const char *name)
+{
+	uint8_t buf[256];
+	struct wr w = wr_init(buf, sizeof(buf));
+
+	vici_key(&w, "ike", name);
+	vici_key(&w, "force", "yes");
+	vici_key(&w, "timeout", "-1");
+	if (!w.bad)
+		(void)vici_request(&p->v, p->ctx->loop.now, "terminate", NULL, (struct span){ buf, wr_len(&w) }, 0);
+}
+
+void ipsec_initiate(struct ipsec *p, struct conn *c)
+{
+	char child[IPSEC_NAME];
+	uint8_t buf[256];
+	struct wr w = wr_init(buf, sizeof(buf));
+
+	vici_key(&w, "ike", c->name);
+	vici_key(&w, "child", ipsec_child(child, c->port));
+	vici_key(&w, "timeout", "-1");			/* events tell */
+	c->initiated = !w.bad && vici_request(&p->v, p->ctx->loop.now, "initiate", NULL, (struct span){ buf, wr_len(&w) }, 0);
+}
+
+void ipsec_unload(struct ipsec *p, const struct conn *c)
+{
+	bool alone = true;
+
+	for (const struct conn *o = p->conns; o; o = o->next)
+		alone &= o == c || strcmp(o->key_id, c->key_id);
+	ipsec_terminate(p, c->name);
+	(void)ipsec_request(p, "unload-conn", NULL, "name", c->name);
+	if (!c->pubkey)
+		(void)ipsec_request(p, "unload-shared", NULL, "id", c->name);
+	else if (c->key_id[0] && alone)
+		(void)ipsec_request(p, "unload-key", NULL, "id", c->key_id);
+}
+
+/* Answers of get-conns { conns [ ... ] } and get-shared { keys [ ... ] }: what is ours and not wanted goes. */
+static void tidy(struct ipsec *p, struct span list, bool shared)
+{
+	struct rd r = rd_init(list.p, list.n);
+	struct vici_item it;
+	char name[IPSEC_NAME];
+
+	while (vici_next(&r, &it)) {
+		if (!ipsec_is_ours(it.value) || it.value.n >= sizeof(name) ||
+		    ipsec_conn_find(p, vici_text(it.value, name, sizeof(name))))
+			continue;
+		if (shared) {
+			(void)ipsec_request(p, "unload-shared", NULL, "id", name);
+		} else {
+			ipsec_terminate(p, name);
+			(void)ipsec_request(p, "unload-conn", NULL, "name", name);
+		}
+	}
+}
+/* `swanctl --load-all` unloads whatever its files have not. */
+static void check_loaded(struct ipsec *p, struct span list)
+{
+	struct vici_item it;
+	struct rd r;
+
+	p->check_id = 0;
+	for (struct conn *c = p->conns; c; c = c->next) {
+		bool there = !c->loaded;
+
+		for (r = rd_init(list.p, list.n); !there && vici_next(&r, &it);)
+			there = vici_is(it.value, c->name);
+		if (there)
+			continue;
+		log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded it from charon (swanctl --load-all?); "
+			 "loading it again", c->name);
+		c->loaded = c->shared_loaded = false;
+	}
+}
+
+static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span body)
+{
+	struct ctx *ctx = p->ctx;
+	char why[120];
+
+	if (m->status == VICI_LOST)
+		return;				/* VICI_FX_DOWN follows */
+	if (m->id == p->list_id)
+		ipsec_sas_listed(p);
+	if (m->id == p->check_id)
+		check_loaded(p, vici_get(body, "conns"));
+	else if (!strcmp(m->name, "get-conns"))
+		tidy(p, vici_get(body, "conns"), false);
+	if (!strcmp(m->name, "get-shared"))
+		tidy(p, vici_get(body, "keys"), true);
+	for (struct conn *c = p->conns; c; c = c->next) {
+		bool load = c->load_id == m->id, shared = c->shared_id == m->id;
+
+		if (!load && !shared)
+			continue;
+		if (load)
+			c->load_id = 0;
+		else
+			c->shared_id = 0;
+		c->loaded |= load && m->status == VICI_OK;
+		c->shared_loaded |= shared && m->status == VICI_OK;
+		if (shared && c->pubkey)
+			vici_text(vici_get(body, "id"), c->key_id, sizeof(c->key_id));
+		if (m->status == VICI_OK)
+			continue;
+		vici_text(vici_get(body, "errmsg"), why, sizeof(why));
+		snprintf(c->why, sizeof(c->why), "charon refuses its %s: %s", load ? "connection" :
+			 c->pubkey ? "private key" : "psk", why);
+		log_line(&ctx->log, LOG_ERR, "%s: %s", c->name, c->why);
+	}
+}
+static void ready(struct ipsec *p, struct span version)
+{
+	struct ctx *ctx = p->ctx;
+	char text[64];
+
+	log_line(&ctx->log, LOG_NOTICE, "%s is there for IPsec", vici_text(version, text, sizeof(text)));
+	p->said[0] = '\0';
+	for (struct conn *c = p->conns; c; c = c->next) {
+		c->loaded = c->shared_loaded = c->initiated = false;
+		c->load_id = c->shared_id = 0;
+		c->why[0] = '\0';
+	}
+	for (struct sa *s = p->sas; s; s = s->next)
+		s->seen = false;
+	p->check_id = 0;
+	p->check_at = ctx->loop.now + CHECK_MS;
+	p->list_id = ipsec_request(p, "list-sas", "list-sa", NULL, NULL);
+	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
+	(void)ipsec_request(p, "get-shared", NULL, NULL, NULL);
+}
+
+static void down(struct ipsec *p, struct span why)
+{
+	struct ctx *ctx = p->ctx;
+	char text[120];
+
+	vici_text(why, text, sizeof(text));
+	if (strcmp(p->said, text))
+		log_line(&ctx->log, LOG_WARNING, "no charon: %s; L2TP that needs IPsec waits, established SAs go on.  "
+			 "Does strongSwan run (systemctl start strongswan; packages charon-systemd, strongswan-swanctl)?", text);
+	snprintf(p->said, sizeof(p->said), "%s", text);
+}
+
+static void connect_links(struct ipsec *p)
+{
+	struct k_request rq = { .op = K_CHARON };
+
+	if (!kernel_submit(p->ctx, &rq))
+		vici_lost(&p->v, p->ctx->loop.now, "no keeper");
+}
+
+static void perform(struct ipsec *p, struct fx *f)
+{
+	const struct vici_fx_msg *m = (const void *)f->data;
+	const struct vici_fx_tx *tx = (const void *)f->data;
+	char text[120];
+
+	switch ((enum vici_fx)f->type) {
+	case VICI_FX_CONNECT:
+		connect_links(p);
+		break;
+	case VICI_FX_CLOSE:
+		ipsec_close(p);
+		break;
+	case VICI_FX_TX:
+		if (!fx_push(&p->pending[tx->link], f->type, f->data, f->len))
+			vici_lost(&p->v, p->ctx->loop.now, "out of memory");
+		else if (p->fd[tx->link] >= 0)
+			writable(p->ctx->loop.ev, &p->tx[tx->link], 0);
+		break;
+	case VICI_FX_READY:
+		ready(p, vici_fx_text(f));
+		break;
+	case VICI_FX_DOWN:
+		down(p, vici_fx_text(f));
+		break;
+	case VICI_FX_NOTE:
+		log_line(&p->ctx->log, LOG_NOTICE, "%s", vici_text(vici_fx_text(f), text, sizeof(text)));
+		break;
+	case VICI_FX_ITEM:
+		if (m->id == p->list_id)
+			ipsec_sas(p, vici_fx_body(f), true, false);
+		break;
+	case VICI_FX_REPLY:
+		replied(p, m, vici_fx_body(f));
+		break;
+	case VICI_FX_EVENT:
+		if (!strcmp(m->name, "child-updown"))
+			ipsec_sas(p, vici_fx_body(f), vici_is(vici_get(vici_fx_body(f), "up"), "yes"), true);
+		else if (!strcmp(m->name, "child-rekey"))
+			ipsec_rekeyed(p, vici_fx_body(f));
+		else if (!strcmp(m->name, "log"))
+			ipsec_logged(p, vici_fx_body(f));
+		break;
+	}
+}
+
+void ipsec_pump(struct ipsec *p)
+{
+	for (struct fx *f; (f = fx_pop(&p->v.out)); fx_free(f))
+		perform(p, f);
+	if (p->v.out.lost) {			/* it has begun anew, but could not say so */
+		p->v.out.lost = false;
+		ipsec_close(p);
+	}
+	timer_set(&p->ctx->loop, &p->timer,
+		  p->v.state == VICI_READY ? ms_min(vici_deadline(&p->v), p->check_at) : vici_deadline(&p->v));
+}
+
+static void due(struct timer *timer, void *arg)
+{
+	struct ipsec *p = arg;
+
+	(void)timer;
+	vici_tick(&p->v, p->ctx->loop.now);
+	if (p->v.state == VICI_READY && p->ctx->loop.now >= p->check_at) {
+		p->check_at = p->ctx->loop.now + CHECK_MS;
+		if (!p->check_id)
+			p->check_id = ipsec_request(p, "get-conns", NULL, NULL, NULL);
+	}
+	ipsec_pump(p);
+	ipsec_step(p);
+}
+void ipsec_start(struct ipsec *p)
+{
+	p->started = true;
+	vici_init(&p->v, events, p->ctx->loop.now);
+	timer_init(&p->timer, due, p);
+	timer_set(&p->ctx->loop, &p->timer, p->ctx->loop.now);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ipsec_conn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What each set adds to those before it.  charon refuses a connection with a word that it does not know, so these are what
+ * Debian's openssl plugin has. */
+static const struct { const char *name, *ike, *esp; } sets[] = {
+	{ "modern",
+	  "aes256gcm16-prfsha384-ecp384,aes128gcm16-prfsha256-ecp256,aes256-sha384-ecp384,aes256-sha256-ecp256,"
+	  "aes128-sha256-ecp256,aes256-sha256-modp2048",
+	  "aes256gcm16,aes128gcm16,aes256-sha256,aes128-sha256" },
+	/* Windows 10 and 11, macOS, iOS, Android, routers */
+	{ "compatible", "aes256-sha1-ecp384,aes256-sha1-modp2048,aes128-sha1-ecp256,aes128-sha1-modp2048", "aes256-sha1,aes128-sha1" },
+	/* old ones of all kinds */
+	{ "legacy",
+	  "aes256-sha256-modp1024,aes256-sha1-modp1024,aes128-sha1-modp1024,3des-sha1-modp2048,3des-sha1-modp1024", "3des-sha1" },
+};
+enum { SETS = sizeof(sets) / sizeof(sets[0]) };
+
+const char *ipsec_name(char buf[IPSEC_NAME], bool dial, const char *name)
+{
+	snprintf(buf, IPSEC_NAME, IPSEC_PREFIX "%s-%s", dial ? "tunnel" : "peer", name);
+	return buf;
+}
+
+const char *ipsec_child(char buf[IPSEC_NAME], uint16_t port)
+{
+	snprintf(buf, IPSEC_NAME, IPSEC_CHILD "%u", port);
+	return buf;
+}
+
+static void items(struct wr *w, const char *list)
+{
+	char one[64];
+
+	while (*list) {
+		size_t n = strcspn(list, ",");
+
+		snprintf(one, sizeof(one), "%.*s", (int)n, list);
+		vici_list_item(w, one);
+		list += n + (list[n] == ',');
+	}
+}
+
+static void proposals(struct wr *w, const char *key, const char *list, bool esp)
+{
+	unsigned set = 0;
+
+	vici_list(w, key);
+	while (set < SETS && strcmp(sets[set].name, list))
+		set++;
+	if (set == SETS)
+		items(w, list);
+	for (unsigned i = 0; set < SETS && i <= set; i++)
+		items(w, esp ? sets[i].esp : sets[i].ike);
+	vici_list_end(w);
+}
+
+/* Words of ESP follow those of IKE when these name a set. */
+static const char *esp_words(const struct conf_ipsec *c)
+{
+	if (c->esp_proposals)
+		return c->esp_proposals;
+	for (unsigned i = 0; i < SETS; i++)
+		if (!strcmp(c->proposals, sets[i].name))
+			return c->proposals;
+	return sets[0].name;
+}
+
+static void auth(struct wr *w, const char *side, const char *id, const char *certs, const char *pem)
+{
+	vici_section(w, side);
+	vici_key(w, "auth", pem ? "pubkey" : "psk");
+	if (pem)
+		vici_list_of(w, certs, pem);
+	if (id)
+		vici_key(w, "id", id);
+	vici_section_end(w);
+}
+
+static void child(struct wr *w, const struct ipsec_desc *d, uint16_t port)
+{
+	char text[IPSEC_NAME];
+
+	vici_section(w, ipsec_child(text, port));
+	vici_key(w, "mode", "transport");
+	proposals(w, "esp_proposals", esp_words(d->conf), true);
+	snprintf(text, sizeof(text), "dynamic[udp/%u]", port);
+	vici_list_of(w, "local_ts", text);
+	/* Who calls us may use any port, and says which. */
+	if (d->dial)
+		snprintf(text, sizeof(text), "dynamic[udp/%u]", d->remote_port);
+	vici_list_of(w, "remote_ts", d->dial ? text : "dynamic[udp]");
+	if (!d->dial) {
+		/* One number for each caller, on what its SA brings and to select it: several behind one NAT have all else
+		 * in common.  No mark_in_sa: what comes in has none yet when its SA is looked for. */
+		vici_key(w, "mark_in", "%unique");
+		vici_key(w, "mark_out", "%unique");
+		vici_key(w, "set_mark_in", "%same");
+	}
+	if (!d->dial)
+		vici_key(w, "rekey_time", "0");		/* the caller rekeys: some clients do not like to be asked */
+	vici_section_end(w);
+}
+
+void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
+{
+	char text[32];
+
+	vici_section(w, d->name);
+	snprintf(text, sizeof(text), "%u", !d->conf->ike && d->dial ? 2 : d->conf->ike);
+	vici_key(w, "version", text);
+	vici_list_of(w, "local_addrs", d->local ? d->local : "%any");
+	vici_list_of(w, "remote_addrs", d->remote ? d->remote : "%any");
+	proposals(w, "proposals", d->conf->proposals, false);
+	/* Else clients with one identity (behind different NATs, say) would end each other's SAs. */
+	vici_key(w, "unique", "never");
+	vici_key(w, "mobike", "no");
+	if (!d->dial)
+		vici_key(w, "rekey_time", "0");
+	if (d->conf->dpd_ms) {
+		snprintf(text, sizeof(text), "%u", (d->conf->dpd_ms + 999) / 1000);
+		vici_key(w, "dpd_delay", text);
+		snprintf(text, sizeof(text), "%u", (d->conf->dpd_ms + 999) / 1000 * 4);
+		vici_key(w, "dpd_timeout", text);	/* IKEv1 only */
+	}
+	auth(w, "local", d->conf->local_id, "certs", d->conf->certificate_pem);
+	auth(w, "remote", d->conf->remote_id ? d->conf->remote_id : "%any", "cacerts", d->conf->ca_pem);
+	vici_section(w, "children");
+	for (unsigned i = 0; i < d->n_ports; i++)
+		child(w, d, d->port[i]);
+	vici_section_end(w);
+	vici_section_end(w);
+}
+
+void ipsec_load_shared(struct wr *w, const struct ipsec_desc *d)
+{
+	vici_key(w, "id", d->name);
+	vici_key(w, "type", "IKE");
+	vici_key(w, "data", d->conf->psk);
+	/* The best match is taken: an address or identity before anybody. */
+	vici_list(w, "owners");
+	if (d->conf->remote_id)
+		vici_list_item(w, d->conf->remote_id);
+	if (d->remote && !strchr(d->remote, '/'))
+		vici_list_item(w, d->remote);
+	if (!d->conf->remote_id)
+		vici_list_item(w, "%any");
+	vici_list_end(w);
+}
+
+void ipsec_load_key(struct wr *w, const struct ipsec_desc *d)
+{
+	vici_key(w, "type", "any");
+	vici_key(w, "data", d->conf->private_key_pem);
+}
+
+const char *ipsec_reason(struct span line)
+{
+	static const struct { const char *says, *means; } table[] = {
+		/* the more special first */
+		{ "NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "CHILD_SA: the peer takes none of our ESP proposals (esp-proposals)" },
+		{ "no acceptable proposal found", "CHILD_SA: none of the peer's ESP proposals is among ours (esp-proposals)" },
+		{ "received NO_PROPOSAL_CHOSEN", "IKE_SA: the peer takes none of our proposals (proposals)" },
+		{ "received proposals unacceptable", "IKE_SA: none of the peer's proposals is among ours (proposals)" },
+		{ "received AUTHENTICATION_FAILED", "authentication: the peer refuses us; another psk, a certificate it does not trust, another local-id?" },
+		{ "subject certificate invalid", "authentication: the peer's certificate is not valid at this time" },
+		{ "certificate was revoked", "authentication: the peer's certificate was revoked" },
+		{ "no issuer certificate found", "authentication: the peer's certificate is not signed by ca" },
+		{ "no trusted", "authentication: no certificate of the peer that ca vouches for, or not for remote-id" },
+		{ "MAC mismatched", "authentication: the peer has another psk" },
+		{ "no shared key found", "authentication: no psk for the identity that the peer has (remote-id)" },
+		{ "decryption failed", "authentication: what the peer sent cannot be decrypted; is the psk the same?" },
+		{ "could not decrypt payloads", "authentication: what the peer sent cannot be decrypted; is the psk the same?" },
+		{ "HASH does not match", "authentication: the peer has another psk" },
+		{ "constraint check failed: identity", "authentication: the peer has another identity than remote-id" },
+		{ "does not match to", "authentication: the peer has another identity than remote-id" },
+		{ "no matching peer config found", "authentication: the peer's identity or address fits no connection (remote-id, local-id)" },
+		{ "no IKE config found", "IKE_SA: the peer's address or IKE version fits no connection (address, ike)" },
+		{ "received TS_UNACCEPTABLE", "CHILD_SA: the peer protects other addresses or ports" },
+		{ "no acceptable traffic selectors", "CHILD_SA: the peer wants to protect other addresses or ports" },
+		{ "received INVALID_ID_INFORMATION", "CHILD_SA: the peer protects other addresses or ports" },
+		{ "peer not responding", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
+		{ "giving up after", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
+	};
+
+	for (unsigned i = 0; line.p && i < sizeof(table) / sizeof(table[0]); i++)
+		if (memmem(line.p, line.n, table[i].says, strlen(table[i].says)))
+			return table[i].means;
+	return NULL;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of core/ipsec share: ipsec.c (what should be), ipsec_charon.c
+ * (the conversation with charon), ipsec_sa.c (what charon says of SAs). */
+#pragma once
+
+#include "core/ipsec.h"
+#include "core/ipsec_conn.h"
+#include "core/ipsec_guard.h"
+#include "vici/client.h"
+
+enum { READ_SIZE = 65536 };
+
+/* A connection of ours as it should be in charon, with its secret. */
+struct conn {
+	struct conn *next;
+	char name[IPSEC_NAME];
+	uint8_t *load, *shared;
+	size_t load_len, shared_len;
+	uint32_t load_id, shared_id;		/* requests under way */
+	bool loaded, shared_loaded;
+	bool keep;				/* still wanted, found while configuring */
+	bool pubkey;				/* shared is a private key */
+	char key_id[64];			/* its name in charon */
+	bool dial, initiated;
+	uint16_t port;				/* dial: ours, names the child */
+	char why[200];				/* the last that charon said of it */
+};
+
+/* A CHILD_SA of a connection of ours. */
+struct sa {
+	struct sa *next;
+	uint32_t child;				/* charon's unique id */
+	char conn[IPSEC_NAME];
+	struct endpoint peer;			/* port 0 */
+	uint32_t mark;				/* 0: none */
+	uint32_t asked;				/* K_MARKED under way */
+	int fd;					/* sends with mark; -1 */
+	bool seen;				/* in the list-sas under way */
+};
+
+struct ipsec {
+	struct ctx *ctx;
+	struct vici v;
+	struct timer timer;
+	int fd[VICI_LINKS];
+	ev_io rx[VICI_LINKS], tx[VICI_LINKS];
+	struct fxq pending[VICI_LINKS];
+	size_t sent[VICI_LINKS];		/* of the first pending one */
+	bool started, stopping;			/* somebody needs charon; nobody any more */
+	char said[160];				/* the last line about charon's absence */
+	struct conn *conns;
+	struct sa *sas;
+	uint32_t list_id, check_id;		/* list-sas, get-conns under way */
+	ms_t check_at;
+	struct guard guard, held;		/* as it should be; as the kernel has it */
+	bool guarded, asking;			/* both are the same; it is being asked to make them */
+	bool held_ok;
+	bool settled;				/* all that is dialled is known: rules of a ktund before us may go */
+	uint8_t buf[READ_SIZE];
+};
+/* ipsec.c: what is to be had now that was not before: loads what is not loaded, dials what is protected. */
+void ipsec_step(struct ipsec *);
+struct conn *ipsec_conn_find(const struct ipsec *, const char *name);
+
+/* ipsec_charon.c */
+void ipsec_start(struct ipsec *);
+void ipsec_close(struct ipsec *);
+/* Performs the client's effects; after every call into ->v. */
+void ipsec_pump(struct ipsec *);
+/* A command with at most one key; its id or 0. */
+uint32_t ipsec_request(struct ipsec *, const char *command, const char *stream, const char *key, const char *value);
+void ipsec_terminate(struct ipsec *, const char *name);
+void ipsec_initiate(struct ipsec *, struct conn *);
+/* The connection, its secret and its SAs. */
+void ipsec_unload(struct ipsec *, const struct conn *);
+
+/* ipsec_sa.c */
+bool ipsec_is_ours(struct span name);
+void ipsec_sa_free(struct sa *);
+bool ipsec_same_host(const struct endpoint *, const struct endpoint *);
+/* A message of list-sas, or of child-updown (event). */
+void ipsec_sas(struct ipsec *, struct span msg, bool up, bool event);
+void ipsec_rekeyed(struct ipsec *, struct span msg);
+/* list-sas is complete: what it did not say is no more. */
+void ipsec_sas_listed(struct ipsec *);
+/* A line of charon's log. */
+void ipsec_logged(struct ipsec *, struct span msg);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What charon is told for a peer and for a tunnel, key by key, and what its log means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "core/ipsec_conn.h"
+
+/* A message as text: "name { key = value list = [ a b ] }". */
+static void print(FILE *out, struct span msg)
+{
+	struct rd r = rd_init(msg.p, msg.n);
+	struct vici_item it;
+	char name[256], value[256];
+
+	while (vici_next(&r, &it)) {
+		vici_text(it.name, name, sizeof(name));
+		vici_text(it.value, value, sizeof(value));
+		if (it.type == VICI_KEY_VALUE)
+			fprintf(out, "%s=%s ", name, value);
+		else if (it.type == VICI_LIST_ITEM)
+			fprintf(out, "%s ", value);
+		else
+			fprintf(out, it.type == VICI_LIST_START ? "%s=[ " : "%s { ", name);
+		if (it.type == VICI_LIST_START || it.type == VICI_SECTION_START) {
+			print(out, it.value);
+			fprintf(out, it.type == VICI_LIST_START ? "] " : "} ");
+		}
+	}
+}
+
+static void expect(void (*make)(struct wr *, const struct ipsec_desc *), const struct ipsec_desc *d, const char *want)
+{
+	static uint8_t buf[IPSEC_MESSAGE_MAX];
+	struct wr w = wr_init(buf, sizeof(buf));
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	make(&w, d);
+	assert_false(w.bad);
+	assert_true(vici_valid((struct span){ buf, wr_len(&w) }));
+	print(out, (struct span){ buf, wr_len(&w) });
+	fclose(out);
+	assert_string_equal(text, want);
+	free(text);
+}
+
+#define MODERN "aes256gcm16-prfsha384-ecp384 aes128gcm16-prfsha256-ecp256 aes256-sha384-ecp384 aes256-sha256-ecp256 " \
+	"aes128-sha256-ecp256 aes256-sha256-modp2048 "
+#define MODERN_ESP "aes256gcm16 aes128gcm16 aes256-sha256 aes128-sha256 "
+#define MARKS "mark_in=%unique mark_out=%unique set_mark_in=%same "
+#define COMPATIBLE "aes256-sha1-ecp384 aes256-sha1-modp2048 aes128-sha1-ecp256 aes128-sha1-modp2048 "
+
+static void who_calls_us(void **state)
+{
+	char psk[] = "sesame", modern[] = "modern";
+	struct conf_ipsec c = { .required = true, .psk = psk, .proposals = modern, .dpd_ms = 30000 };
+	struct ipsec_desc d = { .name = "ktund-peer-x", .conf = &c, .port = { 1701, 1702 }, .n_ports = 2 };
+
+	(void)state;
+	/* any IKE version, any address, any port of his, and nobody's SA ends another's */
+	expect(ipsec_load_conn, &d, "ktund-peer-x { version=0 local_addrs=[ %any ] remote_addrs=[ %any ] proposals=[ " MODERN "] "
+	       "unique=never mobike=no rekey_time=0 dpd_delay=30 dpd_timeout=120 local { auth=psk } remote { auth=psk id=%any } "
+	       "children { l2tp-1701 { mode=transport esp_proposals=[ " MODERN_ESP "] local_ts=[ dynamic[udp/1701] ] "
+	       "remote_ts=[ dynamic[udp] ] " MARKS "rekey_time=0 } l2tp-1702 { mode=transport esp_proposals=[ " MODERN_ESP "] "
+	       "local_ts=[ dynamic[udp/1702] ] remote_ts=[ dynamic[udp] ] " MARKS "rekey_time=0 } } } ");
+	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ %any ] ");
+	d.remote = "10.0.0.0/8";
+	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ %any ] ");
+	d.remote = "10.0.0.7";
+	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ 10.0.0.7 %any ] ");
+}
+
+static void whom_we_dial(void **state)
+{
+	char psk[] = "sesame", sets[] = "compatible", ours[] = "lac.example.org", theirs[] = "lns.example.org";
+	struct conf_ipsec c = { .required = true, .psk = psk, .proposals = sets, .local_id = ours, .remote_id = theirs };
+	struct ipsec_desc d = { .name = "ktund-tunnel-t", .conf = &c, .dial = true, .local = "192.0.2.2", .remote = "192.0.2.1",
+				.port = { 1701 }, .n_ports = 1, .remote_port = 1702 };
+
+	(void)state;
+	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
+	       "proposals=[ " MODERN COMPATIBLE "] unique=never mobike=no local { auth=psk id=lac.example.org } "
+	       "remote { auth=psk id=lns.example.org } children { l2tp-1701 { mode=transport "
+	       "esp_proposals=[ " MODERN_ESP "aes256-sha1 aes128-sha1 ] local_ts=[ dynamic[udp/1701] ] "
+	       "remote_ts=[ dynamic[udp/1702] ] } } } ");
+	expect(ipsec_load_shared, &d, "id=ktund-tunnel-t type=IKE data=sesame owners=[ lns.example.org 192.0.2.1 ] ");
+	c.ike = 1;
+	c.local_id = c.remote_id = NULL;
+	c.dpd_ms = 500;
+	strcpy(sets, "a-b,c-d");			/* words of strongSwan's: ESP is modern */
+	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=1 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
+	       "proposals=[ a-b c-d ] unique=never mobike=no dpd_delay=1 dpd_timeout=4 local { auth=psk } "
+	       "remote { auth=psk id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ " MODERN_ESP "] "
+	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1702] ] } } } ");
+}
+
+static void certificates(void **state)
+{
+	char file[] = "/f", ours[] = "OURS", key[] = "KEY", ca[] = "CA", sets[] = "a-1";
+	struct conf_ipsec c = { .required = true, .certificate = file, .certificate_pem = ours, .private_key_pem = key,
+				.ca_pem = ca, .proposals = sets, .esp_proposals = sets };
+	struct ipsec_desc d = { .name = "ktund-tunnel-t", .conf = &c, .dial = true, .local = "192.0.2.2", .remote = "192.0.2.1",
+				.port = { 1701 }, .n_ports = 1, .remote_port = 1701 };
+
+	(void)state;
+	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
+	       "proposals=[ a-1 ] unique=never mobike=no local { auth=pubkey certs=[ OURS ] } "
+	       "remote { auth=pubkey cacerts=[ CA ] id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ a-1 ] "
+	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
+	expect(ipsec_load_key, &d, "type=any data=KEY ");
+}
+
+static void what_does_not_fit(void **state)
+{
+	char psk[] = "sesame", modern[] = "modern";
+	struct conf_ipsec c = { .required = true, .psk = psk, .proposals = modern };
+	struct ipsec_desc d = { .name = "ktund-peer-x", .conf = &c, .port = { 1701 }, .n_ports = 1 };
+	uint8_t buf[100];
+	struct wr w = wr_init(buf, sizeof(buf));
+
+	(void)state;
+	ipsec_load_conn(&w, &d);
+	assert_true(w.bad);
+}
+
+static void names(void **state)
+{
+	char buf[IPSEC_NAME];
+
+	(void)state;
+	assert_string_equal(ipsec_name(buf, true, "branch"), "ktund-tunnel-branch");
+	assert_string_equal(ipsec_name(buf, false, "a b"), "ktund-peer-a b");
+	assert_string_equal(ipsec_child(buf, 1701), "l2tp-1701");
+}
+
+static void reasons(void **state)
+{
+	static const struct { const char *line, *phase; } t[] = {
+		{ "received AUTHENTICATION_FAILED notify error", "authentication" },
+		{ "tried 2 shared keys for '%any' - '192.0.2.2', but MAC mismatched", "authentication" },
+		{ "no matching peer config found", "authentication" },
+		{ "invalid HASH_V1 payload length, decryption failed?", "authentication" },
+		{ "subject certificate invalid (valid from a to b)", "authentication" },
+		{ "received NO_PROPOSAL_CHOSEN notify error", "IKE_SA" },
+		{ "received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "CHILD_SA" },
+		{ "received TS_UNACCEPTABLE notify, no CHILD_SA built", "CHILD_SA" },
+		{ "giving up after 3 retransmits", "IKE_SA" },
+		{ "IKE_SA ktund-tunnel-t[1] established between 192.0.2.2[a]...192.0.2.1[b]", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		const char *is = ipsec_reason((struct span){ (const uint8_t *)t[i].line, strlen(t[i].line) });
+
+		print_message("# %s\n", t[i].line);
+		if (t[i].phase) {
+			assert_non_null(is);
+			assert_memory_equal(is, t[i].phase, strlen(t[i].phase));
+		} else {
+			assert_null(is);
+		}
+	}
+	assert_null(ipsec_reason((struct span){ NULL, 0 }));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_calls_us),
+		cmocka_unit_test(whom_we_dial),
+		cmocka_unit_test(certificates),
+		cmocka_unit_test(what_does_not_fit),
+		cmocka_unit_test(names),
+		cmocka_unit_test(reasons),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
