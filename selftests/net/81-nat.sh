@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Three clients with IPsec behind one NAT, all with the same address, port 1701 and secret for the LNS: the mark of its SA
+# tells whose a packet is. One rekeys, one leaves, and the others do not notice. Before Linux 6.11 the second is refused.
+#   C1 192.168.1.10, C2 192.168.2.10, C3 192.168.3.10 ---- NAT 203.0.113.2 ---- 203.0.113.1 LNS
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-ipsec.sh"
+
+setup_ns LNS NAT C1 C2 C3
+veth_pair "$LNS" eth0 203.0.113.1/24 "$NAT" out0 203.0.113.2/24
+ns "$NAT" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; nft -f -' <<'NFT' || fatal "the NAT is set up"
+table ip nat {
+	chain post {
+		type nat hook postrouting priority 100
+		oifname out0 masquerade
+	}
+}
+NFT
+for i in 1 2 3; do
+	declare -n client=C$i
+	veth_pair "$NAT" c$i 192.168.$i.1/24 "$client" eth0 192.168.$i.10/24
+	ip -n "$client" route add default via 192.168.$i.1
+done
+[[ $(uname -r) =~ ^([0-9]+)\.([0-9]+) ]]
+old=$((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] < 6011))
+
+CONFIG=$(write_config lns <<-'CONF'
+	listen "203.0.113.1" { }
+	user "u1" { password = "wonderland" address = "10.10.0.11" }
+	user "u2" { password = "wonderland" address = "10.10.0.12" }
+	user "u3" { password = "wonderland" address = "10.10.0.13" }
+	defaults { echo-interval = 0 retransmit-interval = 1s max-retransmits = 3 }
+	peer "anyone" { address = "0.0.0.0/0" local-address = "10.10.0.1" ipsec = required psk = "sesame" }
+CONF
+)
+capture "$LNS" eth0 "$TMP/wire.pcap"
+charon_start "$LNS" lns
+ktund_start "$LNS" lns "$CONFIG" --charon "$TMP/lns.charon/vici" || fatal "the LNS starts"
+client_up() {	# client_up I [MORE]
+	local -n n=C$1
+	write_config "c$1" >/dev/null <<-CONF
+		tunnel "head" {
+		    remote = "203.0.113.1" user = "u$1" password = "wonderland"
+		    persist = yes redial-min = 1s redial-max = 4s
+		    ipsec = required psk = "sesame" ${2:-}
+		}
+	CONF
+	charon_start "$n" "c$1"
+	ktund_start "$n" "c$1" "$TMP/c$1.conf" --charon "$TMP/c$1.charon/vici" || fatal "client $1 starts"
+}
+# Each way, with a number of pings of its own, counted on the link of this user at the LNS.
+own_packets() {
+	local i=$1 dev was is
+	local -n n=C$1
+	dev=$(session_get lns interface "\"user\":\"u$i\"") || return 1
+	was=$(ns "$LNS" cat "/sys/class/net/$dev/statistics/rx_packets")
+	ns "$n" ping -n -q -c $((i + 1)) -i 0.1 -W 5 10.10.0.1 || return 1
+	is=$(ns "$LNS" cat "/sys/class/net/$dev/statistics/rx_packets")
+	echo "$dev of u$i: $((is - was)) packets"
+	((is - was == i + 1)) && ns "$LNS" ping -n -q -c 2 -i 0.1 -W 5 "10.10.0.1$i"
+}
+clear_udp() { tcpdump -n -r "$TMP/wire.pcap" 'udp and not port 500 and not port 4500' 2>/dev/null; }
+nothing_in_clear() { local out; out=$(clear_udp); [[ -z $out ]] || { echo "$out"; false; }; }
+esp_seen() { [[ $(tcpdump -n -r "$TMP/wire.pcap" 'udp port 4500' 2>/dev/null | wc -l) -gt 20 ]]; }
+
+client_up 1 'ike = 1'
+check "the first comes up, by IKEv1" busywait 30000 sessions_up lns 1
+check "the first carries packets" own_packets 1
+if ((old)); then
+	client_up 2
+	check "the second is refused, and the log says why" busywait 30000 grep -q 'another peer behind its NAT.*6.11' "$TMP/lns.log"
+	check "the first does not notice" own_packets 1
+	ktund_stop c1
+	check "it goes: the second is served" busywait 60000 sessions_up lns 1 '"user":"u2"'
+	check "the second carries packets" busywait 10000 own_packets 2
+else
+	client_up 2
+	check "the second comes up" busywait 30000 sessions_up lns 2
+	client_up 3 'ike = 1'
+	check "the third comes up" busywait 30000 sessions_up lns 3
+	check "for the LNS all have one address and port" \
+		test "$(ktun_in lns -j show tunnels | grep -o '203\.0\.113\.2' | wc -l)" -ge 3
+	for i in 1 2 3; do
+		check "client $i: its packets, and no others, on its link" own_packets $i
+	done
+	for i in 1 2; do
+		check "client $i: rekeys its CHILD_SA" charon_swanctl c$i --rekey --child l2tp-1701
+	done
+	sleep 2
+	for i in 1 2 3; do
+		check "client $i: after that, its packets" own_packets $i
+	done
+	ktund_stop c2
+	check "the second leaves" busywait 10000 sessions_up lns 2
+	check "the first does not notice" own_packets 1
+	check "nor the third" own_packets 3
+	charon_swanctl c3 --terminate --ike ktund-tunnel-head >/dev/null 2>&1
+	check "the third one's SA is deleted: its tunnel goes" busywait 5000 grep -q 'IPsec is gone' "$TMP/lns.log"
+	check "the first does not notice" own_packets 1
+	check "the third comes back" busywait 30000 sessions_up lns 2
+	check "with its packets" busywait 10000 own_packets 3
+	check "the first came up once only" test "$(grep -c 'up: user u1' "$TMP/lns.log")" -eq 1
+fi
+capture_stop
+check "nothing in the clear" nothing_in_clear
+check "but ESP in UDP" esp_seen
