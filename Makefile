@@ -105,7 +105,7 @@ $(call obj,$(wildcard daemon/core/*.c)): | $(patsubst daemon/core/%,$(O)/gen/%.i
 
 # Tests
 
-$(O)/selftests/sim/test_memory_sim: EXTRA = -Wl,--wrap=malloc
+$(O)/selftests/sim/test_memory_sim $(O)/selftests/sim/test_v3_memory_sim: EXTRA = -Wl,--wrap=malloc
 $(O)/selftests/%: $(O)/obj/selftests/%.o $(O)/libktund.a $(O)/libktun.a $(O)/libkeeper.a $(O)/libtest.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(LINK) $(EXTRA) -o $@ $< $(O)/libtest.a $(O)/libktund.a $(O)/libktun.a $(O)/libkeeper.a -lcmocka $(DAEMON_LIBS) $(NL_LIBS)

@@ -131,6 +131,13 @@ void v3_end_drain(struct v3_end *e)
 			perform(e, f);
 		v3_cc_flush(&e->cc, e->sim->now);
 	}
+	if (e->cc.out.lost) {
+		e->cc.out.lost = false;
+		e->lost++;
+		v3_cc_abandon(&e->cc, e->sim->now, NULL);
+		for (; (f = fx_pop(&e->cc.out)); fx_free(f))
+			perform(e, f);
+	}
 	/* 4.2: the last thing that left acknowledges all we have */
 	if (sent != e->sim->sent[e->node] && e->cc.ending == CC_LIVE)
 		e->stale_nr += e->last_nr != e->cc.rel.nr;

@@ -35,6 +35,7 @@ struct v3_end {
 	void *tap_arg;
 
 	unsigned ups, downs, gones, accepted, refused, notes, slis, wens, sccrps, fallbacks, dropped, ho_forged;
+	unsigned lost;				/* effects got lost: this end gave up, as an owner must */
 	ms_t down_at;
 	struct l2tp_cause cause;
 	uint16_t circuit_status;
