@@ -170,7 +170,8 @@ static void open_socket(struct dial *d)
 	}
 	d->local.port = d->as->local_port;
 	if (!d->as->ipsec.required) {
-		ipsec_refresh(ctx);			/* a way without IPsec may lie among those with it */
+		if (ipsec_guarding(ctx))
+			ipsec_refresh(ctx);		/* a way without IPsec may lie among those with it */
 		get_listener(d);
 		return;
 	}

@@ -293,6 +293,11 @@ bool ipsec_guards(const struct ctx *ctx, const struct endpoint *local, const str
 	return p->held_ok && guard_holds(&p->held, local, peer) && guard_holds(&p->guard, local, peer);
 }
 
+bool ipsec_guarding(const struct ctx *ctx)
+{
+	return ctx->ipsec->guard.n;
+}
+
 void ipsec_dial(struct dial *d)
 {
 	struct ipsec *p = d->ctx->ipsec;

@@ -37,6 +37,8 @@ void ipsec_keeper_lost(struct ctx *);
 /* Is what comes to local from peer let in under IPsec alone, and the other way out? */
 bool ipsec_guards(const struct ctx *, const struct endpoint *local, const struct endpoint *peer);
 
+/* Is there anybody at all whose IPsec is guarded? */
+bool ipsec_guarding(const struct ctx *);
 /* Protects the way to d->peer, then calls dial_protected(), or dial_unprotected() with the reason; never at once. */
 void ipsec_dial(struct dial *);
 /* If nothing is left of it to be protected and it is not wanted, its SA and connection go. */
