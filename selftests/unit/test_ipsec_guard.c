@@ -93,10 +93,10 @@ static void the_longest_prefix_counts(void **state)
 	(void)state;
 	listen_on(w, "192.0.2.1", 1701);
 	listen_on(w, "2001:db8::1", 1701);
-	peer(w, "10.1.1.0", 24, true);
-	peer(w, "172.16.0.0", 12, false);		/* an exception from nothing but the last */
-	peer(w, "10.1.0.0", 16, false);
 	peer(w, NULL, 0, true);				/* by its Host Name: from anywhere */
+	peer(w, "10.1.0.0", 16, false);
+	peer(w, "10.1.1.0", 24, true);
+	peer(w, "172.16.0.0", 12, false);
 	assert_true(guard_build(&w->guard, &w->ctx));
 	assert_int_equal(w->guard.n, 5);
 	assert_true(holds(w, "192.0.2.1", 1701, "10.1.1.9"));

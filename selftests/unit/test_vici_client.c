@@ -149,8 +149,11 @@ static void greet(struct world *w)
 
 		snprintf(what, sizeof(what), "3 %s", events[i]);
 		expect(w, VICI_EVENTS, what);
+		if (i)		/* what it says before READY will be asked for */
+			say(w, VICI_EVENTS, VICI_EVENT, events[0], none);
 		say(w, VICI_EVENTS, VICI_EVENT_CONFIRM, NULL, none);
 	}
+	assert_int_equal(w->events, 0);
 	assert_int_equal(w->v.state, VICI_READY);
 }
 
