@@ -277,17 +277,23 @@ static bool no_more_tunnels(const struct ctx *ctx, const struct dgram *d, const 
 	       (ctx->conf->max_tunnels && ctx->n_tunnels >= ctx->conf->max_tunnels);
 }
 
-/* Is somebody with another mark served at this address and port? */
-static bool mark_taken(const struct ctx *ctx, const struct dgram *d)
+/* Is somebody with another mark served at this address and port?  It may be the same peer, with a new SA after a crash:
+ * whoever is there is asked, and makes room if he is not. */
+static bool mark_taken(struct ctx *ctx, const struct dgram *d)
 {
-	for (unsigned id = 1; id < MAX_ID; id++) {
-		const struct tunnel *t = ctx->tunnel[id];
+	bool taken = false;
 
-		if (t && !t->down && t->mark != d->mark && t->peer.port == d->peer.port &&
-		    t->peer.family == d->peer.family && !memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
-			return true;
+	for (unsigned id = 1; id < MAX_ID; id++) {
+		struct tunnel *t = ctx->tunnel[id];
+
+		if (!t || t->down || t->mark == d->mark || t->peer.port != d->peer.port ||
+		    t->peer.family != d->peer.family || memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
+			continue;
+		cc_probe(&t->cc, ctx->loop.now);
+		timer_set(&ctx->loop, &t->timer, cc_deadline(&t->cc));
+		taken = true;
 	}
-	return false;
+	return taken;
 }
 
 static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_msg *m)
