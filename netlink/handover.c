@@ -44,6 +44,7 @@ static const struct row tunnel_rows[] = {
 	ROW(1, NUMBER, struct tunnel, alias),
 	ROW(2, FLAG, struct tunnel, gone),
 	ROW(3, NUMBER, struct tunnel, fd),
+	ROW(4, NUMBER, struct tunnel, slot),
 };
 
 static const struct row session_rows[] = {
@@ -69,6 +70,7 @@ static const struct row pin_rows[] = {
 	ROW(8, FLAG, struct pin, route.has_gateway),
 	ROW(9, NUMBER, struct pin, route.ifindex),
 	ROW(10, NUMBER, struct pin, route.metric),
+	ROW(11, NUMBER, struct pin, slot),
 };
 
 static const struct row hook_rows[] = {
@@ -368,6 +370,7 @@ static int take_tunnel(struct keeper *k, struct in *in, char *why)
 	made->alias = t.alias;
 	made->gone = t.gone;
 	made->fd = t.fd;
+	made->slot = t.slot;
 	made->state = OBJECT_UP;
 	return 0;
 }

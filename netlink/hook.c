@@ -18,7 +18,7 @@
 
 #include "server.h"
 
-enum { HOOK_MS = 60 * 1000 };
+enum { HOOK_MS = 60 * 1000, STOP_HOOK_MS = 10 * 1000 };	/* STOP_HOOK_MS: for all, from the stop on */
 
 /* The configuration directory, resolved; NULL: there is none. */
 static char *config_dir(const struct keeper *k)
@@ -204,6 +204,13 @@ unsigned hook_poll(const struct keeper *k, struct pollfd *p)
 	return n;
 }
 
+static int64_t deadline(const struct keeper *k, const struct hook *h)
+{
+	int64_t stop = k->stop.from + STOP_HOOK_MS;
+
+	return k->stopping && stop < h->deadline ? stop : h->deadline;
+}
+
 int hook_timeout(const struct keeper *k)
 {
 	int64_t now = now_ms(), next = -1;
@@ -211,8 +218,8 @@ int hook_timeout(const struct keeper *k)
 	if (k->hook_first && k->n_hooks < MAX_HOOKS && !k->upgrade.wanted)
 		return 0;
 	for (const struct hook *h = k->hooks; h; h = h->next)
-		if (next < 0 || h->deadline < next)
-			next = h->deadline;
+		if (!h->killed && (next < 0 || deadline(k, h) < next))
+			next = deadline(k, h);
 	return next < 0 ? -1 : next <= now ? 0 : (int)(next - now);
 }
 
@@ -222,11 +229,13 @@ static bool ended(struct keeper *k, struct hook *h, int64_t now)
 	int status;
 
 	if (waitpid(h->pid, &status, WNOHANG) != h->pid) {
-		if (now < h->deadline)
+		if (now < deadline(k, h) || h->killed)
 			return false;
-		say(k, "hook %s: killed after %d s", h->request->hook.text, HOOK_MS / 1000);
+		say(k, "hook %s: killed after %d s", h->request->hook.text,
+		    now < h->deadline ? STOP_HOOK_MS / 1000 : HOOK_MS / 1000);
 		kill(-h->pid, SIGKILL);
-		h->deadline = now + HOOK_MS;
+		h->killed = true;
+		k->stop.hooks++;
 		return false;
 	}
 	r.result = status;
@@ -258,6 +267,13 @@ void hook_tick(struct keeper *k)
 			k->hook_last = &k->hook_first;
 		k->n_hooks_queued--;
 		h->next = NULL;
+		if (k->stopping && now >= k->stop.from + STOP_HOOK_MS) {
+			answer_result(k, &h->from, -ESHUTDOWN, "the keeper is stopping");
+			k->stop.hooks++;
+			free(h->request);
+			free(h);
+			continue;
+		}
 		begin(k, h);
 	}
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "l2tp.h"
 #include "nl.h"
 #include "pins.h"
@@ -53,17 +54,23 @@ int install_tunnel(struct nl *nl, const struct k_request *r, int *ret_fd, char *
 	return 0;
 }
 
-void remove_tunnel(struct nl *nl, uint16_t tunnel_id, int fd, bool gone)
+bool remove_tunnel(struct nl *nl, uint16_t tunnel_id, int fd, bool gone)
 {
-	struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+	struct timespec pause = { .tv_nsec = 4 * 1000 * 1000 };
+	int there = 1;
 
 	/* Not by the close alone: ktund may hold a copy of the socket. */
 	if (!gone)
 		l2tp_tunnel_delete(nl, tunnel_id);
 	close(fd);
-	/* 6.1 keeps the id until its work queue has run (KERNEL.md 5.1). */
-	for (unsigned ms = 0; !gone && ms < FREE_WAIT_MS && l2tp_tunnel_exists(nl, tunnel_id) == 1; ms += 2)
+	/* 6.1 keeps the id until its work queue has run (KERNEL.md 5.1).  Asking takes a lock that all deletions need. */
+	for (unsigned ms = 0; !gone && ms < FREE_WAIT_MS && (there = l2tp_tunnel_exists(nl, tunnel_id)) == 1; ) {
 		nanosleep(&pause, NULL);
+		ms += (unsigned)(pause.tv_nsec / 1000000);
+		if (pause.tv_nsec < 64 * 1000 * 1000)
+			pause.tv_nsec *= 2;
+	}
+	return gone || there != 1;
 }
 
 /* Links */
@@ -101,21 +108,21 @@ static bool same_inside(const struct k_link *l, const struct k_addr *peer)
 	return l->peer_ip && peer->family == 4 && !memcmp(&l->peer_ip, peer->addr, sizeof(l->peer_ip));
 }
 
-/* first: the link is new and down, and its name may be changed. */
-static int apply(struct nl *nl, const struct k_link *l, const char *name, bool first, const struct tunnel_ends *t,
+/* alias: set for a link that is new and down; then its name may be changed, too. */
+static int apply(struct nl *nl, const struct k_link *l, const char *name, const char *alias, const struct tunnel_ends *t,
 		 struct pins *pins, struct installed *in, char *why)
 {
-	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .mtu = l->mtu, .up = l->up };
+	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .alias = alias, .mtu = l->mtu, .up = l->up };
 	int err;
 
 	if (l->mru && (err = pppdev_mru(in->unit_fd, l->mru)) < 0)
 		return why_fail(why, err, "ioctl(PPPIOCSMRU)", NULL);
-	err = np_modes(in->unit_fd, l, first, why);
+	err = np_modes(in->unit_fd, l, alias, why);
 	if (err)
 		return err;
 	/* One request, one turn under RTNL.  Up before the addresses: the kernel gives a link its multicast route
 	 * with an IPv6 address only if it is up; the peer sends nothing before it has heard our last Configure-Ack. */
-	if (name || l->mtu || l->up) {
+	if (name || alias || l->mtu || l->up) {
 		err = rtnl_link_set(nl, &set);
 		if (err)
 			return netlink_fail(nl, why, err, name ? "rename" : l->mtu ? "set MTU" : "link up");
@@ -142,7 +149,7 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, bool f
 int change_link(struct nl *nl, const struct k_link *l, const struct tunnel_ends *t, struct pins *pins,
 		struct installed *in, char *why)
 {
-	return apply(nl, l, NULL, false, t, pins, in, why);
+	return apply(nl, l, NULL, NULL, t, pins, in, why);
 }
 
 /* Sessions */
@@ -210,11 +217,14 @@ int install_session(struct nl *nl, const struct k_request *r, const struct tunne
 {
 	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
 	int err = connect_session(r, t, &in, why);
+	char alias[LINK_ALIAS_SIZE] = "";
 
 	if (!err)
 		err = make_link(&in, why);
+	if (t->instance)
+		journal_link_alias(t->instance, r->tunnel_id, r->session_id, alias);
 	if (!err)
-		err = apply(nl, &r->session.link, r->session.name[0] ? r->session.name : NULL, true, t, pins, &in, why);
+		err = apply(nl, &r->session.link, r->session.name[0] ? r->session.name : NULL, alias, t, pins, &in, why);
 	if (err)
 		remove_session(nl, &in, t, pins);
 	else

@@ -20,13 +20,14 @@ struct installed {
 	bool pinned, audited;		/* audited: known before the audit began */
 };
 
-/* What a session must know of its tunnel. */
-struct tunnel_ends { struct k_addr peer; uint16_t peer_tunnel_id; uint32_t mark; };
+/* What a session must know of its tunnel.  instance: whose links they are (journal.h); NULL: unmarked. */
+struct tunnel_ends { struct k_addr peer; uint16_t peer_tunnel_id; uint32_t mark; const char *instance; };
 
 /* *ret_fd: the connected UDP socket. */
 int install_tunnel(struct nl *, const struct k_request *, int *ret_fd, char *why);
-/* gone: the kernel's tunnel vanished before; only the socket is left.  Returns when the id is free again. */
-void remove_tunnel(struct nl *, uint16_t tunnel_id, int fd, bool gone);
+/* gone: the kernel's tunnel vanished before; only the socket is left.  Returns when the id is free again; false: it is not
+ * after two seconds. */
+bool remove_tunnel(struct nl *, uint16_t tunnel_id, int fd, bool gone);
 
 /* pins may be NULL if nothing is to be pinned. */
 int install_session(struct nl *, const struct k_request *, const struct tunnel_ends *, struct pins *,

@@ -22,11 +22,13 @@
 
 #include "alias.h"
 #include "check.h"
+#include "journal.h"
 #include "server.h"
 #include "wire.h"
 
 /* Above MAX_OUT replies on their way, or MAX_BUSY errands, no more requests are read: the client waits. */
-enum { MAX_OUT = 256, MAX_BUSY = 4096, READ_BATCH = 64, LOG_PER_SECOND = 20 };
+enum { MAX_OUT = 256, MAX_BUSY = 4096, READ_BATCH = 64, LOG_PER_SECOND = 20,
+       STOP_PEERS_MS = 6000, STOP_SAY_MS = 1000 };
 
 struct outgoing {
 	struct outgoing *next;
@@ -224,8 +226,13 @@ void tell_event(struct keeper *k, enum k_event_what what, uint16_t tunnel_id, ui
 	struct k_reply r = { .op = K_EVENT, .tunnel_id = tunnel_id, .session_id = session_id };
 
 	r.event.what = what;
+	tell_event_reply(k, &r);
+}
+
+void tell_event_reply(struct keeper *k, const struct k_reply *r)
+{
 	if (k->client >= 0 && k->greeted)
-		post(k, &r, NULL, 0);
+		post(k, r, NULL, 0);
 }
 
 static void hello(struct keeper *k, const struct origin *from, uint32_t version)
@@ -443,7 +450,10 @@ static int start_anew(struct keeper *k, const char **ret_what)
 	int err = take_lock(k);
 
 	*ret_what = err == -EAGAIN ? "another keeper serves this directory" : "keeper.lock";
+	if (!err)
+		err = journal_open(k->opt.runtime_dir, &k->journal, ret_what);
 	if (!err) {
+		audit_sweep(k);
 		*ret_what = "memfd for checkpoints";
 		k->checkpoints = memfd_create("ktund-checkpoints", MFD_CLOEXEC);
 		err = k->checkpoints < 0 ? -errno : 0;
@@ -462,6 +472,9 @@ static int start(struct keeper *k)
 
 	if (k->opt.take_over >= 0)
 		upgrade_look(k);
+	if (getrandom(&k->group, sizeof(k->group), 0) < 0)
+		k->group = (uint32_t)getpid() << 8;
+	k->group = 0x40000000 | (k->group & 0x3fffffff);
 	raise_limit(k);
 	k->table = table_new();
 	k->workers = workers_new(WORKERS_MAX);
@@ -481,9 +494,8 @@ static int start(struct keeper *k)
 		say(k, "%s: %s: %s", k->opt.runtime_dir, what, strerror(-err));
 		return err;
 	}
-	if (getrandom(&k->group, sizeof(k->group), 0) < 0)
-		k->group = (uint32_t)getpid() << 8;
-	k->group = 0x40000000 | (k->group & 0x3fffffff);
+	k->pins.journal = k->journal;
+	k->next_audit = now_ms() + k->opt.audit_ms;
 	watch_start(k);
 	if (k->opt.take_over >= 0)
 		upgrade_done(k);
@@ -516,7 +528,63 @@ static void finish(struct keeper *k)
 	nl_done(&k->nl);
 	aliases_free(k->aliases);
 	pins_done(&k->pins);
+	journal_close(k->journal);
 	table_free(k->table);
+}
+
+void stop_begin(struct keeper *k, const struct origin *by)
+{
+	if (k->stopping) {
+		if (by)
+			answer_result(k, by, -EALREADY, "it is stopping already");
+		return;
+	}
+	if (by)
+		k->stop.by = *by;
+	if (!k->stop.from) {
+		k->stop.from = now_ms();
+		k->stop.tunnels = k->stop.sessions = k->stop.links = k->stop.batches = k->stop.hooks = 0;
+	}
+	if (!by && k->client >= 0 && k->greeted && table_tunnels(k->table)) {
+		k->stop.told = true;		/* ktund tells the peers, and then us, tunnel by tunnel */
+		tell_event(k, K_STOPPING, 0, 0);
+		return;
+	}
+	k->stopping = true;
+	k->stop.said = now_ms();
+	ops_take_all_down(k);
+}
+
+/* The time that ktund has is over, or everything went already; a line a second on how far we are. */
+static void stop_tick(struct keeper *k)
+{
+	int64_t now = now_ms();
+	struct k_reply r = { .more = 1 };
+
+	if (k->stop.told && !k->stopping &&
+	    (now - k->stop.from >= STOP_PEERS_MS || !table_tunnels(k->table) || k->client < 0)) {
+		k->stopping = true;
+		k->stop.said = now;
+		ops_take_all_down(k);
+	}
+	if (!k->stopping || now - k->stop.said < STOP_SAY_MS)
+		return;
+	k->stop.said = now;
+	r.stop.n_tunnels = table_tunnels(k->table);
+	r.stop.n_sessions = table_sessions(k->table);
+	say(k, "stopping: %u tunnels, %u sessions, %u hooks left", r.stop.n_tunnels, r.stop.n_sessions,
+	    k->n_hooks + k->n_hooks_queued);
+	if (!k->out)
+		answer(k, &k->stop.by, &r, NULL, 0);
+}
+
+static int stop_timeout(const struct keeper *k)
+{
+	int64_t at = k->stopping ? k->stop.said + STOP_SAY_MS : k->stop.from + STOP_PEERS_MS, now = now_ms();
+
+	if (!k->stop.from)
+		return -1;
+	return at <= now ? 0 : (int)(at - now);
 }
 
 static void signalled(struct keeper *k)
@@ -526,13 +594,11 @@ static void signalled(struct keeper *k)
 	while (read(k->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGUSR2)
 			upgrade_begin(k);
-		if (k->stopping || info.ssi_signo == SIGUSR2)
+		if (k->stop.from || info.ssi_signo == SIGUSR2)
 			continue;
 		say(k, "%s: taking down %u tunnels and %u sessions", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT",
 		    table_tunnels(k->table), table_sessions(k->table));
-		k->stopping = true;
-		k->stopped_tunnels = k->stopped_sessions = 0;
-		ops_take_all_down(k);
+		stop_begin(k, NULL);
 	}
 }
 
@@ -546,10 +612,13 @@ static void say_goodbye(struct keeper *k)
 	struct k_reply r = { 0 };
 	int64_t until = now_ms() + 2000;
 
-	say(k, "stopped; took down %u tunnels and %u sessions", k->stopped_tunnels, k->stopped_sessions);
-	r.stop.n_tunnels = k->stopped_tunnels;
-	r.stop.n_sessions = k->stopped_sessions;
-	answer(k, &k->stop, &r, NULL, 0);
+	say(k, "stopped; took down %u tunnels and %u sessions in %lld ms, %u of their links in %u batches; %u hooks ran out of "
+	    "time",
+	    k->stop.tunnels, k->stop.sessions, (long long)(now_ms() - k->stop.from), k->stop.links, k->stop.batches,
+	    k->stop.hooks);
+	r.stop.n_tunnels = k->stop.tunnels;
+	r.stop.n_sessions = k->stop.sessions;
+	answer(k, &k->stop.by, &r, NULL, 0);
 	while (k->out && k->client >= 0 && now_ms() < until) {
 		struct pollfd p = { .fd = k->client, .events = POLLOUT };
 
@@ -561,6 +630,13 @@ static void say_goodbye(struct keeper *k)
 static int soonest(int a, int b)
 {
 	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+static int timeout(const struct keeper *k)
+{
+	int next = soonest(watch_timeout(k), hook_timeout(k));
+
+	return soonest(next, soonest(upgrade_timeout(k), soonest(audit_timeout(k), stop_timeout(k))));
 }
 
 enum { P_LISTEN, P_CLIENT, P_WORKERS, P_SIGNALS, P_LINKS, P_L2TP, P_HOOKS };
@@ -582,7 +658,7 @@ static void turn(struct keeper *k)
 		p[P_CLIENT].events |= POLLIN;
 	if (k->out)
 		p[P_CLIENT].events |= POLLOUT;
-	if (poll(p, n, soonest(soonest(watch_timeout(k), hook_timeout(k)), upgrade_timeout(k))) < 0 && errno != EINTR)
+	if (poll(p, n, timeout(k)) < 0 && errno != EINTR)
 		say(k, "poll: %s", strerror(errno));
 	/* First what a thread has learnt, then what the kernel says about it. */
 	while ((j = workers_ended(k->workers)))
@@ -594,6 +670,7 @@ static void turn(struct keeper *k)
 	if (p[P_L2TP].revents)
 		watch_l2tp_notes(k);
 	watch_tick(k);
+	audit_tick(k);
 	hook_tick(k);
 	if (k->client >= 0 && p[P_CLIENT].revents & POLLOUT)
 		flush_out(k);
@@ -606,6 +683,7 @@ static void turn(struct keeper *k)
 	query_list_more(k);
 	ops_kick(k);
 	upgrade_tick(k);
+	stop_tick(k);
 }
 
 int keeper_run(struct keeper_options opt)

@@ -99,7 +99,7 @@ struct k_request {
 
 struct k_stats { uint16_t tunnel_id, session_id; uint64_t rx_packets, rx_octets, rx_errors, tx_packets, tx_octets, tx_errors; };
 
-enum k_event_what { K_LINK_GONE = 1, K_SESSION_GONE, K_TUNNEL_GONE, K_LINK_DOWN };
+enum k_event_what { K_LINK_GONE = 1, K_SESSION_GONE, K_TUNNEL_GONE, K_LINK_DOWN, K_AUDITED, K_STOPPING };
 
 struct k_reply {
 	uint32_t op, id;
@@ -115,6 +115,8 @@ struct k_reply {
 		/* kind: K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */
 		struct { uint32_t kind; struct k_request was; char name[16]; uint32_t ifindex, unit; } list;
 		struct { uint32_t n_tunnels, n_sessions; } stop;
-		struct { uint32_t what; } event;
+		/* K_AUDITED: objects of ours that vanished (their own events follow), ones without owner that were removed,
+		 * microseconds.  K_STOPPING: by a signal; the tunnels go when ktund has taken them down, or has had STOP_MS. */
+		struct { uint32_t what, vanished, removed, us; } event;
 	};
 };

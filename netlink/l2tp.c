@@ -77,6 +77,59 @@ int l2tp_session_exists(struct nl *nl, uint32_t tunnel_id, uint32_t session_id)
 	return yes_no(by_id(nl, L2TP_CMD_SESSION_GET, tunnel_id, session_id));
 }
 
+static int got_tunnel(const struct nlmsghdr *h, void *arg)
+{
+	struct l2tp_ends *e = arg;
+	const char *p = (const char *)h;
+
+	for (size_t off = NLMSG_HDRLEN + GENL_HDRLEN; off + NLA_HDRLEN <= h->nlmsg_len; ) {
+		const char *data = p + off + NLA_HDRLEN;
+		struct k_addr *a = NULL;
+		uint16_t *port = NULL;
+		struct nlattr at;
+		size_t len;
+
+		memcpy(&at, p + off, sizeof(at));
+		if (at.nla_len < NLA_HDRLEN || off + at.nla_len > h->nlmsg_len)
+			return -EPROTO;
+		len = at.nla_len - NLA_HDRLEN;
+		if (at.nla_type == L2TP_ATTR_PEER_CONN_ID && len == 4)
+			memcpy(&e->peer_tunnel_id, data, 4);
+		else if ((at.nla_type == L2TP_ATTR_IP_SADDR && len == 4) || (at.nla_type == L2TP_ATTR_IP6_SADDR && len == 16))
+			a = &e->local;
+		else if ((at.nla_type == L2TP_ATTR_IP_DADDR && len == 4) || (at.nla_type == L2TP_ATTR_IP6_DADDR && len == 16))
+			a = &e->peer;
+		else if (at.nla_type == L2TP_ATTR_UDP_SPORT && len == 2)
+			port = &e->local.port;
+		else if (at.nla_type == L2TP_ATTR_UDP_DPORT && len == 2)
+			port = &e->peer.port;
+		if (a) {
+			a->family = len == 4 ? 4 : 6;
+			memcpy(a->addr, data, len);
+		}
+		if (port)
+			memcpy(port, data, 2);		/* host order */
+		off += NLA_ALIGN(at.nla_len);
+	}
+	return 0;
+}
+
+int l2tp_tunnel_get(struct nl *nl, uint32_t tunnel_id, struct l2tp_ends *ret)
+{
+	int err = nl_l2tp(nl);
+	struct nl_msg *m;
+
+	if (err)
+		return err;
+	*ret = (struct l2tp_ends){ 0 };
+	m = nl_l2tp_msg(nl, L2TP_CMD_TUNNEL_GET, 0);
+	if (!m || nla_put_u32(m, L2TP_ATTR_CONN_ID, tunnel_id)) {
+		nlmsg_free(m);
+		return -ENOMEM;
+	}
+	return nl_talk(nl, nl->genl, m, got_tunnel, ret);
+}
+
 bool l2tp_note_decode(const void *msg, uint32_t len, int family, struct l2tp_note *ret)
 {
 	const char *p = msg;

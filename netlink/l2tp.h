@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keeper.h"
+
 struct nl;
 
 /* A managed L2TPv2 tunnel on the bound and connected socket fd.  -EEXIST: the id is taken; -EBUSY: the socket is. */
@@ -15,6 +17,10 @@ int l2tp_session_delete(struct nl *, uint32_t tunnel_id, uint32_t session_id);
 /* 1, 0, or -errno. */
 int l2tp_tunnel_exists(struct nl *, uint32_t tunnel_id);
 int l2tp_session_exists(struct nl *, uint32_t tunnel_id, uint32_t session_id);
+
+/* The ends of a UDP tunnel as the kernel has them.  -ENODEV, -ENOENT: there is none. */
+struct l2tp_ends { uint32_t peer_tunnel_id; struct k_addr local, peer; };
+int l2tp_tunnel_get(struct nl *, uint32_t tunnel_id, struct l2tp_ends *ret);
 
 /* What a notification or an entry of a dump speaks of; cmd is L2TP_CMD_*. */
 struct l2tp_note { uint8_t cmd; uint32_t tunnel_id, session_id; };

@@ -28,6 +28,8 @@ static const char usage[] =
 	"  --notify-fd N      write \"ready\" there when the socket is open\n"
 	"  --syslog           log to syslog instead of stderr\n"
 	"\n"
+	"  --audit SECONDS    compare the table with the kernel's so often (60; 0: only when it seems necessary;\n"
+	"                     also from $KTUND_KEEPER_AUDIT)\n"
 	"  --version          print it\n"
 	"\n"
 	"SIGTERM takes down all tunnels and sessions and ends.  SIGUSR2 executes the program anew, which is perhaps a newer\n"
@@ -58,18 +60,19 @@ static void find_program(char *path, size_t size)
 
 int main(int argc, char **argv)
 {
-	enum { CAN_READ = 256, TAKE_OVER };
+	enum { CAN_READ = 256, TAKE_OVER, AUDIT, AUDIT_S = 60, AUDIT_MAX_S = 86400 };
 	static const struct option options[] = {
 		{ "runtime-dir", required_argument, NULL, 'r' }, { "config-dir", required_argument, NULL, 'c' },
 		{ "user", required_argument, NULL, 'u' }, { "notify-fd", required_argument, NULL, 'n' },
 		{ "charon", required_argument, NULL, 'v' }, { "syslog", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
+		{ "version", no_argument, NULL, 'V' }, { "audit", required_argument, NULL, AUDIT },
 		/* of ours, not for people (upgrade.c); first if at all */
 		{ "can-read", required_argument, NULL, CAN_READ }, { "take-over", required_argument, NULL, TAKE_OVER }, { 0 },
 	};
 	struct keeper_options opt = { .notify_fd = -1, .charon = CHARON, .uid = getuid(), .gid = getgid(),
 				      .drop = drop_privileges, .argv = argv, .take_over = -1 };
 	const struct passwd *pw;
+	const char *audit = getenv("KTUND_KEEPER_AUDIT");
 	char program[PATH_MAX];
 	int c, err, can_read = -1;
 
@@ -107,6 +110,9 @@ int main(int argc, char **argv)
 			argv[2] = argv[0];
 			opt.argv = argv + 2;
 			break;
+		case AUDIT:
+			audit = optarg;
+			break;
 		case 'V':
 			puts("ktund-keeper " KTUND_VERSION);
 			return 0;
@@ -122,6 +128,11 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (audit && (!*audit || strspn(audit, "0123456789") != strlen(audit) || strlen(audit) > 5 || atoi(audit) > AUDIT_MAX_S)) {
+		fprintf(stderr, "ktund-keeper: --audit %s: seconds, up to %d\n", audit, AUDIT_MAX_S);
+		return 2;
+	}
+	opt.audit_ms = (audit ? atoi(audit) : AUDIT_S) * 1000;
 	if (can_read >= 0)
 		return upgrade_can_read(can_read) ? 1 : 0;
 	find_program(program, sizeof(program));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "alias.h"
+#include "journal.h"
 #include "rtnl.h"
 #include "server.h"
 #include "udp.h"
@@ -54,9 +55,10 @@ static void errand_free(struct errand *e)
 	free(e);
 }
 
-static struct tunnel_ends ends_of(const struct tunnel *t)
+static struct tunnel_ends ends_of(const struct keeper *k, const struct tunnel *t)
 {
-	return (struct tunnel_ends){ t->was->tunnel.peer, t->was->tunnel.peer_tunnel_id, t->was->tunnel.mark };
+	return (struct tunnel_ends){ t->was->tunnel.peer, t->was->tunnel.peer_tunnel_id, t->was->tunnel.mark,
+				     journal_instance(k->journal) };
 }
 
 /* Waiting */
@@ -117,19 +119,24 @@ static void tunnel_down_run(struct job *j, struct nl *nl)
 {
 	struct errand *e = (struct errand *)j;
 
-	remove_tunnel(nl, e->tunnel_id, e->fd, e->gone);
+	e->result = remove_tunnel(nl, e->tunnel_id, e->fd, e->gone) ? 0 : -EBUSY;
 	if (e->alias.port)
 		alias_del(e->aliases, e->tunnel_id);
 }
 
-static void tunnel_free(struct keeper *k, struct tunnel *t)
+/* left: the kernel still has it, and it stays in the journal; the audit comes back to it. */
+static void tunnel_free(struct keeper *k, struct tunnel *t, bool left)
 {
 	struct waiting *wait = t->wait;
 	struct origin *down = t->down;
 	struct k_addr local = t->was->tunnel.local;
 
+	if (left)
+		say(k, "tunnel %u: the kernel does not let it go yet", t->id);
+	else
+		journal_forget(k->journal, t->slot);
 	table_del_tunnel(k->table, t);
-	k->stopped_tunnels++;
+	k->stop.tunnels++;
 	answer_kept(k, &down);
 	for (unsigned i = 0; i < k->n_listeners; i++) {
 		struct listener *l = &k->listener[i];
@@ -156,7 +163,7 @@ static void tunnel_down_done(struct job *j, void *arg)
 	struct errand *e = (struct errand *)j;
 	struct keeper *k = arg;
 
-	tunnel_free(k, table_tunnel(k->table, e->tunnel_id));
+	tunnel_free(k, table_tunnel(k->table, e->tunnel_id), e->result);
 	errand_free(e);
 }
 
@@ -169,10 +176,11 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 		return;
 	e = errand_new(k, NULL, NULL);
 	if (!e) {	/* no memory: then here and now */
-		remove_tunnel(&k->nl, t->id, t->fd, t->gone);
+		bool left = !remove_tunnel(&k->nl, t->id, t->fd, t->gone);
+
 		if (t->alias)
 			alias_del(k->aliases, t->id);
-		tunnel_free(k, t);
+		tunnel_free(k, t, left);
 		return;
 	}
 	e->job.run = tunnel_down_run;
@@ -200,7 +208,7 @@ static void session_free(struct keeper *k, struct session *s)
 	struct origin *down = s->down;
 
 	table_del_session(k->table, s);
-	k->stopped_sessions++;
+	k->stop.sessions++;
 	answer_kept(k, &down);
 	resume_all(k, wait);
 	tunnel_follow(k, t);
@@ -219,7 +227,7 @@ static void session_close(struct keeper *k, struct session *s)
 {
 	struct tunnel *t = table_tunnel(k->table, s->tunnel_id);
 	struct errand *e = errand_new(k, NULL, NULL);
-	struct tunnel_ends ends = ends_of(t);
+	struct tunnel_ends ends = ends_of(k, t);
 
 	table_set_link(k->table, s, 0);
 	if (!e) {
@@ -292,6 +300,8 @@ void ops_kick(struct keeper *k)
 		b->s[b->n++].id = s->id;
 	}
 	k->unlinking = true;
+	k->stop.links += b->n;
+	k->stop.batches++;
 	workers_run(k->workers, &b->job);
 }
 
@@ -377,6 +387,7 @@ static void tunnel_up_done(struct job *j, void *arg)
 
 	t->wait = NULL;
 	if (e->result) {
+		journal_forget(k->journal, t->slot);
 		table_del_tunnel(k->table, t);
 		say(k, "tunnel %u: %s", e->tunnel_id, e->why);
 		answer_result(k, &e->from, e->result, e->why);
@@ -384,11 +395,19 @@ static void tunnel_up_done(struct job *j, void *arg)
 		t->fd = e->fd;
 		t->state = OBJECT_UP;
 		answer(k, &e->from, &r, &e->fd, 1);
-		if (k->stopping)
+		if (k->stopping)	/* what came before the order */
 			tunnel_start_down(k, t, NULL);
 	}
 	resume_all(k, wait);
 	errand_free(e);
+}
+
+static struct k_addr kernels_peer(const struct k_request *r, uint16_t alias)
+{
+	struct k_addr a = r->tunnel.peer;
+
+	a.port = alias ? alias : a.port;
+	return a;
 }
 
 static void tunnel_up(struct keeper *k, const struct origin *from, const struct k_request *r)
@@ -422,6 +441,9 @@ static void tunnel_up(struct keeper *k, const struct origin *from, const struct 
 	e->job.done = tunnel_up_done;
 	e->tunnel_id = r->tunnel_id;
 	t->alias = (uint16_t)alias;
+	t->slot = journal_note(k->journal, &(struct made){
+		.kind = MADE_TUNNEL, .tunnel_id = t->id, .peer_tunnel_id = r->tunnel.peer_tunnel_id,
+		.local = r->tunnel.local, .peer = kernels_peer(r, t->alias) });
 	e->alias = (struct alias){ r->tunnel.local, r->tunnel.peer, t->alias, t->id };
 	workers_run(k->workers, &e->job);
 }
@@ -520,7 +542,7 @@ static void session_up(struct keeper *k, const struct origin *from, const struct
 	e->job.run = session_up_run;
 	e->job.done = session_up_done;
 	e->session_id = r->session_id;
-	e->ends = ends_of(t);
+	e->ends = ends_of(k, t);
 	workers_run(k->workers, &e->job);
 }
 
@@ -610,7 +632,7 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 	e->in = s->in;
 	e->old_ip = s->was->session.link.ip;
 	e->old_peer_ip = s->was->session.link.peer_ip;
-	e->ends = ends_of(table_tunnel(k->table, s->tunnel_id));
+	e->ends = ends_of(k, table_tunnel(k->table, s->tunnel_id));
 	workers_run(k->workers, &e->job);
 }
 
@@ -688,9 +710,18 @@ static void unlisten(struct keeper *k, const struct origin *from, const struct k
 	answer_result(k, from, -ENOENT, "no such listener");
 }
 
+/* Nothing new comes up; while ktund ends its calls, their hooks still run. */
+static bool refuses(const struct keeper *k, uint32_t op)
+{
+	bool down = op == K_TUNNEL_DOWN || op == K_SESSION_DOWN || op == K_UNLISTEN || op == K_STOP;
+	bool look = op == K_LIST || op == K_STATS;
+
+	return k->stop.from && !down && !look && (k->stopping || op != K_HOOK);
+}
+
 void ops_handle(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
-	if (k->stopping && r->op != K_LIST && r->op != K_STATS && r->op != K_TUNNEL_DOWN && r->op != K_SESSION_DOWN) {
+	if (refuses(k, r->op)) {
 		answer_result(k, from, -ESHUTDOWN, "the keeper is stopping");
 		return;
 	}
@@ -738,10 +769,7 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 		guard_charon(k, from);
 		break;
 	case K_STOP:
-		k->stopping = true;
-		k->stop = *from;
-		k->stopped_tunnels = k->stopped_sessions = 0;
-		ops_take_all_down(k);
+		stop_begin(k, from);
 		break;
 	case K_HELLO:
 	case K_EVENT:

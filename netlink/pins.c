@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
+
 void pins_init(struct pins *p)
 {
 	pthread_mutex_init(&p->lock, NULL);
 	p->first = NULL;
+	p->journal = NULL;
 }
 
 void pins_done(struct pins *p)
@@ -32,15 +35,19 @@ static struct pin **find(struct pins *p, const struct k_addr *peer, uint32_t mar
 	return at;
 }
 
-static int install(struct pin *pin, struct nl *nl)
+static int install(struct pins *p, struct pin *pin, struct nl *nl)
 {
 	int err = rtnl_route_get(nl, &pin->peer, pin->mark, &pin->route);
 
 	if (err == -ELOOP)
 		return 0;
-	if (!err)
+	if (!err) {
+		pin->slot = journal_note(p->journal, &(struct made){ .kind = MADE_ROUTE, .route = pin->route });
 		err = rtnl_route_add(nl, &pin->route, true);
+	}
 	pin->ours = !err;
+	if (err)
+		journal_forget(p->journal, pin->slot);
 	return err == -EEXIST ? 0 : err;	/* somebody's own host route: it does the same, and stays */
 }
 
@@ -63,7 +70,7 @@ int pins_take(struct pins *p, struct nl *nl, const struct k_addr *peer, uint32_t
 			pin->peer = *peer;
 			pin->mark = mark;
 			pin->users = 1;
-			err = install(pin, nl);
+			err = install(p, pin, nl);
 		}
 		if (err)
 			free(pin);
@@ -87,6 +94,8 @@ void pins_drop(struct pins *p, struct nl *nl, const struct k_addr *peer, uint32_
 		*at = pin->next;
 		if (pin->ours)
 			rtnl_route_delete(nl, &pin->route);
+		if (pin->ours)
+			journal_forget(p->journal, pin->slot);
 		free(pin);
 	}
 	pthread_mutex_unlock(&p->lock);

@@ -9,6 +9,7 @@
 
 #include "rtnl.h"
 
+struct journal;
 struct nl;
 
 struct pin {
@@ -17,10 +18,11 @@ struct pin {
 	uint32_t mark;
 	unsigned users;
 	bool ours;		/* we added the route */
+	uint32_t slot;		/* in the journal */
 	struct rtnl_route route;
 };
 
-struct pins { pthread_mutex_t lock; struct pin *first; };
+struct pins { pthread_mutex_t lock; struct pin *first; struct journal *journal; };
 
 void pins_init(struct pins *);
 /* Forgets all; removes no route. */

@@ -65,6 +65,7 @@ int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
 		ifi.ifi_flags = ifi.ifi_change = IFF_UP;
 	m = message(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
 	return finish(nl, m, m && ((l->name && nla_put_string(m, IFLA_IFNAME, l->name)) ||
+				   (l->alias && nla_put_string(m, IFLA_IFALIAS, l->alias)) ||
 				   (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
 				   (l->group && nla_put_u32(m, IFLA_GROUP, l->group)) ||
 				   (l->master && nla_put_u32(m, IFLA_MASTER, l->master)) ||
@@ -149,20 +150,22 @@ int rtnl_group_delete(struct nl *nl, uint32_t group)
 	return finish(nl, m, m && nla_put_u32(m, IFLA_GROUP, group), NULL, NULL);
 }
 
-struct link_walk { int (*each)(uint32_t, void *); void *arg; };
+struct link_walk { int (*each)(uint32_t, const char *, void *); void *arg; };
 
 static int on_link(const struct nlmsghdr *h, void *arg)
 {
 	const struct link_walk *w = arg;
 	struct ifinfomsg ifi;
+	const char *alias;
 
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
 		return 0;
 	memcpy(&ifi, nl_payload(h), sizeof(ifi));
-	return w->each((uint32_t)ifi.ifi_index, w->arg);
+	alias = attr(h, sizeof(ifi), IFLA_IFALIAS, 1);		/* the kernel ends it with a 0 */
+	return w->each((uint32_t)ifi.ifi_index, alias ? alias : "", w->arg);
 }
 
-int rtnl_link_dump(struct nl *nl, int (*each)(uint32_t ifindex, void *arg), void *arg)
+int rtnl_link_dump(struct nl *nl, int (*each)(uint32_t ifindex, const char *alias, void *arg), void *arg)
 {
 	struct ifinfomsg ifi = { 0 };
 	struct link_walk w = { each, arg };

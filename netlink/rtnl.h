@@ -13,9 +13,9 @@ struct nl;
 enum { RTNL_PROTOCOL = 107 };
 
 /* netns: a descriptor of the namespace to move to. */
-struct rtnl_link { uint32_t ifindex; const char *name; uint16_t mtu; uint32_t group, master; int netns; bool up; };
+struct rtnl_link { uint32_t ifindex; const char *name, *alias; uint16_t mtu; uint32_t group, master; int netns; bool up; };
 
-/* Changes of one link in one request; what is zero (name NULL) is left alone.  A name needs a link that is down. */
+/* Changes of one link in one request; what is zero (name, alias NULL) is left alone.  A name needs a link that is down. */
 int rtnl_link_set(struct nl *, const struct rtnl_link *);
 int rtnl_link_delete(struct nl *, uint32_t ifindex);
 /* All links of a group at once.  -ENODEV: there is none. */
@@ -25,8 +25,8 @@ struct rtnl_info { uint32_t ifindex; char kind[16]; bool vlan_filtering; uint16_
 int rtnl_link_info(struct nl *, const char *name, struct rtnl_info *ret);
 /* The bridge's port carries vid's frames untagged and takes untagged ones for it; or, !add, has no part in vid. */
 int rtnl_port_vlan(struct nl *, uint32_t ifindex, uint16_t vid, bool add);
-/* Every link's ifindex. */
-int rtnl_link_dump(struct nl *, int (*each)(uint32_t ifindex, void *arg), void *arg);
+/* Every link's ifindex and alias ("" if it has none). */
+int rtnl_link_dump(struct nl *, int (*each)(uint32_t ifindex, const char *alias, void *arg), void *arg);
 /* Every link's counters. */
 int rtnl_stats_dump(struct nl *, int (*each)(uint32_t ifindex, const struct k_stats *, void *arg), void *arg);
 int rtnl_stats(struct nl *, uint32_t ifindex, struct k_stats *ret);

@@ -34,6 +34,7 @@ struct hook {
 };
 
 struct aliases;
+struct journal;
 struct outgoing;
 struct verify;
 
@@ -44,6 +45,7 @@ struct keeper_options {
 	int notify_fd;		/* -1: none */
 	bool to_syslog;
 	int (*drop)(bool hooks);	/* gives up what is not needed once the socket is open; NULL: keep all */
+	int audit_ms;		/* between two audits; 0: only when notes were lost */
 	const char *program;	/* where it was started from */
 	char **argv;		/* ours, without take_over's */
 	int take_over;		/* the record of the process that we were until now; -1: none */
@@ -60,9 +62,13 @@ struct keeper {
 	unsigned n_out;
 	bool listing;			/* a K_LIST is being answered */
 	struct { struct origin from; unsigned phase; uint32_t at; } list;
-	bool stopping;
-	struct origin stop;		/* op 0: by signal */
-	unsigned stopped_tunnels, stopped_sessions;
+	bool stopping;			/* everything goes */
+	struct {
+		int64_t from, said;	/* now_ms(); from 0: no stop was ordered */
+		bool told;		/* ktund was, and has time for its peers before `stopping` */
+		struct origin by;	/* op 0: by signal */
+		unsigned tunnels, sessions, links, batches, hooks;
+	} stop;
 
 	struct table *table;
 	struct workers *workers;
@@ -74,6 +80,7 @@ struct keeper {
 	struct session *unlink_first, **unlink_last;	/* waiting for the next batch of links to go */
 	bool unlinking;
 	uint32_t group;
+	struct journal *journal;
 
 	struct nl nl;			/* look-ups at start only */
 	struct nl_sock *link_notes, *l2tp_notes;
@@ -81,6 +88,7 @@ struct keeper {
 	unsigned n_lost;
 	bool guarding;			/* there are rules of K_GUARD, or may be of a keeper before us */
 	bool audit_wanted, auditing;
+	int64_t next_audit;
 	struct verify *verify;		/* notes of deletion to be looked into */
 
 	struct hook *hooks;		/* running */
@@ -107,6 +115,10 @@ void say(struct keeper *, const char *fmt, ...) __attribute__((format(printf, 2,
 void answer(struct keeper *, const struct origin *from, struct k_reply *, const int *fds, unsigned n_fds);
 void answer_result(struct keeper *, const struct origin *from, int result, const char *why);
 void tell_event(struct keeper *, enum k_event_what, uint16_t tunnel_id, uint16_t session_id);
+void tell_event_reply(struct keeper *, const struct k_reply *);
+
+/* by NULL: a signal.  Otherwise all go at once, and it is answered when they are gone. */
+void stop_begin(struct keeper *, const struct origin *by);
 
 /* ops.c */
 /* A request that passed check_request().  Takes it to its end or into a queue. */
@@ -136,6 +148,14 @@ bool watch_was_lost(struct keeper *, uint32_t ifindex);
 int watch_timeout(const struct keeper *);
 void watch_tick(struct keeper *);
 void watch_stop(struct keeper *);
+/* Is this tunnel (session_id 0) or session still in the kernel?  false: it is no longer ours, or being looked at. */
+bool watch_look(struct keeper *, uint32_t tunnel_id, uint32_t session_id);
+
+/* audit.c */
+/* Before anything of ours is made: takes away what is marked as ours. */
+void audit_sweep(struct keeper *);
+int audit_timeout(const struct keeper *);
+void audit_tick(struct keeper *);
 
 /* upgrade.c */
 void upgrade_begin(struct keeper *);

@@ -23,6 +23,7 @@ struct tunnel {
 	uint8_t state;
 	bool gone;			/* the kernel's tunnel vanished behind our back */
 	int fd;
+	uint32_t slot;			/* in the journal */
 	unsigned n_sessions;
 	struct k_request *was;		/* only the octets it needs */
 	struct waiting *wait;		/* requests for when it is no longer busy */

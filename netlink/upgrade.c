@@ -21,6 +21,7 @@
 
 #include "alias.h"
 #include "handover.h"
+#include "journal.h"
 #include "server.h"
 
 enum { QUIET_MS = 60 * 1000, TRY_MS = 10 * 1000, RECORD_FD = 3, MAX_ARGS = 32 };
@@ -398,6 +399,9 @@ int upgrade_take_over(struct keeper *k, const char **ret_what)
 		return err;
 	}
 	handover_fds(k, close_on_exec, NULL);
+	err = journal_open(k->opt.runtime_dir, &k->journal, ret_what);
+	if (err)
+		return err;
 	count_pending(k);
 	aliases_again(k);
 	close_strangers(k);

@@ -180,25 +180,26 @@ static void tunnel_gone(struct keeper *k, struct tunnel *t)
 	tell_event(k, K_TUNNEL_GONE, t->id, 0);
 }
 
-static void want_look(struct keeper *k, uint32_t tunnel_id, uint32_t session_id)
+bool watch_look(struct keeper *k, uint32_t tunnel_id, uint32_t session_id)
 {
 	struct verify *v;
 
 	if (!still_ours(k, tunnel_id, session_id))
-		return;
+		return false;
 	for (v = k->verify; v; v = v->next)
 		if (v->tunnel_id == tunnel_id && v->session_id == session_id)
-			return;
+			return false;
 	v = calloc(1, sizeof(*v));
 	if (!v) {
 		k->audit_wanted = true;
-		return;
+		return false;
 	}
 	v->tunnel_id = (uint16_t)tunnel_id;
 	v->session_id = (uint16_t)session_id;
 	v->at = now_ms() + look_after_ms[0];
 	v->next = k->verify;
 	k->verify = v;
+	return true;
 }
 
 void watch_l2tp_notes(struct keeper *k)
@@ -216,9 +217,9 @@ void watch_l2tp_notes(struct keeper *k)
 		if (!l2tp_note_decode(buf, (uint32_t)n, k->nl.family, &note))
 			continue;
 		if (note.cmd == L2TP_CMD_TUNNEL_DELETE)
-			want_look(k, note.tunnel_id, 0);
+			watch_look(k, note.tunnel_id, 0);
 		else if (note.cmd == L2TP_CMD_SESSION_DELETE && note.session_id)
-			want_look(k, note.tunnel_id, note.session_id);
+			watch_look(k, note.tunnel_id, note.session_id);
 	}
 }
 
@@ -257,119 +258,6 @@ static void look_done(struct job *j, void *arg)
 	unlink_verify(k, v);
 }
 
-/* The audit: our table against the kernel's dumps, when notes were lost */
-
-struct audit {
-	struct job job;
-	int result;
-	bool links;
-	unsigned n[3], room[3];
-	uint64_t *seen[3];	/* links, tunnels, sessions: tunnel_id << 32 | session_id */
-};
-
-static int note_seen(struct audit *a, unsigned which, uint64_t key)
-{
-	if (a->n[which] == a->room[which]) {
-		unsigned room = a->room[which] ? a->room[which] * 2 : 256;
-		uint64_t *more = realloc(a->seen[which], room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		a->seen[which] = more;
-		a->room[which] = room;
-	}
-	a->seen[which][a->n[which]++] = key;
-	return 0;
-}
-
-static int saw_link(uint32_t ifindex, void *arg)
-{
-	return note_seen(arg, 0, ifindex);
-}
-
-static int saw_tunnel(const struct l2tp_note *n, void *arg)
-{
-	return note_seen(arg, 1, n->tunnel_id);
-}
-
-static int saw_session(const struct l2tp_note *n, void *arg)
-{
-	return note_seen(arg, 2, (uint64_t)n->tunnel_id << 32 | n->session_id);
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? -1 : x > y;
-}
-
-static void audit_run(struct job *j, struct nl *nl)
-{
-	struct audit *a = (struct audit *)j;
-
-	a->result = rtnl_link_dump(nl, saw_link, a);
-	if (!a->result)
-		a->result = l2tp_dump(nl, false, saw_tunnel, a);
-	if (!a->result)
-		a->result = l2tp_dump(nl, true, saw_session, a);
-	for (unsigned i = 0; i < 3 && !a->result; i++)
-		if (a->n[i])
-			qsort(a->seen[i], a->n[i], sizeof(uint64_t), compare);
-}
-
-static bool was_seen(const struct audit *a, unsigned which, uint64_t key)
-{
-	return a->n[which] && bsearch(&key, a->seen[which], a->n[which], sizeof(key), compare);
-}
-
-/* What was made after the dump looks missing; the look that is wanted for tunnels and sessions sorts that out.  A link
- * that came up since is known by nobody before the dump's end, so for links a second look is a second audit. */
-static void audit_done(struct job *j, void *arg)
-{
-	struct audit *a = (struct audit *)j;
-	struct keeper *k = arg;
-
-	k->auditing = false;
-	if (a->result)
-		say(k, "audit: cannot read the kernel's tables: %s", strerror(-a->result));
-	for (unsigned id = 1; id < 65536 && !a->result; id++) {
-		const struct tunnel *t = table_tunnel(k->table, id);
-		struct session *s = table_session(k->table, id);
-
-		if (t && t->state == OBJECT_UP && !was_seen(a, 1, id))
-			want_look(k, id, 0);
-		if (s && s->state == OBJECT_UP && !was_seen(a, 2, (uint64_t)s->tunnel_id << 32 | id))
-			want_look(k, s->tunnel_id, id);
-		if (s && s->state == OBJECT_UP && s->in.ifindex && s->in.audited && !was_seen(a, 0, s->in.ifindex))
-			ops_link_gone(k, s);
-	}
-	for (unsigned i = 0; i < 3; i++)
-		free(a->seen[i]);
-	free(a);
-}
-
-static void audit_begin(struct keeper *k)
-{
-	struct audit *a = calloc(1, sizeof(*a));
-
-	if (!a)
-		return;
-	for (unsigned id = 1; id < 65536; id++) {
-		struct session *s = table_session(k->table, id);
-
-		if (s)
-			s->in.audited = s->state == OBJECT_UP;
-	}
-	a->job.run = audit_run;
-	a->job.done = audit_done;
-	k->auditing = true;
-	k->audit_wanted = false;
-	workers_run(k->workers, &a->job);
-}
-
 int watch_timeout(const struct keeper *k)
 {
 	int64_t next = -1, now;
@@ -377,8 +265,6 @@ int watch_timeout(const struct keeper *k)
 	for (const struct verify *v = k->verify; v; v = v->next)
 		if (v->at && (next < 0 || v->at < next))
 			next = v->at;
-	if (k->audit_wanted && !k->auditing)
-		return 0;
 	if (next < 0)
 		return -1;
 	now = now_ms();
@@ -397,8 +283,6 @@ void watch_tick(struct keeper *k)
 		v->job.done = look_done;
 		workers_run(k->workers, &v->job);
 	}
-	if (k->audit_wanted && !k->auditing)
-		audit_begin(k);
 	if (!k->l2tp_notes && table_tunnels(k->table))
 		listen_l2tp(k);		/* the module came later */
 }

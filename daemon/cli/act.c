@@ -183,14 +183,23 @@ int act_monitor(struct cli *cli, const struct command *c, int argc, char **argv)
 
 int act_shutdown(struct cli *cli, const struct command *c, int argc, char **argv)
 {
+	int tunnels, sessions;
+	bool more = true;
 	json_t *answer;
 
 	if (!words_at_most(c, argc, argv, 0))
 		return WRONG_WORDS;
-	answer = call_one(cli, "Shutdown", json_object(), FOREVER, "waiting for all calls to end");
-	return answer ? done(cli, answer, text("ended %d tunnels, %d sessions",
-				 (int)json_integer_value(json_object_get(answer, "tunnels")),
-				 (int)json_integer_value(json_object_get(answer, "sessions")))) : FAILED;
+	if (!call_send(cli, "Shutdown", json_object(), true))
+		return FAILED;
+	while ((answer = call_next(cli, FOREVER, "waiting for all calls to end", &more))) {
+		tunnels = (int)json_integer_value(json_object_get(answer, "tunnels"));
+		sessions = (int)json_integer_value(json_object_get(answer, "sessions"));
+		if (!more)
+			return done(cli, answer, text("ended %d tunnels, %d sessions", tunnels, sessions));
+		print_error("%d tunnels, %d sessions left ...", tunnels, sessions);
+		json_decref(answer);
+	}
+	return FAILED;
 }
 
 int act_version(struct cli *cli, const struct command *c, int argc, char **argv)

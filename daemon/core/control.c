@@ -17,7 +17,8 @@ static const char idl[] =
 #include "org.ktund.varlink.inc"
 ;
 
-enum { STOP_MS = 15000, IPSEC_STOP_MS = 2000 };
+/* For the peers' acknowledgements: a StopCCN is sent at 0, 1 and 3 s by then.  STOP_SAY_MS: between two lines. */
+enum { STOP_MS = 5000, STOP_SAY_MS = 1000, IPSEC_STOP_MS = 2000 };
 
 static void refused(struct vl_call *call, const char *why)
 {
@@ -423,6 +424,10 @@ static void stop_check(struct timer *timer, void *arg)
 	struct k_request rq = { .op = K_STOP };
 
 	(void)timer;
+	if (ctx->loop.now >= ctx->stop.said + STOP_SAY_MS) {
+		ctx->stop.said = ctx->loop.now;
+		shutdown_progress(ctx, ctx->n_tunnels, ctx->n_sessions);
+	}
 	if ((busy(ctx) && ctx->loop.now < ctx->stop.by) ||
 	    (!ipsec_stopped(ctx) && ctx->loop.now < ctx->stop.by + IPSEC_STOP_MS)) {
 		timer_set(&ctx->loop, &ctx->stop.timer, ctx->loop.now + 20);
@@ -438,6 +443,7 @@ void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned
 		return;
 	ctx->stopping = true;
 	ctx->stop.by = ctx->loop.now + STOP_MS;
+	ctx->stop.said = ctx->loop.now;
 	ctx->stop.tunnels = ctx->n_tunnels;
 	ctx->stop.sessions = ctx->n_sessions;
 	ctx->stop.done = done;
@@ -459,6 +465,13 @@ static void shut_down_reply(struct ctx *ctx, void *arg, unsigned tunnels, unsign
 	(void)arg;
 	if (ctx->stop_call)
 		vl_reply(ctx->stop_call, json_pack("{s:i, s:i}", "tunnels", (int)tunnels, "sessions", (int)sessions));
+}
+
+void shutdown_progress(struct ctx *ctx, unsigned tunnels, unsigned sessions)
+{
+	log_line(&ctx->log, LOG_NOTICE, "stopping: %u tunnels and %u sessions left", tunnels, sessions);
+	if (ctx->stop_call && vl_call_more(ctx->stop_call))
+		(void)vl_reply_more(ctx->stop_call, json_pack("{s:i, s:i}", "tunnels", (int)tunnels, "sessions", (int)sessions));
 }
 
 static void stop_left(void *arg, struct vl_call *call, void *data)

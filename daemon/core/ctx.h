@@ -26,7 +26,7 @@ enum { MAX_ID = 65536, ID_QUARANTINE_MS = 60000 };
 	X(sccrq) X(sccrq_no_peer) X(sccrq_rate_limited) X(sccrq_half_open_limited) X(sccrq_dropped) X(auth_tunnel_failed) \
 	X(tunnels_opened) X(tunnels_closed) X(sessions_opened) X(sessions_closed) X(calls_refused) \
 	X(auth_ok) X(auth_failed) X(ppp_tx_lost) X(kernel_failures) X(kernel_vanished) X(keeper_lost) X(dials) X(dial_failures) \
-	X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors)
+	X(audits) X(audit_vanished) X(audit_removed) X(audit_us) X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors)
 
 struct counters {
 #define X(name) uint64_t name;
@@ -107,7 +107,7 @@ struct ctx {
 	struct up_wait *up_waits;		/* clients that wait for a tunnel */
 	struct {				/* while stopping */
 		struct timer timer;
-		ms_t by;
+		ms_t by, said;			/* said: when somebody last heard how many are left */
 		unsigned tunnels, sessions;
 		void (*done)(struct ctx *, void *arg, unsigned tunnels, unsigned sessions);
 		void *arg;

@@ -197,6 +197,19 @@ static void happened(struct ctx *ctx, const struct k_reply *r)
 				    "link set %s up`",
 				    s->call.session_id, s->call.peer_session_id, s->ifname, s->ifname);
 		break;
+	case K_AUDITED:
+		ctx->count.audits++;
+		ctx->count.audit_vanished += r->event.vanished;
+		ctx->count.audit_removed += r->event.removed;
+		ctx->count.audit_us += r->event.us;
+		break;
+	case K_STOPPING:
+		log_line(&ctx->log, LOG_WARNING, "the keeper was told to stop: ending %u tunnels with %u sessions", ctx->n_tunnels,
+			 ctx->n_sessions);
+		for (unsigned id = 1; id < MAX_ID; id++)
+			if (ctx->tunnel[id])
+				tunnel_close(ctx->tunnel[id], 6, 0, "the keeper stops");
+		break;
 	}
 }
 
@@ -278,9 +291,14 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 	case K_OPEN:
 		close_all(fds);			/* nobody waits for it any more */
 		break;
-	case K_STOP:
 	case K_GUARD:
 		wait_over(ctx, r);
+		break;
+	case K_STOP:
+		if (r->more)
+			shutdown_progress(ctx, r->stop.n_tunnels, r->stop.n_sessions);
+		else
+			wait_over(ctx, r);
 		break;
 	case K_MARKED:
 		ipsec_marked(ctx, r, fds[0]);

@@ -158,7 +158,16 @@ check "no packet is lost then" none_lost
 check "ktund starts again" ktund_start "$LNS" lns "$lns"
 check "with the keeper that was there" test "$(keeper_pid lns)" = "$keeper"
 check "the calls are there, or come again" busywait 150000 both_alive
-LIB_LEAK_PIDS=()
+
+# --- and stops as ever, also when a peer is dead
+check "a client that goes without a word" call leave sport=7001
+SECONDS=0
+check "ktun shutdown" eval 'timeout 30 ip netns exec "$LNS" "$TMP/bin/ktun" --runtime-dir "$TMP/lns.run" shutdown >"$TMP/shutdown" 2>&1'
+took=$SECONDS
+echo "# it took $took s: $(tr '\n' ';' <"$TMP/shutdown")"
+check "says what is left" grep -q ' tunnels, 0 sessions left' "$TMP/shutdown"
+check "and what was ended" grep -qE 'ended [3-9] tunnels, [3-9] sessions' "$TMP/shutdown"
+check "does not wait long for the dead peer" test "$took" -le 9
 ktund_stop lns
 keeper_stopped() { ! keeper_pid lns; }
 check "it stops as ever" busywait 10000 keeper_stopped

@@ -6,7 +6,7 @@
  *   tunnel TID PEERTID LOCAL LPORT PEER PPORT [mark=N] [nocsum]
  *   session TID SID PEERSID [name=][mtu=][ip=A,B][ifid=N,M][route=NET/LEN]... [up][v4][v6][pin][lns]
  *   set SID (words of session) | sdown SID | tdown TID | many TID FIRST N | fewer FIRST N
- *   event MS | hook WORD... | open PATH | junk LEN | hold | write SID PROTOCOL-HEX TEXT | read SID */
+ *   event MS | audited MS | hook WORD... | open PATH | junk LEN | hold | write SID PROTOCOL-HEX TEXT | read SID */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -64,9 +64,10 @@ static void receive(struct drive *d, struct k_reply *r, int fds[K_MAX_FDS], int 
 
 static const char *event_name(uint32_t what)
 {
-	static const char *const name[] = { "?", "LINK_GONE", "SESSION_GONE", "TUNNEL_GONE", "LINK_DOWN" };
+	static const char *const name[] = { "?", "LINK_GONE", "SESSION_GONE", "TUNNEL_GONE", "LINK_DOWN",
+					    "AUDITED", "STOPPING" };
 
-	return name[what <= K_LINK_DOWN ? what : 0];
+	return name[what <= K_STOPPING ? what : 0];
 }
 
 static void print(struct drive *d, const char *word, const struct k_reply *r, int fds[K_MAX_FDS])
@@ -88,7 +89,8 @@ static void print(struct drive *d, const char *word, const struct k_reply *r, in
 			printf("session=%u rx=%llu tx=%llu ", r->stats.s[i].session_id,
 			       (unsigned long long)r->stats.s[i].rx_packets, (unsigned long long)r->stats.s[i].tx_packets);
 	if (r->op == K_EVENT)
-		printf("%s tunnel=%u session=%u", event_name(r->event.what), r->tunnel_id, r->session_id);
+		printf("%s tunnel=%u session=%u vanished=%u removed=%u us=%u", event_name(r->event.what), r->tunnel_id,
+		       r->session_id, r->event.vanished, r->event.removed, r->event.us);
 	printf(" fds=%u\n", r->n_fds);
 	if (r->result)
 		d->failed = 1;
@@ -322,10 +324,12 @@ static void command(struct drive *d, char **word, int n)
 	} else if (!strcmp(word[0], "write") || !strcmp(word[0], "read")) {
 		frames(d, word, n);
 		return;
-	} else if (!strcmp(word[0], "event")) {
-		do		/* who deletes a link takes it down first */
+	} else if (!strcmp(word[0], "event") || !strcmp(word[0], "audited")) {
+		bool audit = word[0][0] == 'a';
+
+		do		/* who deletes a link takes it down first; audits come when they like */
 			receive(d, &r, fds, (int)a);
-		while (r.op == K_EVENT && r.event.what == K_LINK_DOWN);
+		while (r.op == K_EVENT && (r.event.what == K_LINK_DOWN || audit != (r.event.what == K_AUDITED)));
 		print(d, "event", &r, fds);
 		return;
 	} else if (!strcmp(word[0], "junk")) {

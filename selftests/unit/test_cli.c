@@ -86,6 +86,8 @@ static void answer(const char *method, struct vl_call *call, json_t *params)
 	all = json_loads(answers[i].answer, 0, NULL);
 	assert_non_null(all);
 	if (!answers[i].list) {
+		if (!strcmp(method, "Shutdown") && vl_call_more(call))
+			vl_reply_more(call, json_pack("{s:i, s:i}", "tunnels", 1, "sessions", 4));
 		vl_reply(call, all);
 		return;
 	}
@@ -380,7 +382,7 @@ static void test_actions(void **state)
 	expect(0, "a reload would bring:\nadded    peer lac-7: profile remote-access\nkept     tunnel branch\n", "");
 	assert_string_equal(t.asked, "Reload{\"dry_run\":true} ");
 	KTUN("shutdown");
-	expect(0, "ended 2 tunnels, 5 sessions\n", "");
+	expect(0, "ended 2 tunnels, 5 sessions\n", "ktun: 1 tunnels, 4 sessions left ...\n");
 	KTUN("version");
 	expect(0, "ktun 0.1, ktund 0.1\n", "");
 	KTUN("-j", "version");
