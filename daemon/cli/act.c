@@ -196,7 +196,7 @@ int act_shutdown(struct cli *cli, const struct command *c, int argc, char **argv
 		sessions = (int)json_integer_value(json_object_get(answer, "sessions"));
 		if (!more)
 			return done(cli, answer, text("ended %d tunnels, %d sessions", tunnels, sessions));
-		print_error("%d tunnels, %d sessions left ...", tunnels, sessions);
+		complain("%d tunnels, %d sessions left ...", tunnels, sessions);
 		json_decref(answer);
 	}
 	return FAILED;

@@ -417,7 +417,10 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 	switch (ho_scccn(ctx->half_open, ctx->loop.now, &key, &m, &p->cc, &entry, reply, sizeof(reply), &len)) {
 	case HO_ACCEPTED:
 		if (!no_more_tunnels(ctx, d, p)) {	/* several may have been half-open side by side */
-			(void)tunnel_accept(ctx, on, d, &entry, p);
+			if (tunnel_accept(ctx, on, d, &entry, p))
+				break;
+			len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory", reply, sizeof(reply));
+			answer(on, d, reply, len);
 			break;
 		}
 		refuse(ctx, d, p, "limit of tunnels");

@@ -16,7 +16,7 @@
 #include "core/policy.h"
 #include "core/session.h"
 
-enum { LOOK_AT = 8 };			/* sessions whose counters are asked for */
+enum { LOOK_AT = 8, RETRY_MS = 1000 };			/* sessions whose counters are asked for */
 
 const char *tunnel_name(const struct tunnel *t)
 {
@@ -143,7 +143,12 @@ static void uninstall(struct tunnel *t)
 	if (t->kernel != KS_UP || t->n_sessions)
 		return;
 	io_close(&t->ctx->loop, &t->rx, &t->fd);
-	t->kernel = kernel_submit(t->ctx, &rq) ? KS_GOING : KS_GONE;
+	if (kernel_submit(t->ctx, &rq))
+		t->kernel = KS_GOING;
+	else if (!t->ctx->keeper)
+		t->kernel = KS_GONE;
+	else					/* no memory: it may not be forgotten */
+		timer_set(&t->ctx->loop, &t->timer, t->ctx->loop.now + RETRY_MS);
 }
 
 static void went_up(struct tunnel *t)
@@ -246,7 +251,11 @@ static void perform(struct tunnel *t, const struct fx *f)
 static void give_up(struct tunnel *t)
 {
 	struct l2tp_cause cause = { .result = 2, .error = 4 };
+	uint8_t words[256];
+	size_t len;
 
+	for (unsigned i = 0; !t->down && (len = cc_last_words(&t->cc, &cause, i, words, sizeof(words))); i++)
+		(void)udp_send(t->listener->fd, &t->local, &t->peer, t->mark, words, len);
 	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
 	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
 		perform(t, f);

@@ -319,6 +319,16 @@ static void tx_cdn(struct cc *cc, ms_t now, uint16_t session_id, uint16_t peer_s
 	l2tp_send(cc, now, &m, false);
 }
 
+/* A CDN for a call that never was one: 4.4.4: its id is not zero, and no other call's. */
+static void turn_down(struct cc *cc, ms_t now, uint16_t peer_session_id, const struct l2tp_cause *cause)
+{
+	uint16_t id = (uint16_t)env_u32(cc->env);
+
+	while (!id || cc_call_find(cc, id))
+		id++;
+	tx_cdn(cc, now, id, peer_session_id, cause);
+}
+
 /* The four machines. */
 
 #define A(acts, next) { acts, CALL_##next, true }
@@ -542,6 +552,8 @@ static void rx_request(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 	}
 	if (!add_pending(cc, rq.peer_session_id)) {
 		l2tp_note(cc, m, "out of memory", NULL);
+		cause = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_RESOURCES, "out of memory", NULL);
+		turn_down(cc, now, rq.peer_session_id, &cause);
 		return;
 	}
 	if (cause.result) {
@@ -678,16 +690,12 @@ void cc_call_refuse(struct cc *cc, ms_t now, const struct l2tp_fx_request *rq,
 		    const struct l2tp_cause *cause)
 {
 	struct l2tp_cause why = *cause;
-	uint16_t id;
 
 	if (cc->state != CC_ESTABLISHED || !drop_pending(cc, rq->peer_session_id))
 		return;
 	if (!why.result)
 		why.result = L2TP_CDN_ADMIN;
-	id = (uint16_t)env_u32(cc->env);	/* 4.4.4: not zero, and no other call's */
-	while (!id || cc_call_find(cc, id))
-		id++;
-	tx_cdn(cc, now, id, rq->peer_session_id, &why);
+	turn_down(cc, now, rq->peer_session_id, &why);
 	l2tp_settle(cc, now);
 }
 

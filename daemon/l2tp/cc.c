@@ -523,6 +523,21 @@ void cc_close(struct cc *cc, ms_t now, const struct l2tp_cause *cause)
 	l2tp_settle(cc, now);
 }
 
+/* From the oldest that is not acknowledged to the next that would have been: at a peer that has them, all but the last are
+ * duplicates (5.8). */
+size_t cc_last_words(const struct cc *cc, const struct l2tp_cause *cause, unsigned i, void *buf, size_t size)
+{
+	struct l2tp_msg m = {
+		.type = L2TP_STOPCCN, .tunnel_id = cc->peer_tunnel_id, .ns = (uint16_t)(cc->rel.una + i), .nr = cc->rel.nr,
+		.assigned_tunnel_id = cc->tunnel_id, .result = { cause->result, cause->error, text(cause->msg) },
+		.present = L2TP_BIT(L2TP_AVP_RESULT_CODE) | L2TP_BIT(L2TP_AVP_ASSIGNED_TUNNEL_ID),
+	};
+
+	if (!cc->peer_tunnel_id || i > REL_RWS_MAX || i > (uint16_t)(cc->rel.ns - cc->rel.una))
+		return 0;
+	return l2tp_encode(&m, buf, size, cc->conf->secret);
+}
+
 void cc_abandon(struct cc *cc, ms_t now, const struct l2tp_cause *cause)
 {
 	struct l2tp_cause why = cause ? *cause : (struct l2tp_cause){ .result = L2TP_STOP_EXISTS };

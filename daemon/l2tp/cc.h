@@ -121,6 +121,9 @@ void cc_probe(struct cc *cc, ms_t now);
 enum cc_tie cc_tie(const struct cc *ours, const struct l2tp_msg *sccrq);
 /* Go down without a word (4.4.3: the loser discards its tunnel silently).  Effects: CALL_DOWN, CC_DOWN, CC_GONE. */
 void cc_abandon(struct cc *cc, ms_t now, const struct l2tp_cause *cause);
+/* For who is out of memory, before cc_abandon(): a StopCCN that needs none, in buf; its length, or 0: there is none.  Which
+ * Ns the peer waits for is not known, so there are several to send once each, i = 0, 1 ...; it takes one of them. */
+size_t cc_last_words(const struct cc *cc, const struct l2tp_cause *cause, unsigned i, void *buf, size_t size);
 /* Call at or after cc_deadline(). */
 void cc_tick(struct cc *cc, ms_t now);
 /* When cc_tick is due; NEVER if nothing is pending. */
