@@ -200,8 +200,8 @@ static unsigned orphans(struct keeper *k, const struct audit *a)
 	journal_each(k->journal, remove_made, &r);
 	for (unsigned i = 0; i < a->n_ours && n < ORPHANS_A_TURN; i++)
 		if (link_is_orphan(k, &a->ours[i]) && !rtnl_link_delete(&k->nl, a->ours[i].ifindex)) {
-			say(k, "audit: a link of session %u of tunnel %u had no owner any more and is removed", a->ours[i].session_id,
-			    a->ours[i].tunnel_id);
+			say(k, "audit: a link of session %u of tunnel %u had no owner any more and is removed",
+			    a->ours[i].session_id, a->ours[i].tunnel_id);
 			n++;
 		}
 	for (unsigned i = 0; i < a->n[SESSIONS] && n < ORPHANS_A_TURN; i++) {

@@ -86,7 +86,7 @@ static void answer(const char *method, struct vl_call *call, json_t *params)
 	all = json_loads(answers[i].answer, 0, NULL);
 	assert_non_null(all);
 	if (!answers[i].list) {
-		if (!strcmp(method, "Shutdown") && vl_call_more(call))
+		if (!strcmp(method, "Shutdown"))
 			vl_reply_more(call, json_pack("{s:i, s:i}", "tunnels", 1, "sessions", 4));
 		vl_reply(call, all);
 		return;

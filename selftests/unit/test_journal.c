@@ -59,7 +59,8 @@ static void aliases(void)
 	ok(!strcmp(text, "ktund 0123456789abcdef 65535/7"), "a link's alias");
 	ok(journal_link_ours("0123456789abcdef", text, &t, &s) && t == 65535 && s == 7, "and back");
 	ok(!journal_link_ours("0123456789abcdee", text, &t, &s), "another instance's is not ours");
-	ok(!journal_link_ours("0123456789abcdef", "ktund 0123456789abcdef 65535/7 or so", &t, &s), "nor what somebody wrote by hand");
+	ok(!journal_link_ours("0123456789abcdef", "ktund 0123456789abcdef 65535/7 or so", &t, &s),
+	   "nor what somebody wrote by hand");
 	ok(!journal_link_ours("0123456789abcdef", "ktund 0123456789abcdef", &t, &s) &&
 	   !journal_link_ours("0123456789abcdef", "ktund 0123456789abcdef 7", &t, &s) &&
 	   !journal_link_ours("0123456789abcdef", "", &t, &s), "nor half of one, nor none");
