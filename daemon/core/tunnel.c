@@ -16,7 +16,7 @@
 #include "core/policy.h"
 #include "core/session.h"
 
-enum { LOOK_AT = 8, RETRY_MS = 1000 };			/* sessions whose counters are asked for */
+enum { LOOK_AT = 8, RETRY_MS = 1000 };	/* LOOK_AT: sessions whose counters are asked for */
 
 const char *tunnel_name(const struct tunnel *t)
 {

@@ -81,8 +81,7 @@ static void answer(const char *method, struct vl_call *call, json_t *params)
 		t.kept = call;
 		return;
 	}
-	while (strcmp(answers[i].method, method))
-		i++;
+	for (; strcmp(answers[i].method, method); i++);
 	all = json_loads(answers[i].answer, 0, NULL);
 	assert_non_null(all);
 	if (!answers[i].list) {
