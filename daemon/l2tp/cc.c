@@ -256,9 +256,13 @@ static void step(struct cc *cc, ms_t now, enum cc_event ev, const struct l2tp_ms
 void l2tp_settle(struct cc *cc, ms_t now)
 {
 	struct l2tp_cause cause;
+	uint8_t words[256];
+	size_t len;
 
 	if (cc->rel.lost && cc->state != CC_IDLE) {
 		cause = l2tp_cause(L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory or queue", NULL);
+		for (unsigned i = 0; (len = cc_last_words(cc, &cause, i, words, sizeof(words))); i++)
+			fx_push(&cc->out, L2TP_FX_TX, words, len);
 		step(cc, now, CC_EV_GIVE_UP, NULL, &cause);
 	} else if (cc->ending == CC_STOP_SENT && (cc->rel.lost || !cc->rel.tx)) {
 		cc->rel.ack_at = now;
@@ -523,6 +527,8 @@ void cc_close(struct cc *cc, ms_t now, const struct l2tp_cause *cause)
 	l2tp_settle(cc, now);
 }
 
+enum { MAX_LAST_WORDS = 8 };
+
 /* From the oldest that is not acknowledged to the next that would have been: at a peer that has them, all but the last are
  * duplicates (5.8). */
 size_t cc_last_words(const struct cc *cc, const struct l2tp_cause *cause, unsigned i, void *buf, size_t size)
@@ -533,7 +539,7 @@ size_t cc_last_words(const struct cc *cc, const struct l2tp_cause *cause, unsign
 		.present = L2TP_BIT(L2TP_AVP_RESULT_CODE) | L2TP_BIT(L2TP_AVP_ASSIGNED_TUNNEL_ID),
 	};
 
-	if (!cc->peer_tunnel_id || i > REL_RWS_MAX || i > (uint16_t)(cc->rel.ns - cc->rel.una))
+	if (!cc->peer_tunnel_id || i > MAX_LAST_WORDS || i > (uint16_t)(cc->rel.ns - cc->rel.una))
 		return 0;
 	return l2tp_encode(&m, buf, size, cc->conf->secret);
 }
