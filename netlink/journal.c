@@ -105,6 +105,23 @@ int journal_open(const char *runtime_dir, struct journal **ret, const char **ret
 	return err;
 }
 
+int journal_try(const char *runtime_dir)
+{
+	static const char *const name[] = { "keeper.id", "keeper.made" };
+	char path[PATH_MAX];
+	int fd;
+
+	for (unsigned i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
+		if (snprintf(path, sizeof(path), "%s/%s", runtime_dir, name[i]) >= (int)sizeof(path))
+			return -ENAMETOOLONG;
+		fd = open_own(path);
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
+	return 0;
+}
+
 void journal_close(struct journal *j)
 {
 	bool empty = true;

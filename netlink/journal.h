@@ -29,6 +29,8 @@ struct made {
 
 /* Opens the files of a runtime directory that only root can write.  0 or -errno; *ret_what: which file. */
 int journal_open(const char *runtime_dir, struct journal **ret, const char **ret_what);
+/* Could journal_open() open what is there?  Changes nothing.  0 or -errno. */
+int journal_try(const char *runtime_dir);
 /* NULL is fine.  If nothing of ours is left, keeper.made goes, too. */
 void journal_close(struct journal *);
 const char *journal_instance(const struct journal *);

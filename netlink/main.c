@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 	}
 	opt.audit_ms = (audit ? atoi(audit) : AUDIT_S) * 1000;
 	if (can_read >= 0)
-		return upgrade_can_read(can_read) ? 1 : 0;
+		return upgrade_can_read(can_read, opt.runtime_dir) ? 1 : 0;
 	find_program(program, sizeof(program));
 	opt.program = program;
 	if (opt.to_syslog)

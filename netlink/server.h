@@ -167,7 +167,7 @@ void upgrade_look(struct keeper *);
 int upgrade_take_over(struct keeper *, const char **ret_what);
 void upgrade_done(struct keeper *);
 /* Could this program go on with the record?  0, or -errno and the reason on standard output. */
-int upgrade_can_read(int fd);
+int upgrade_can_read(int fd, const char *runtime_dir);
 
 /* guard.c */
 void guard_request(struct keeper *, const struct origin *, const struct k_request *);

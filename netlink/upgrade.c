@@ -216,7 +216,7 @@ void upgrade_tick(struct keeper *k)
 {
 	if (!k->upgrade.wanted)
 		return;
-	if (k->stopping)
+	if (k->stop.from)
 		refused(k, "the keeper is stopping");
 	else if (geteuid())
 		refused(k, "only as root are the capabilities there again");
@@ -276,7 +276,7 @@ static int take_record(struct keeper *k, int fd, char *why)
 	return err;
 }
 
-int upgrade_can_read(int fd)
+int upgrade_can_read(int fd, const char *runtime_dir)
 {
 	struct keeper k = { .opt = { .program = "" }, .lock = -1, .listen = -1, .client = -1, .checkpoints = -1 };
 	char why[WHY_SIZE] = "no memory";
@@ -291,6 +291,8 @@ int upgrade_can_read(int fd)
 		snprintf(why, sizeof(why), "the new keeper does not speak with this ktund: stop ktund first (its calls go on)");
 		err = -EPROTO;
 	}
+	if (!err && (err = journal_try(runtime_dir)) < 0)
+		why_fail(why, err, "keeper.id and keeper.made", NULL);
 	if (err)
 		puts(why);
 	hooks_free(&k);

@@ -136,6 +136,10 @@ printf '#!/bin/sh\nkill -SEGV $$\n' | put
 check "what dies is refused" refused 'does not start'
 printf '#!/bin/sh\nrm -f "$0"\nexit 0\n' | put
 check "what vanishes at the last moment is refused" refused 'No such file'
+put <"$good"
+chmod 666 "$TMP/lns.run/keeper.made"
+check "nor does the good one if it could not go on with what is in the runtime directory" refused 'keeper.made'
+chmod 600 "$TMP/lns.run/keeper.made"
 check "the same calls are alive" both_alive
 check "they are the same" test "$(mine)" = "$mine"
 put <"$good"

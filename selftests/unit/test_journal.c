@@ -108,10 +108,11 @@ int main(void)
 	close(fd);
 	j = opened(dir);
 	ok(j && !look(j, 0).n && note(j, 5), "is begun anew");
+	ok(!journal_try(dir) && look(j, 0).n == 1, "it can be opened, and trying changes nothing");
 	journal_close(j);
 	if (chmod(path, 0666))
 		return 1;
-	ok(!opened(dir), "one that others can write is refused");
+	ok(!opened(dir) && journal_try(dir) < 0, "one that others can write is refused");
 	unlink(path);
 	if (symlink("/etc/passwd", path))
 		return 1;
