@@ -197,9 +197,9 @@ void answer(struct keeper *k, const struct origin *from, struct k_reply *r, cons
 
 	if (!from->op)
 		return;
-	if (!r->more && from->gen == k->gen)
+	if (!r->more && from->op != K_HOOK && from->gen == k->gen)
 		k->n_pending--;
-	else if (!r->more)
+	else if (!r->more && from->op != K_HOOK)
 		k->n_old--;
 	if (!current)
 		return;
@@ -266,7 +266,8 @@ static void request(struct keeper *k, const struct k_request *r, size_t len)
 		client_gone(k, "it talks nonsense");
 		return;
 	}
-	k->n_pending++;
+	if (from.op != K_HOOK)		/* may take as long as it likes: nobody waits for a hook */
+		k->n_pending++;
 	if (err)
 		answer_result(k, &from, err, why);
 	else if (r->op == K_HELLO)

@@ -23,7 +23,7 @@
  * - Requests for an object that is busy wait their turn, in order (K_SESSION_DOWN right behind its K_SESSION_UP is
  *   fine, K_SESSION_UP right behind its K_TUNNEL_UP, too).  -EBUSY only when far too many wait.
  * - K_TUNNEL_DOWN takes its sessions along; requests for those that are still waiting end with -ENOENT.
- * - After an event _GONE the object is still in the table: take it down.
+ * - After an event _GONE the object is still in the table: take it down.  The next client hears of it right behind K_LIST.
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
 enum { K_VERSION = 2, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,

@@ -125,12 +125,22 @@ static void list_one(struct keeper *k, const struct k_request *was, const struct
 	answer(k, &k->list.from, &r, fds, n);
 }
 
+/* What has gone behind our back was told to a client that may not live any more. */
 static void list_end(struct keeper *k)
 {
 	struct k_reply r = { 0 };
 
 	k->listing = false;
 	answer(k, &k->list.from, &r, NULL, 0);
+	for (unsigned id = 1; id < 65536; id++) {
+		const struct tunnel *t = table_tunnel(k->table, id);
+		const struct session *s = table_session(k->table, id);
+
+		if (t && t->gone && t->state == OBJECT_UP)
+			tell_event(k, K_TUNNEL_GONE, t->id, 0);
+		if (s && s->state != OBJECT_GOING && (s->gone || (s->state == OBJECT_UP && !s->in.ifindex)))
+			tell_event(k, s->gone ? K_SESSION_GONE : K_LINK_GONE, s->tunnel_id, s->id);
+	}
 }
 
 /* Waits for requests of clients before: what they ordered is to be seen, and nothing half-way. */
