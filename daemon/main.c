@@ -23,6 +23,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "core/adopt.h"
 #include "core/control.h"
 #include "core/ctx.h"
 #include "core/dial.h"
@@ -34,6 +35,7 @@
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/reload.h"
+#include "core/turn.h"
 
 #define DEFAULT_CONFIG "/etc/ktund/ktund.conf"
 #define DEFAULT_RUNTIME_DIR "/run/ktund"
@@ -55,7 +57,8 @@ static void usage(FILE *f)
 		   "      --upgrade-keeper    the keeper executes its program anew, and no call feels it\n"
 		   "  -d, --debug             log every state change\n"
 		   "  -V, --version, -h, --help\n"
-		   "SIGHUP reloads.  SIGTERM ends ktund; its calls end with `ktun shutdown`.  See ktund(8), "
+		   "SIGHUP reloads.  SIGTERM ends ktund, the next one takes its calls over; `ktun shutdown` ends them.\n"
+		   "See ktund(8), "
 		   "ktund.conf(5), ktun(8).\n");
 }
 
@@ -192,6 +195,7 @@ static void sweep(struct ev_loop *ev, ev_prepare *w, int revents)
 {
 	(void)ev;
 	(void)revents;
+	turn_end(w->data);
 	sessions_sweep(w->data);
 	tunnels_sweep(w->data);
 }
@@ -208,13 +212,14 @@ static int allocate(struct ctx *ctx)
 	ctx->session = calloc(MAX_ID, sizeof(*ctx->session));
 	ctx->rx = udp_rx_new();
 	ctx->sources = sources_new();
+	ctx->turn = turn_new();
 	ctx->half_open = ho_new(&ctx->env, &limits);
 	ctx->tunnel_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
 	ctx->session_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
 	ctx->pools = pools_new();
 	ctx->resolver = resolver_new(ctx);
 	ctx->ipsec = ipsec_new(ctx);
-	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->half_open || !ctx->tunnel_ids ||
+	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->turn || !ctx->half_open || !ctx->tunnel_ids ||
 	    !ctx->session_ids || !ctx->pools || !ctx->resolver || !ctx->ipsec)
 		return -ENOMEM;
 	return pools_update(ctx->pools, ctx->conf);
@@ -222,6 +227,7 @@ static int allocate(struct ctx *ctx)
 
 static void release(struct ctx *ctx)
 {
+	adoption_free(ctx);
 	control_stop(ctx);
 	events_free(ctx);
 	kernel_stop(ctx);
@@ -236,6 +242,7 @@ static void release(struct ctx *ctx)
 	tunnels_sweep(ctx);
 	listeners_free(ctx);
 	ipsec_free(ctx->ipsec);
+	turn_free(ctx->turn);
 	resolver_free(ctx->resolver);
 	pools_free(ctx->pools);
 	ids_free(ctx->tunnel_ids);
@@ -329,9 +336,11 @@ static int serve(struct ctx *ctx)
 		log_line(&ctx->log, LOG_ERR, "cannot drop privileges; not going on with them");
 		return 1;
 	}
+	adopt(ctx);				/* not before: records are read without privileges */
 	listeners_configure(ctx);
 	names_configure(ctx, NULL);
 	dials_configure(ctx, NULL);
+	listeners_drop_unused(ctx);
 	ipsec_settled(ctx);
 	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),
 		 (int)ctx->keeper_pid);

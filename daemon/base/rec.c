@@ -14,20 +14,32 @@ static void head(struct wr *w, unsigned tag, size_t n)
 	}
 }
 
-void rec_u(struct wr *w, unsigned tag, uint64_t v)
+static inline void number(struct wr *w, unsigned tag, uint64_t v)
 {
-	uint8_t *p;
-	size_t n = v ? (size_t)(71 - __builtin_clzll(v)) / 8 : 0;
+	unsigned n = (unsigned)(71 - __builtin_clzll(v)) / 8;
+	bool room = w->end - w->p >= 10;	/* then all eight octets are stored, and those beyond n written over later */
+	uint8_t *p = wr_take(w, 2 + n);
 
-	if (!n)
-		return;
-	p = wr_take(w, 2 + n);
 	if (!p)
 		return;
-	*p++ = (uint8_t)tag;
-	*p++ = (uint8_t)n;
-	while (n--)
-		*p++ = (uint8_t)(v >> 8 * n);
+	p[0] = (uint8_t)tag;
+	p[1] = (uint8_t)n;
+	if (room) {
+		v = v << (64 - 8 * n);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		v = __builtin_bswap64(v);
+#endif
+		memcpy(p + 2, &v, sizeof(v));
+		return;
+	}
+	for (p += 2; n--; p++)
+		*p = (uint8_t)(v >> 8 * n);
+}
+
+void rec_u(struct wr *w, unsigned tag, uint64_t v)
+{
+	if (v)
+		number(w, tag, v);
 }
 
 void rec_octets(struct wr *w, unsigned tag, const void *p, size_t n)
@@ -51,7 +63,7 @@ void rec_close(struct wr *w, uint8_t *opened)
 		put_u32(opened, (uint32_t)(w->p - opened - 4));
 }
 
-static uint64_t get(const void *p, unsigned size)
+static inline uint64_t get(const void *p, unsigned size)
 {
 	uint64_t v8;
 	uint32_t v4;
@@ -92,27 +104,39 @@ static void set(void *p, unsigned size, uint64_t v)
 	}
 }
 
+static size_t without_zeros(const uint8_t *p, size_t n)
+{
+	while (n >= 8 && !get(p + n - 8, 8))
+		n -= 8;
+	while (n && !p[n - 1])
+		n--;
+	return n;
+}
+
 void rec_save(struct wr *w, const struct rec_row *row, size_t n, const void *obj)
 {
 	for (; n--; row++) {
 		const uint8_t *p = (const uint8_t *)obj + row->off;
-		size_t len = row->size;
+		uint64_t v;
 
 		switch ((enum rec_kind)row->kind) {
 		case REC_U:
 		case REC_BOOL:
-			rec_u(w, row->tag, get(p, row->size));
+			v = get(p, row->size);
+			if (v)
+				number(w, row->tag, v);
 			break;
 		case REC_TIME:
-			rec_u(w, row->tag, get(p, row->size) + 1);	/* NEVER is the default */
+			v = get(p, row->size) + 1;	/* NEVER is the default */
+			if (v)
+				number(w, row->tag, v);
 			break;
 		case REC_TEXT:
-			rec_octets(w, row->tag, p, strnlen((const char *)p, row->size - 1u));
+			if (*p)
+				rec_octets(w, row->tag, p, strnlen((const char *)p, row->size - 1u));
 			break;
 		case REC_OCTETS:
-			while (len && !p[len - 1])
-				len--;
-			rec_octets(w, row->tag, p, len);
+			rec_octets(w, row->tag, p, without_zeros(p, row->size));
 			break;
 		}
 	}

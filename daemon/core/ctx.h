@@ -26,6 +26,7 @@ enum { MAX_ID = 65536, ID_QUARANTINE_MS = 60000 };
 	X(sccrq) X(sccrq_no_peer) X(sccrq_rate_limited) X(sccrq_half_open_limited) X(sccrq_dropped) X(auth_tunnel_failed) \
 	X(tunnels_opened) X(tunnels_closed) X(sessions_opened) X(sessions_closed) X(calls_refused) \
 	X(auth_ok) X(auth_failed) X(ppp_tx_lost) X(kernel_failures) X(kernel_vanished) X(keeper_lost) X(dials) X(dial_failures) \
+	X(tunnels_adopted) X(sessions_adopted) X(checkpoint_failures) \
 	X(audits) X(audit_vanished) X(audit_removed) X(audit_us) X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors)
 
 struct counters {
@@ -50,6 +51,9 @@ struct resolver;
 struct name_query;
 struct up_wait;
 struct ipsec;
+struct store;
+struct turn;
+struct adoption;
 
 struct ctx {
 	struct loop loop;
@@ -76,6 +80,9 @@ struct ctx {
 	bool keeper_ready;			/* K_HELLO was answered */
 	pid_t spawned;				/* `ktund --keep-keeper`, if we started it */
 	struct kernel_wait *waits;		/* requests whose completion somebody waits for by id */
+	struct store *store;			/* checkpoints; NULL: there is no room for any */
+	struct turn *turn;			/* what happens at its end */
+	struct adoption *adoption;		/* what the keeper holds of an earlier ktund, until it is adopted */
 	uint32_t last_id, last_serial;		/* of requests to the keeper; Call Serial Number */
 
 	struct listener *listeners;

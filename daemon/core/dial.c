@@ -276,11 +276,16 @@ static void session_due(struct timer *timer, void *arg)
 	place(arg);
 }
 
+static bool to_be_placed(const struct conf_session *as)
+{
+	return as->policy.role != ROLE_LNS || as->policy.outgoing_calls;
+}
+
 void dial_tunnel_up(struct dial *d)
 {
 	control_dial_news(d->ctx, d->as->name, true, "");
 	for (unsigned i = 0; i < d->as->n_sessions; i++)
-		if (d->as->session[i].policy.role != ROLE_LNS || d->as->session[i].policy.outgoing_calls)
+		if (to_be_placed(&d->as->session[i]))
 			place(&d->session[i]);
 }
 
@@ -438,6 +443,41 @@ static void dial_remove(struct dial *d, const char *why)
 		(void)dial_down(d, why);
 	if (!d->tunnel)
 		dial_free(d);
+}
+
+void dial_adopt(struct ctx *ctx, struct tunnel *t)
+{
+	struct dial *d = dial_find(ctx, t->as->name);
+
+	if (!d)
+		d = dial_new(ctx, t->as);
+	if (!d || d->tunnel)
+		return;
+	d->wanted = true;
+	d->local = t->local;
+	d->peer = t->peer;
+	d->tunnel = t;
+	t->dial = d;
+	if (d->as->ipsec.required)
+		ipsec_dial_adopted(d);
+}
+
+void dial_adopt_session(struct dial *d, const struct session *s)
+{
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		if (d->session[i].as == s->as)
+			d->session[i].session_id = s->call.session_id;
+	if (s->call.info.serial > d->ctx->last_serial)
+		d->ctx->last_serial = s->call.info.serial;
+}
+
+void dial_adopted(struct dial *d)
+{
+	struct ctx *ctx = d->ctx;
+
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		if (!d->session[i].session_id && to_be_placed(&d->as->session[i]))
+			timer_set(&ctx->loop, &d->session[i].retry, ctx->loop.now + backoff(d, 1));
 }
 
 /* Did the plan touch this tunnel or a session of it? */

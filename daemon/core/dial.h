@@ -44,6 +44,11 @@ struct dial *dial_find(struct ctx *, const char *name);
 /* 0; -EALREADY when it is (being brought) up / is not. */
 int dial_up(struct dial *);
 int dial_down(struct dial *, const char *why);
+/* t was dialled by an earlier ktund and is up: it is its tunnel's now (which is not if memory is short), and will not be
+ * dialled again.  Then its sessions; dial_adopted: that was all, others are placed. */
+void dial_adopt(struct ctx *, struct tunnel *t);
+void dial_adopt_session(struct dial *, const struct session *);
+void dial_adopted(struct dial *);
 /* The listener it waits for is open (or failed); the name is resolved. */
 void dial_listener_ready(struct dial *);
 void dial_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsigned n, const char *error);

@@ -314,6 +314,11 @@ void ipsec_dial(struct dial *d)
 	ipsec_refresh(d->ctx);
 }
 
+void ipsec_dial_adopted(struct dial *d)
+{
+	want_dial(d->ctx->ipsec, d);
+}
+
 void ipsec_dial_ended(struct ctx *ctx, const char *tunnel)
 {
 	const struct dial *d = dial_find(ctx, tunnel);

@@ -41,6 +41,8 @@ bool ipsec_guards(const struct ctx *, const struct endpoint *local, const struct
 bool ipsec_guarding(const struct ctx *);
 /* Protects the way to d->peer, then calls dial_protected(), or dial_unprotected() with the reason; never at once. */
 void ipsec_dial(struct dial *);
+/* An earlier ktund dialled it, and it is up: its connection is to be kept. */
+void ipsec_dial_adopted(struct dial *);
 /* If nothing is left of it to be protected and it is not wanted, its SA and connection go. */
 void ipsec_dial_ended(struct ctx *, const char *tunnel);
 /* Why it is not protected yet, for people. */

@@ -11,14 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/adopt.h"
 #include "core/control.h"
 #include "core/event.h"
 #include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/session.h"
 #include "core/tunnel.h"
+#include "core/turn.h"
 
-enum { START_MS = 15000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 8 };
+enum { START_MS = 15000, BUSY_MS = 600000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 8 };
 
 static void lost(struct ctx *ctx);
 static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS]);
@@ -155,7 +157,7 @@ static void lost(struct ctx *ctx)
 			continue;
 		if (t->kernel == KS_COMING || t->kernel == KS_UP || t->kernel == KS_GOING)
 			t->kernel = KS_GONE;
-		io_close(&ctx->loop, &t->rx, &t->fd);
+		turn_close(ctx, &t->rx, &t->fd);
 		tunnel_close(t, 2, 6, "the keeper is gone");
 		tunnel_drain(t);
 	}
@@ -226,10 +228,16 @@ static void stats(struct ctx *ctx, const struct k_reply *r)
 		wait_over(ctx, r);
 }
 
-/* What an earlier ktund left: ended cleanly, its peers dial again. */
-static void inherited(struct ctx *ctx, const struct k_reply *r)
+/* At start: what an earlier ktund left is taken over (adopt.c).  Later: what we gave up when the keeper seemed to be gone. */
+static void inherited(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 {
 	struct k_request rq = { .op = K_TUNNEL_DOWN, .tunnel_id = r->tunnel_id };
+
+	if (ctx->adoption && r->more) {
+		adoption_add(ctx, r, fds);
+		return;
+	}
+	close_all(fds);
 
 	if (!r->more) {
 		ctx->keeper_ready = true;		/* from here on the ids it holds are known */
@@ -242,13 +250,13 @@ static void inherited(struct ctx *ctx, const struct k_reply *r)
 		rq.listen = r->list.was.listen;
 		(void)kernel_submit(ctx, &rq);
 	} else if (r->list.kind == K_TUNNEL_UP) {
-		log_line(&ctx->log, LOG_NOTICE, "tunnel %u of an earlier ktund is taken down", r->tunnel_id);
+		log_line(&ctx->log, LOG_NOTICE, "tunnel %u of before is taken down", r->tunnel_id);
 		(void)ids_claim(ctx->tunnel_ids, r->tunnel_id);
-		ids_drop(ctx->tunnel_ids, r->tunnel_id, ctx->loop.now);
+		id_rests(ctx, STORE_TUNNEL, r->tunnel_id, false);
 		(void)kernel_submit(ctx, &rq);
 	} else if (r->list.kind == K_SESSION_UP) {	/* it goes with its tunnel; its id is not free before */
 		(void)ids_claim(ctx->session_ids, r->session_id);
-		ids_drop(ctx->session_ids, r->session_id, ctx->loop.now);
+		id_rests(ctx, STORE_SESSION, r->session_id, false);
 	}
 }
 
@@ -256,7 +264,9 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 {
 	switch ((enum k_op)r->op) {
 	case K_HELLO:
-		close_all(fds);			/* the memfd for checkpoints: nothing is checkpointed yet */
+		if (!r->result)
+			turn_use_store(ctx, fds[0], ctx->adoption);
+		close_all(fds);
 		if (r->result) {
 			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "the keeper refuses us: %s", r->why);
 			lost(ctx);
@@ -285,8 +295,7 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		hook_done(ctx, r);
 		break;
 	case K_LIST:
-		close_all(fds);
-		inherited(ctx, r);
+		inherited(ctx, r, fds);
 		break;
 	case K_OPEN:
 		close_all(fds);			/* nobody waits for it any more */
@@ -322,6 +331,7 @@ int kernel_open_file(struct ctx *ctx, const char *path)
 	struct k_reply r;
 	uint32_t id;
 
+	turn_checkpoint(ctx);				/* other requests leave with this one */
 	if (strlen(path) >= sizeof(rq.open.path))
 		return -ENAMETOOLONG;
 	strcpy(rq.open.path, path);
@@ -460,9 +470,13 @@ static void retry(struct timer *timer, void *arg)
 int kernel_start(struct ctx *ctx)
 {
 	ms_t until = clock_ms() + START_MS;
-	int err;
+	int fds[K_MAX_FDS], err, got;
+	bool busy = false;
+	struct k_reply r;
 
 	timer_init(&ctx->keeper_retry, retry, ctx);
+	if (!adoption_begin(ctx))
+		return -ENOMEM;
 	err = connect_once(ctx);
 	if (err == -ENOENT || err == -ECONNREFUSED) {
 		if (geteuid()) {
@@ -486,12 +500,23 @@ int kernel_start(struct ctx *ctx)
 			 strerror(err ? -err : ETIMEDOUT));
 		return err ? err : -ETIMEDOUT;
 	}
-	while (ctx->keeper && !ctx->keeper_ready && clock_ms() < until) {
+	while (ctx->keeper && !ctx->keeper_ready) {
 		struct pollfd p = { .fd = keeper_fd(ctx->keeper), .events = POLLIN };
 
 		(void)keeper_flush(ctx->keeper);
 		(void)poll(&p, 1, 100);
-		readable(ctx->loop.ev, &ctx->keeper_rx, EV_READ);
+		got = ctx->keeper ? keeper_receive(ctx->keeper, &r, fds) : 0;	/* one by one: what follows the list waits */
+		if (got > 0)
+			dispatch(ctx, &r, fds);
+		else if (got < 0)
+			lost(ctx);
+		if (clock_ms() < until)
+			continue;
+		if (!ctx->keeper_pid || busy)
+			break;
+		busy = true;			/* its list waits for that; packets pass meanwhile */
+		until = clock_ms() + BUSY_MS;
+		log_line(&ctx->log, LOG_WARNING, "the keeper is still at work on what an earlier ktund ordered; waiting for it");
 	}
 	if (ctx->keeper_ready)
 		return 0;
@@ -502,6 +527,10 @@ int kernel_start(struct ctx *ctx)
 void kernel_stop(struct ctx *ctx)
 {
 	waits_fail(ctx);
+	if (ctx->turn)
+		turn_end(ctx);
+	store_close(ctx->store);		/* what is in it is for the next ktund */
+	ctx->store = NULL;
 	if (!ctx->keeper)
 		return;
 	ev_io_stop(ctx->loop.ev, &ctx->keeper_rx);

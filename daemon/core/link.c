@@ -8,31 +8,37 @@
 
 #include "core/listener.h"
 #include "core/session.h"
+#include "core/turn.h"
 #include "l2tp/data.h"
 #include "netlink/pppio.h"
 
 enum { FRAME_MAX = 2048, FRAMES_A_TURN = 4, PPP_CCP_FRAGMENT = 0x80fb };
+
+bool link_init(struct session *s)
+{
+	const struct policy *p = s->policy;
+
+	s->ppp_on = !ppp_init(&s->ppp, &s->ctx->env, &p->ppp, s->as ? s->as->user : p->auth_password ? p->ppp.auth_name : NULL,
+			      s->as ? s->as->password : p->auth_password);
+	return s->ppp_on;
+}
 
 void link_tx(struct session *s, uint16_t proto, const void *info, size_t len)
 {
 	struct ctx *ctx = s->ctx;
 	struct tunnel *t = s->tunnel;
 	uint8_t buf[L2TP_DATA_HEADER + FRAME_MAX];
-	int err;
 
 	if (s->channel >= 0) {
 		/* the kernel's own cut: below 0xc000 is the unit's, the rest the channel's */
-		err = pppio_write(proto >= 0xc000 || proto == PPP_CCP_FRAGMENT ? s->channel : s->unit, proto, info, len);
+		turn_frame(ctx, proto >= 0xc000 || proto == PPP_CCP_FRAGMENT ? s->channel : s->unit, proto, info, len);
 	} else if (len > FRAME_MAX) {
-		err = -EMSGSIZE;
+		ctx->count.ppp_tx_lost++;	/* as if the wire had lost it: PPP sends again */
 	} else {
 		l2tp_data_header(buf, t->cc.peer_tunnel_id, s->call.peer_session_id, proto);
 		memcpy(buf + L2TP_DATA_HEADER, info, len);
-		ctx->count.tx_datagrams++;
-		err = tunnel_send(t, buf, L2TP_DATA_HEADER + len);
+		turn_datagram(ctx, t, buf, L2TP_DATA_HEADER + len);
 	}
-	if (err)
-		ctx->count.ppp_tx_lost++;	/* as if the wire had lost it: PPP sends again */
 }
 
 static void frames(struct session *s, int fd)
@@ -86,8 +92,8 @@ void link_attach(struct session *s, int channel, int unit)
 
 void link_detach(struct session *s)
 {
-	io_close(&s->ctx->loop, &s->channel_rx, &s->channel);
-	io_close(&s->ctx->loop, &s->unit_rx, &s->unit);
+	turn_close(s->ctx, &s->channel_rx, &s->channel);
+	turn_close(s->ctx, &s->unit_rx, &s->unit);
 }
 
 static bool add_route(struct k_link *l, const struct policy *p, const struct addr *dst)

@@ -13,6 +13,7 @@
 #include "core/kernel.h"
 #include "core/policy.h"
 #include "core/session.h"
+#include "core/turn.h"
 #include "l2tp/data.h"
 
 enum { BATCHES_A_TURN = 1, LISTEN_RETRY_MS = 5000 };
@@ -63,6 +64,29 @@ struct listener *listener_get(struct ctx *ctx, const struct endpoint *local)
 	return l;
 }
 
+bool listener_adopt(struct ctx *ctx, const struct endpoint *local, int fd)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return false;
+	*l = (struct listener){ .next = ctx->listeners, .ctx = ctx, .local = *local, .fd = fd };
+	ctx->listeners = l;
+	io_start(&ctx->loop, &l->rx, fd, readable, l);
+	return true;
+}
+
+void listeners_drop_unused(struct ctx *ctx)
+{
+	for (struct listener *l = ctx->listeners, *next; l; l = next) {
+		next = l->next;
+		if (l->uses++)			/* as listener_get and listener_put */
+			l->uses--;
+		else
+			listener_put(l);
+	}
+}
+
 void listener_put(struct listener *l)
 {
 	struct ctx *ctx;
@@ -76,7 +100,7 @@ void listener_put(struct listener *l)
 			break;
 		}
 	if (l->fd >= 0 || l->id) {		/* also when K_LISTEN is still under way: the keeper takes them in order */
-		io_close(&ctx->loop, &l->rx, &l->fd);
+		turn_close(ctx, &l->rx, &l->fd);
 		ask(l, K_UNLISTEN);
 	}
 	free(l);
@@ -86,6 +110,13 @@ static void to_endpoint(struct endpoint *e, const struct addr *a)
 {
 	*e = (struct endpoint){ .family = a->family, .port = a->port, .scope = a->scope };
 	memcpy(e->addr, a->a, sizeof(e->addr));
+}
+
+static void say_open(struct listener *l)
+{
+	char where[96];
+
+	log_line(&l->ctx->log, LOG_INFO, "listening on %s", endpoint_port_text(&l->local, where, sizeof(where)));
 }
 
 static void retry(struct timer *timer, void *arg)
@@ -120,8 +151,11 @@ void listeners_configure(struct ctx *ctx)
 		l = listener_get(ctx, &e);
 		if (l && l->configured)
 			l->uses--;
-		else if (l)
+		else if (l) {
 			l->configured = true;
+			if (l->fd >= 0)
+				say_open(l);
+		}
 	}
 }
 
@@ -140,7 +174,7 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 	l->id = 0;
 	l->error = r->result;
 	l->stale = false;
-	io_close(&ctx->loop, &l->rx, &l->fd);
+	turn_close(ctx, &l->rx, &l->fd);
 	if (r->result) {
 		log_line(&ctx->log, LOG_ERR, "listen %s: %s: %s", endpoint_port_text(&l->local, where, sizeof(where)), r->why,
 			 strerror(-r->result));
@@ -152,7 +186,7 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 		l->fd = fd;
 		io_start(&ctx->loop, &l->rx, fd, readable, l);
 		if (l->configured)
-			log_line(&ctx->log, LOG_INFO, "listening on %s", endpoint_port_text(&l->local, where, sizeof(where)));
+			say_open(l);
 	}
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		next = d->next;
@@ -426,13 +460,13 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 		refuse(ctx, d, p, "limit of tunnels");
 		len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "limit of tunnels", reply, sizeof(reply));
 		answer(on, d, reply, len);
-		ids_leave(ctx->tunnel_ids, entry.tunnel_id, ctx->loop.now);
+		id_rests(ctx, STORE_TUNNEL, entry.tunnel_id, true);
 		break;
 	case HO_REFUSED:
 		ctx->count.auth_tunnel_failed++;
 		refuse(ctx, d, p, "tunnel authentication failed (wrong or missing Challenge Response: is the secret the same?)");
 		answer(on, d, reply, len);
-		ids_leave(ctx->tunnel_ids, entry.tunnel_id, ctx->loop.now);
+		id_rests(ctx, STORE_TUNNEL, entry.tunnel_id, true);
 		break;
 	case HO_DROP: case HO_REPLY: case HO_LIMIT: case HO_UNKNOWN:
 		break;

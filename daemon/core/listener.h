@@ -25,6 +25,10 @@ void listener_put(struct listener *);
 void listeners_configure(struct ctx *);
 /* K_LISTEN's completion; fd is the listener's from now on. */
 void listener_opened(struct ctx *, const struct k_reply *, int fd);
+/* The keeper has it open for an earlier ktund: used, or given back by listeners_drop_unused.  fd is its own from now on
+ * unless memory is short (false). */
+bool listener_adopt(struct ctx *, const struct endpoint *local, int fd);
+void listeners_drop_unused(struct ctx *);
 /* After the keeper was lost: what is open serves to refuse callers; asked for again when it is back. */
 void listeners_orphaned(struct ctx *);
 void listeners_reopen(struct ctx *);

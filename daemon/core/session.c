@@ -13,6 +13,7 @@
 #include "core/kernel.h"
 #include "core/policy.h"
 #include "core/pool.h"
+#include "core/turn.h"
 
 static void due(struct timer *timer, void *arg);
 
@@ -21,15 +22,18 @@ enum { SPARE_FILES = 128, IPV6_MIN_MTU = 1280 };
 /* RFC 2661 4.4.2, CDN: 4 is "lack of appropriate facilities (temporary)", 5 the permanent kind. */
 enum { CDN_GENERAL = 2, CDN_ADMIN = 3, CDN_TEMPORARY = 4, CDN_PERMANENT = 5 };
 
-static struct session *session_new(struct tunnel *t, const struct policy *policy, const struct conf_session *as)
+struct session *session_new(struct tunnel *t, const struct policy *policy, const struct conf_session *as, uint16_t id)
 {
 	struct ctx *ctx = t->ctx;
-	uint16_t id = ids_take(ctx->session_ids, ctx->loop.now);
-	struct session *s = id ? calloc(1, sizeof(*s)) : NULL;
+	struct session *s = NULL;
 
+	if (!id)
+		id = ids_take(ctx->session_ids, ctx->loop.now);
+	if (id)
+		s = calloc(1, sizeof(*s));
 	if (!s) {
 		if (id)
-			ids_drop(ctx->session_ids, id, ctx->loop.now);
+			id_rests(ctx, STORE_SESSION, id, false);
 		return NULL;
 	}
 	s->ctx = ctx;
@@ -83,10 +87,8 @@ static void maybe_free(struct session *s)
 	timer_stop(&ctx->loop, &s->timer);
 	ctx->session[s->call.session_id] = NULL;
 	ctx->n_sessions--;
-	if (s->stranger)
-		ids_leave(ctx->session_ids, s->call.session_id, ctx->loop.now);
-	else
-		ids_drop(ctx->session_ids, s->call.session_id, ctx->loop.now);
+	session_no_more(s);
+	id_rests(ctx, STORE_SESSION, s->call.session_id, s->stranger);
 	known(s);
 	if (s->prev)
 		s->prev->next = s->next;
@@ -169,7 +171,7 @@ struct session *session_answer(struct tunnel *t, const struct l2tp_fx_request *r
 	struct ctx *ctx = t->ctx;
 	const struct policy *p = t->from ? &t->from->policy : &t->as->session[0].policy;
 	const char *why = refusal(t, p, rq);
-	struct session *s = why ? NULL : session_new(t, p, NULL);
+	struct session *s = why ? NULL : session_new(t, p, NULL, 0);
 
 	if (!why && !s)
 		why = "out of memory or of session ids";
@@ -199,7 +201,7 @@ struct session *session_answer(struct tunnel *t, const struct l2tp_fx_request *r
 
 struct session *session_open(struct tunnel *t, const struct conf_session *as, bool outgoing)
 {
-	struct session *s = session_new(t, &as->policy, as);
+	struct session *s = session_new(t, &as->policy, as, 0);
 	struct call_info info = { .serial = ++t->ctx->last_serial, .tx_speed = 100000000, .rx_speed = 100000000 };
 
 	if (!s)
@@ -217,17 +219,11 @@ struct session *session_open(struct tunnel *t, const struct conf_session *as, bo
 
 static void start_ppp(struct session *s)
 {
-	struct ctx *ctx = s->ctx;
-	const struct policy *p = s->policy;
-	int err = ppp_init(&s->ppp, &ctx->env, &p->ppp, s->as ? s->as->user : p->auth_password ? p->ppp.auth_name : NULL,
-			   s->as ? s->as->password : p->auth_password);
-
-	if (err) {
+	if (!link_init(s)) {
 		session_end(s, CDN_GENERAL, 4, "out of memory");
 		return;
 	}
-	s->ppp_on = true;
-	ppp_up(&s->ppp, ctx->loop.now);
+	ppp_up(&s->ppp, s->ctx->loop.now);
 	session_drain(s);
 }
 
@@ -695,6 +691,8 @@ void session_drain(struct session *s)
 	s->draining = true;
 	for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
 		perform(s, f);
+	if (s->link_saved || session_has_link(s))
+		session_changed(s);
 	if (s->ppp.out.lost) {
 		s->ppp.out.lost = false;
 		session_end(s, CDN_GENERAL, 4, "out of memory");
@@ -728,6 +726,7 @@ static void uninstall(struct session *s)
 		return;
 	kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->call.session_id);
 	s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
+	session_changed(s);
 }
 
 void session_end(struct session *s, uint16_t result, uint16_t error, const char *why)
@@ -738,6 +737,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	if (s->ending)
 		return;
 	s->ending = true;
+	session_changed(s);
 	snprintf(s->why, sizeof(s->why), "%s", why);
 	if (s->up) {
 		ctx->count.sessions_closed++;

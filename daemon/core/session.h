@@ -27,6 +27,7 @@ struct session {
 	uint8_t outdated;			/* of those asked for: they have changed since */
 	uint8_t ready;				/* link parts whose NCP waits for ppp_ncp_go */
 	bool ppp_on, ppp_down, call_down;
+	bool changed, link_saved;		/* turn.h; its checkpoint has its PPP link */
 	bool draining, ending, up, hooked, waiting_address, counted;
 	bool hanging_up;			/* our Terminate-Request is out */
 	bool no_address;			/* because there is none for it */
@@ -51,10 +52,13 @@ struct session {
 	int64_t up_since;
 	struct k_stats stats;			/* as last read, at stats_at */
 	ms_t stats_at;
-	struct session *next_waiting, *next_free;
+	uint32_t slot;				/* of its checkpoint (store.h) */
+	struct session *next_changed, *next_waiting, *next_free;
 	char why[96];				/* in words, why it ended */
 };
 
+/* A session with this id, which is the caller's to give; 0: with a fresh one.  NULL: memory or ids. */
+struct session *session_new(struct tunnel *, const struct policy *, const struct conf_session *as, uint16_t id);
 /* A call of the peer's (rq) on t, or of ours when rq is NULL (as: what we dial).  Takes a session id; refuses by CDN when a
  * limit says no (then NULL). */
 struct session *session_answer(struct tunnel *, const struct l2tp_fx_request *rq);
@@ -74,6 +78,8 @@ void session_end(struct session *, uint16_t result, uint16_t error, const char *
 void session_apply(struct session *);
 /* Completions of K_SESSION_UP, K_LINK_SET, K_SESSION_DOWN; descriptors are the session's from now on. */
 void session_kernel_reply(struct ctx *, const struct k_reply *, int channel, int unit);
+/* The kernel has it under this name; descriptors are the session's from now on. */
+void session_attach(struct session *, const char name[16], uint32_t ifindex, int channel, int unit);
 /* The kernel has it: who waited for that is let in. */
 void session_installed(struct session *);
 /* The kernel's part vanished behind our back. */
@@ -89,7 +95,8 @@ void session_stats(struct session *, const struct k_stats *);
 /* Reads all counters now and then while some session has an idle timeout. */
 void stats_timer_start(struct ctx *);
 
-/* core/link.c: frames between descriptors, datagrams and PPP. */
+/* core/link.c: frames between descriptors, datagrams and PPP.  link_init: PPP with who we are; false: memory. */
+bool link_init(struct session *);
 void link_tx(struct session *, uint16_t proto, const void *info, size_t len);
 void link_attach(struct session *, int channel, int unit);
 void link_detach(struct session *);

@@ -7,6 +7,7 @@
 
 #include "core/kernel.h"
 #include "core/session.h"
+#include "core/turn.h"
 
 enum { STATS_MS = 10000 };
 
@@ -45,6 +46,7 @@ void session_apply(struct session *s)
 	}
 	s->asked = missing;
 	s->dropped = surplus;
+	session_changed(s);
 	if (!kernel_submit(s->ctx, &rq)) {
 		s->asked = s->dropped = 0;
 		session_end(s, 2, 4, "no keeper: the kernel cannot be reached");
@@ -67,9 +69,20 @@ static void refused(struct session *s, const struct k_reply *r)
 /* What was asked for is there, but for what has changed since. */
 static void done(struct session *s)
 {
+	session_changed(s);
 	s->applied |= s->asked & (uint8_t)~s->outdated;
 	s->applied &= (uint8_t)~s->dropped;
 	s->asked = s->outdated = s->dropped = 0;
+}
+
+void session_attach(struct session *s, const char name[16], uint32_t ifindex, int channel, int unit)
+{
+	s->kernel = KS_UP;
+	s->ifindex = ifindex;
+	memcpy(s->ifname, name, sizeof(s->ifname));
+	s->ifname[sizeof(s->ifname) - 1] = 0;
+	link_attach(s, channel, unit);
+	session_changed(s);
 }
 
 static void came_up(struct session *s, const struct k_reply *r, int channel, int unit)
@@ -90,12 +103,8 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 		session_drain(s);
 		return;
 	}
-	s->kernel = KS_UP;
 	done(s);
-	s->ifindex = r->session.ifindex;
-	memcpy(s->ifname, r->session.name, sizeof(s->ifname));
-	s->ifname[sizeof(s->ifname) - 1] = 0;
-	link_attach(s, channel, unit);
+	session_attach(s, r->session.name, r->session.ifindex, channel, unit);
 	session_installed(s);
 	session_apply(s);
 }

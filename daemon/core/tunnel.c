@@ -15,6 +15,7 @@
 #include "core/listener.h"
 #include "core/policy.h"
 #include "core/session.h"
+#include "core/turn.h"
 
 enum { LOOK_AT = 8, RETRY_MS = 1000 };	/* LOOK_AT: sessions whose counters are asked for */
 
@@ -68,8 +69,8 @@ static void due(struct timer *timer, void *arg)
 	tunnel_drain(t);
 }
 
-static struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct cc_conf *cc,
-				 struct listener *on, const struct endpoint *local, const struct endpoint *peer)
+struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct cc_conf *cc, struct listener *on,
+			  const struct endpoint *local, const struct endpoint *peer)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
@@ -104,13 +105,11 @@ static void maybe_free(struct tunnel *t)
 	    t->kernel == KS_GOING)
 		return;
 	t->freed = true;
+	tunnel_no_more(t);
 	timer_stop(&ctx->loop, &t->timer);
 	ctx->tunnel[t->id] = NULL;
 	ctx->n_tunnels--;
-	if (t->from && !t->from->cc.secret.n)
-		ids_leave(ctx->tunnel_ids, t->id, ctx->loop.now);
-	else
-		ids_drop(ctx->tunnel_ids, t->id, ctx->loop.now);
+	id_rests(ctx, STORE_TUNNEL, t->id, t->from && !t->from->cc.secret.n);
 	source_remove(ctx->sources, t);
 	if (t->stat)
 		t->stat->tunnels--;
@@ -149,6 +148,7 @@ static void uninstall(struct tunnel *t)
 		t->kernel = KS_GONE;
 	else					/* no memory: it may not be forgotten */
 		timer_set(&t->ctx->loop, &t->timer, t->ctx->loop.now + RETRY_MS);
+	tunnel_changed(t);
 }
 
 static void went_up(struct tunnel *t)
@@ -194,20 +194,15 @@ static void perform(struct tunnel *t, const struct fx *f)
 	const struct l2tp_fx_call_down *down = data;
 	const struct l2tp_fx_call *call = data;
 	struct session *s;
-	int err;
 
 	switch ((enum l2tp_fx)f->type) {
 	case L2TP_FX_TX:
-		ctx->count.tx_datagrams++;
-		err = tunnel_send(t, f->data, f->len);
-		if (err) {			/* soft: retransmission is the only judge (ICMP may be forged) */
-			ctx->count.send_errors++;
-			log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE,
-				    "tunnel %u/%u: sending to %s failed: %s", t->id, t->cc.peer_tunnel_id,
-				    tunnel_name(t), strerror(-err));
-		}
+		turn_datagram(ctx, t, f->data, f->len);
 		break;
 	case L2TP_FX_STATE:
+		s = ctx->session[state->session_id];
+		if (s && s->tunnel == t)
+			session_changed(s);
 		if (ctx->log.level >= LOG_DEBUG)
 			log_line(&ctx->log, LOG_DEBUG, "tunnel %u/%u: %s%s: %s --%s--> %s", t->id, t->cc.peer_tunnel_id,
 				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
@@ -275,6 +270,7 @@ void tunnel_drain(struct tunnel *t)
 
 	if (t->draining)
 		return;				/* the outermost call will come to it */
+	tunnel_changed(t);
 	t->draining = true;
 	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
 		perform(t, f);
@@ -309,7 +305,7 @@ struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct 
 	struct tunnel *t = tunnel_new(ctx, e->tunnel_id, ctx->conf, &from->cc, on, &d->local, &d->peer);
 
 	if (!t) {
-		ids_drop(ctx->tunnel_ids, e->tunnel_id, ctx->loop.now);
+		id_rests(ctx, STORE_TUNNEL, e->tunnel_id, false);
 		return NULL;
 	}
 	t->mark = d->mark;
@@ -334,7 +330,7 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
 
 	if (!t) {
 		if (id)
-			ids_drop(ctx->tunnel_ids, id, ctx->loop.now);
+			id_rests(ctx, STORE_TUNNEL, id, false);
 		return NULL;
 	}
 	t->dial = dial;
@@ -386,13 +382,6 @@ void tunnel_close(struct tunnel *t, uint16_t result, uint16_t error, const char 
 	tunnel_drain(t);
 }
 
-int tunnel_send(const struct tunnel *t, const void *buf, size_t len)
-{
-	int fd = t->mark ? ipsec_socket(t->ctx, t->mark) : t->listener->fd;
-
-	return fd < 0 ? -ENOTCONN : udp_send(fd, &t->local, &t->peer, 0, buf, len);
-}
-
 bool tunnel_protected(const struct tunnel *t)
 {
 	return t->as ? t->as->ipsec.required : t->from && t->from->ipsec.required;
@@ -422,6 +411,7 @@ void tunnel_install(struct tunnel *t)
 	memcpy(&rq.tunnel.peer, &t->peer, sizeof(rq.tunnel.peer));
 	rq.tunnel.peer_tunnel_id = t->cc.peer_tunnel_id;
 	rq.tunnel.mark = t->mark;
+	tunnel_changed(t);
 	if (kernel_submit(t->ctx, &rq))
 		t->kernel = KS_COMING;
 	else
@@ -435,6 +425,14 @@ static void readable(struct ev_loop *ev, ev_io *w, int revents)
 	(void)ev;
 	(void)revents;
 	demux_read(t->ctx, t->fd, t->listener);
+}
+
+void tunnel_attach(struct tunnel *t, int fd)
+{
+	t->kernel = KS_UP;
+	t->fd = fd;
+	io_start(&t->ctx->loop, &t->rx, fd, readable, t);
+	tunnel_changed(t);
 }
 
 void tunnel_kernel_up(struct ctx *ctx, const struct k_reply *r, int fd)

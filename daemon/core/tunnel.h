@@ -16,7 +16,7 @@ struct tunnel {
 	uint8_t kernel;				/* enum kernel_state */
 	bool down;				/* CC_DOWN was drained: no new calls, sessions are ending */
 	bool gone;				/* CC_GONE was drained */
-	bool draining, freed;
+	bool draining, freed, changed;
 	uint32_t mark;
 	struct endpoint local, peer;
 	uint16_t data_port;			/* the peer's as the kernel's socket sees it: an alias before Linux 6.11 */
@@ -38,6 +38,8 @@ struct tunnel {
 	ms_t doubt_since;			/* when retransmissions began that nobody has acknowledged yet, or 0 */
 	int64_t up_since;			/* seconds since 1970; 0: never was */
 	struct l2tp_cause cause;		/* why it went down */
+	uint32_t slot;				/* of its checkpoint (store.h) */
+	struct tunnel *next_changed;		/* turn.h */
 	struct tunnel *next_free, *same_source;	/* same_source: others of this peer's address (policy.h) */
 };
 
@@ -47,6 +49,11 @@ const char *tunnel_name(const struct tunnel *);
 /* Why a tunnel or a call went down, in words: who said it, the RFC's name of the code, and the message if any. */
 const char *cause_text(const struct l2tp_cause *, bool call, char *buf, size_t size);
 
+/* A tunnel with this id, which is the caller's to give: in all tables, its cc idle.  NULL: memory. */
+struct tunnel *tunnel_new(struct ctx *, uint16_t id, struct config *, const struct cc_conf *, struct listener *,
+			  const struct endpoint *local, const struct endpoint *peer);
+/* The kernel has it; fd is the tunnel's from now on. */
+void tunnel_attach(struct tunnel *, int fd);
 /* A stranger's SCCCN was valid: takes over its half-open entry (and the tunnel id).  NULL: refused, id given back. */
 struct tunnel *tunnel_accept(struct ctx *, struct listener *, const struct dgram *, const struct ho_entry *,
 			     const struct conf_peer *);
@@ -57,8 +64,6 @@ struct tunnel *tunnel_dial(struct ctx *, struct dial *, const struct conf_tunnel
 void tunnel_input(struct tunnel *, const struct dgram *);
 /* StopCCN and all that follows.  result as in RFC 2661 4.4.2. */
 void tunnel_close(struct tunnel *, uint16_t result, uint16_t error, const char *msg);
-/* Sends a datagram of it, by the socket that its mark demands.  0 or -errno. */
-int tunnel_send(const struct tunnel *, const void *buf, size_t len);
 /* Must IPsec protect it? */
 bool tunnel_protected(const struct tunnel *);
 /* Its IPsec is gone, and with it the way to say so: down without a word. */

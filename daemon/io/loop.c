@@ -156,13 +156,18 @@ void io_start(struct loop *l, ev_io *w, int fd, void (*cb)(struct ev_loop *, ev_
 	ev_io_start(l->ev, w);
 }
 
+void io_forget(struct loop *l, ev_io *w, int fd)
+{
+	ev_io_stop(l->ev, w);
+	if (l->epoll_fd >= 0)
+		(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);	/* not yet in it is as good */
+}
+
 void io_close(struct loop *l, ev_io *w, int *fd)
 {
 	if (*fd < 0)
 		return;
-	ev_io_stop(l->ev, w);
-	if (l->epoll_fd >= 0)
-		(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);	/* not yet in it is as good */
+	io_forget(l, w, *fd);
 	close(*fd);
 	*fd = -1;
 }

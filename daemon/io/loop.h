@@ -47,6 +47,8 @@ void timer_stop(struct loop *, struct timer *);
 
 /* Starts watching fd for reading.  cb gets w->data = data. */
 void io_start(struct loop *, ev_io *, int fd, void (*cb)(struct ev_loop *, ev_io *, int), void *data);
+/* Stops watching fd, which stays open.  Takes it out of epoll, too: see io_close. */
+void io_forget(struct loop *, ev_io *, int fd);
 /* Stops watching and closes *fd, then sets it to -1; -1 is fine.  Takes it out of epoll first: another process may still
  * hold the same open file, and epoll would go on reporting it. */
 void io_close(struct loop *, ev_io *, int *fd);

@@ -10,7 +10,7 @@
 enum { FORMAT = 1, LINGER_MS = 31000 };
 
 /* Tags of fields that are no plain members. */
-enum { T_FORMAT = 1, T_TX = 2, T_EARLY = 3 };
+enum { T_FORMAT = 1, T_TX = 2 };
 
 #define ROW(tag, kind, member) REC_ROW(tag, kind, struct cc, member)
 #define MAX(tag, member, max) REC_MAX(tag, struct cc, member, max)
@@ -37,10 +37,13 @@ static const struct rec_row call_rows[] = {
 	ROW(17, REC_U, info.framing), ROW(18, REC_U, info.tx_speed), ROW(19, REC_U, info.rx_speed), ROW(20, REC_U, info.min_bps),
 	ROW(21, REC_U, info.max_bps), ROW(22, REC_U, info.physical_channel), ROW(23, REC_BOOL, info.sequencing_required),
 	ROW(24, REC_TEXT, info.called), ROW(25, REC_TEXT, info.calling), ROW(26, REC_TEXT, info.sub_address),
+	ROW(27, REC_BOOL, info.proxy_lcp), ROW(28, REC_U, info.proxy_auth), ROW(29, REC_TEXT, info.proxy_name),
 };
 
 #undef ROW
 #undef MAX
+
+/* Messages that came early are not saved: they are not acknowledged, and come again. */
 
 bool cc_to_be_saved(const struct cc *cc)
 {
@@ -49,30 +52,13 @@ bool cc_to_be_saved(const struct cc *cc)
 
 void cc_save(const struct cc *cc, struct wr *w, unsigned tag)
 {
-	uint8_t *all = rec_open(w, tag), *one;
+	uint8_t *all = rec_open(w, tag);
 
 	rec_u(w, T_FORMAT, FORMAT);
 	rec_save(w, cc_rows, COUNT(cc_rows), cc);
 	for (const struct rel_msg *m = cc->rel.tx; m; m = m->next)
 		rec_octets(w, T_TX, m->data, m->len);
-	for (const struct rel_msg *m = cc->rel.early; m; m = m->next) {
-		one = rec_open(w, T_EARLY);
-		wr_u16(w, m->ns);
-		wr_bytes(w, m->data, m->len);
-		rec_close(w, one);
-	}
 	rec_close(w, all);
-}
-
-static struct rel_msg *message(const uint8_t *p, size_t n, uint16_t ns)
-{
-	struct rel_msg *m = l2tp_alloc(sizeof(*m) + n);
-
-	if (m) {
-		*m = (struct rel_msg){ .ns = ns, .len = (uint16_t)n };
-		memcpy(m->data, p, n);
-	}
-	return m;
 }
 
 /* One message of ours that is not acknowledged, or waits for the window. */
@@ -82,9 +68,11 @@ static int load_tx(struct rel *r, struct span v)
 
 	if (v.n < L2TP_HDR_LEN || v.n > L2TP_MSG_MAX)
 		return -EBADMSG;
-	m = message(v.p, v.n, 0);
+	m = l2tp_alloc(sizeof(*m) + v.n);
 	if (!m)
 		return -ENOMEM;
+	*m = (struct rel_msg){ .len = (uint16_t)v.n };
+	memcpy(m->data, v.p, v.n);
 	if (r->tx_tail)
 		r->tx_tail->next = m;
 	else
@@ -94,29 +82,10 @@ static int load_tx(struct rel *r, struct span v)
 	return 0;
 }
 
-static int load_early(struct rel *r, struct span v)
-{
-	struct rd f = rd_init(v.p, v.n);
-	uint16_t ns = rd_u16(&f);
-	struct span octets = rd_rest(&f);
-	struct rel_msg **at = &r->early;
-
-	if (f.bad || octets.n < L2TP_HDR_LEN || octets.n > UINT16_MAX || r->n_early >= REL_RWS_MAX)
-		return -EBADMSG;
-	while (*at)
-		at = &(*at)->next;
-	*at = message(octets.p, octets.n, ns);
-	if (!*at)
-		return -ENOMEM;
-	r->n_early++;
-	return 0;
-}
-
 /* Numbers the messages that have left, and finds where transmission goes on.  False: the figures contradict each other. */
 static bool number(struct rel *r)
 {
 	uint16_t sent = (uint16_t)(r->ns - r->una), due = (uint16_t)(r->nxt - r->una), n = 0;
-	uint16_t last = 0;
 	struct rel_msg *m;
 
 	if (sent > r->n_tx || due > sent || !r->rws || !r->peer_rws || !r->cwnd)
@@ -126,13 +95,6 @@ static bool number(struct rel *r)
 		m->ns = (uint16_t)(r->una + n);
 		if (n < due)
 			r->tx_next = m->next;
-	}
-	for (m = r->early; m; m = m->next) {
-		uint16_t ahead = (uint16_t)(m->ns - r->nr);
-
-		if (ahead <= last || ahead >= r->rws)
-			return false;
-		last = ahead;
 	}
 	return true;
 }
@@ -148,7 +110,7 @@ static bool consistent(const struct cc *cc, uint16_t tunnel_id)
 		return cc->state == CC_IDLE && cc->rel.tx;
 	case CC_STOP_RCVD:
 	case CC_ENDED:
-		return cc->state == CC_IDLE && !cc->rel.tx && !cc->rel.early;
+		return cc->state == CC_IDLE && !cc->rel.tx;
 	}
 	return false;
 }
@@ -177,8 +139,6 @@ static int load_field(struct cc *cc, unsigned tag, struct span v)
 {
 	if (tag == T_TX)
 		return load_tx(&cc->rel, v);
-	if (tag == T_EARLY)
-		return load_early(&cc->rel, v);
 	return rec_load(cc_rows, COUNT(cc_rows), cc, tag, v) ? 0 : -EBADMSG;
 }
 
@@ -223,22 +183,25 @@ void call_save(const struct call *call, struct wr *w, unsigned tag)
 	rec_close(w, all);
 }
 
-int cc_call_restore(struct cc *cc, struct call *call, ms_t now, struct span record)
+bool call_read(struct span record, struct call *ret)
 {
 	struct rd r = rd_init(record.p, record.n);
 	bool known = false, ok = true;
-	struct call c = { 0 };
 	struct span v;
 	unsigned tag;
 
-	if (cc->state != CC_ESTABLISHED)
-		return -EBADMSG;
-	rec_default(call_rows, COUNT(call_rows), &c);
+	*ret = (struct call){ 0 };
+	rec_default(call_rows, COUNT(call_rows), ret);
 	while (ok && rec_next(&r, &tag, &v)) {
 		known = known || tag == T_FORMAT;
-		ok = tag == T_FORMAT ? format_known(v) : rec_load(call_rows, COUNT(call_rows), &c, tag, v);
+		ok = tag == T_FORMAT ? format_known(v) : rec_load(call_rows, COUNT(call_rows), ret, tag, v);
 	}
-	if (!ok || r.bad || !known || !l2tp_call_adopt(cc, call, now, &c))
-		return -EBADMSG;
-	return 0;
+	return ok && !r.bad && known;
+}
+
+int cc_call_restore(struct cc *cc, struct call *call, ms_t now, struct span record)
+{
+	struct call c;
+
+	return cc->state == CC_ESTABLISHED && call_read(record, &c) && l2tp_call_adopt(cc, call, now, &c) ? 0 : -EBADMSG;
 }

@@ -20,5 +20,7 @@ int cc_restore(struct cc *cc, ms_t now, struct span record);
 
 /* Likewise for a call that is the cc's. */
 void call_save(const struct call *call, struct wr *w, unsigned tag);
+/* What a record says of a call (of no cc yet).  False: not a record, or of another format. */
+bool call_read(struct span record, struct call *ret);
 /* The call stays the caller's, as with cc_call_open.  -EBADMSG also where the cc has one of these ids already. */
 int cc_call_restore(struct cc *cc, struct call *call, ms_t now, struct span record);

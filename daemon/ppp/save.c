@@ -30,10 +30,17 @@ static const struct rec_row rows[] = {
 	ROW(60, REC_TIME, auth_deadline), ROW(61, REC_TIME, last_rx), ROW(62, REC_TIME, echo_deadline), ROW(63, REC_U, echo_id),
 	ROW(64, REC_U, early), ROW(65, REC_U, reject_id), ROW(66, REC_U, idents), ROW(67, REC_U, echo_sent),
 	ROW(68, REC_U, echo_received), ROW(69, REC_U, rejected_protocols), ROW(70, REC_U, dropped),
+};
+
+/* Of a direction in which nobody authenticates there is nothing to say. */
+static const struct rec_row authenticator_rows[] = {
 	ROW(80, REC_TIME, authenticator.deadline), MAX(81, authenticator.proto, PPP_AUTH_N - 1),
 	MAX(82, authenticator.state, AUTH_FAILED), ROW(83, REC_U, authenticator.id), ROW(84, REC_U, authenticator.tries),
 	ROW(85, REC_OCTETS, authenticator.challenge), ROW(86, REC_U, authenticator.reply_code),
 	MAX(87, authenticator.reply_len, sizeof(((struct authenticator *)0)->reply)), ROW(88, REC_OCTETS, authenticator.reply),
+};
+
+static const struct rec_row auth_peer_rows[] = {
 	ROW(90, REC_TIME, auth_peer.deadline), MAX(91, auth_peer.proto, PPP_AUTH_N - 1), MAX(92, auth_peer.state, AUTH_FAILED),
 	ROW(93, REC_U, auth_peer.id), ROW(94, REC_U, auth_peer.first_id), ROW(95, REC_U, auth_peer.tries),
 	ROW(96, REC_BOOL, auth_peer.responded), ROW(97, REC_OCTETS, auth_peer.challenge),
@@ -55,6 +62,11 @@ static const struct rec_row cp_rows[] = {
 	MAX(19, req_len, CP_REQ_MAX), ROW(20, REC_OCTETS, req), ROW(21, REC_U, req_id),
 };
 
+bool ppp_to_be_saved(const struct ppp *p)
+{
+	return p->phase >= PPP_NETWORK || p->checking || p->authenticator.state > AUTH_WAIT;
+}
+
 void ppp_save(const struct ppp *p, struct wr *w, unsigned tag)
 {
 	uint8_t *all = rec_open(w, tag), *one;
@@ -62,6 +74,10 @@ void ppp_save(const struct ppp *p, struct wr *w, unsigned tag)
 	rec_u(w, T_FORMAT, FORMAT);
 	rec_u(w, T_TAKE, p->conf->take);
 	rec_save(w, rows, COUNT(rows), p);
+	if (p->authenticator.proto != PPP_AUTH_NONE)
+		rec_save(w, authenticator_rows, COUNT(authenticator_rows), p);
+	if (p->auth_peer.proto != PPP_AUTH_NONE)
+		rec_save(w, auth_peer_rows, COUNT(auth_peer_rows), p);
 	for (unsigned i = 0; i < CP_N; i++) {
 		one = rec_open(w, T_CP + i);
 		rec_save(w, cp_rows, COUNT(cp_rows), &p->cp[i]);
@@ -89,7 +105,8 @@ static bool load_field(struct ppp *p, unsigned tag, struct span v)
 		return rec_number(v, 1, &n) && n == p->conf->take;
 	if (tag >= T_CP && tag < T_CP + CP_N)
 		return load_cp(&p->cp[tag - T_CP], v);
-	return rec_load(rows, COUNT(rows), p, tag, v);
+	return rec_load(rows, COUNT(rows), p, tag, v) && rec_load(authenticator_rows, COUNT(authenticator_rows), p, tag, v) &&
+	       rec_load(auth_peer_rows, COUNT(auth_peer_rows), p, tag, v);
 }
 
 /* Options that the peer asked for are looked into again before they are believed; ours must be such as we ask for. */
@@ -112,7 +129,9 @@ static bool consistent(const struct ppp *p)
 {
 	uint8_t lcp = p->cp[CP_LCP].state;
 
-	if (p->auth_peer.proto != PPP_AUTH_NONE && !p->has_secret)
+	if ((p->auth_peer.proto != PPP_AUTH_NONE && !p->has_secret) ||
+	    (p->authenticator.proto == PPP_AUTH_NONE) != (p->authenticator.state == AUTH_OFF) ||
+	    (p->auth_peer.proto == PPP_AUTH_NONE) != (p->auth_peer.state == AUTH_OFF))
 		return false;
 	if (lcp < CP_CLOSING || (lcp == CP_OPENED && p->peer_lcp.mru < MRU_MIN))
 		return false;
@@ -164,6 +183,8 @@ int ppp_restore(struct ppp *p, ms_t now, struct span record)
 	unsigned tag;
 
 	rec_default(rows, COUNT(rows), p);
+	rec_default(authenticator_rows, COUNT(authenticator_rows), p);
+	rec_default(auth_peer_rows, COUNT(auth_peer_rows), p);
 	for (unsigned i = 0; i < CP_N; i++)
 		rec_default(cp_rows, COUNT(cp_rows), &p->cp[i]);
 	while (ok && rec_next(&r, &tag, &v)) {

@@ -6,6 +6,8 @@
 #include "base/rec.h"
 #include "ppp/ppp.h"
 
+/* False while nobody has proved anything yet: such a link can begin anew. */
+bool ppp_to_be_saved(const struct ppp *);
 /* Appends one field, tag, with the link's state.  Effects must be drained; a link that is down has none. */
 void ppp_save(const struct ppp *, struct wr *w, unsigned tag);
 /* Into a link fresh from ppp_init.  Echo-Requests that went unanswered are forgiven, as nobody listened.  -EBADMSG: not a
