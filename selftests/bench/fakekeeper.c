@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fakekeeper DIRECTORY: a keeper without a kernel, so that ktund runs (and is profiled) on any machine.  UDP sockets are
+/* fakekeeper DIRECTORY [keep]: a keeper without a kernel, so that ktund runs (and is profiled) on any machine.  UDP sockets are
  * real; channel and unit are socket pairs, and what ktund writes to them leaves as L2TP data messages.  What the peer
- * sends reaches ktund by the UDP sockets.  Serves one ktund and ends with it. */
+ * sends reaches ktund by the UDP sockets.  Serves one ktund and ends with it; "keep": serves the next one, too, which
+ * finds everything as it was. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,14 +20,17 @@
 #include "netlink/udp.h"
 #include "netlink/wire.h"
 
-enum { IDS = 65536, CLIENT = 0, CHANNEL = 1, UNIT = 2, EVENTS = 64 };
+enum { IDS = 65536, LISTENERS = 16, CLIENT = 0, CHANNEL = 1, UNIT = 2, EVENTS = 64 };
 
-struct tunnel { int fd; uint16_t peer_tunnel_id; };
-struct session { int end[2]; uint16_t tunnel_id, peer_session_id; bool on; };
+struct tunnel { int fd; uint16_t peer_tunnel_id; struct k_request *was; };
+struct session { int end[2], theirs[2]; uint16_t tunnel_id, peer_session_id; unsigned unit; bool on; struct k_request *was; };
+struct listener { int fd; struct k_addr local; };
 
 struct fake {
-	int client, epoll;
-	unsigned sessions;
+	int listen, client, epoll, checkpoints;
+	bool keep;
+	unsigned sessions, n_listeners;
+	struct listener listener[LISTENERS];
 	struct tunnel tunnel[IDS];
 	struct session session[IDS];
 };
@@ -57,6 +61,50 @@ static void reply(struct fake *k, struct k_reply *r, const int *fds, unsigned n)
 		perror("fakekeeper: sendmsg");
 }
 
+/* What is held; nothing is remembered of what serves one ktund only. */
+static struct k_request *remember(const struct fake *k, const struct k_request *q)
+{
+	struct k_request *was = k->keep ? malloc(sizeof(*was)) : NULL;
+
+	if (was)
+		*was = *q;
+	return was;
+}
+
+static void name_of(unsigned unit, char name[16])
+{
+	snprintf(name, 16, "ppp%u", unit);
+}
+
+static void list(struct fake *k, const struct k_request *q)
+{
+	static struct k_reply r;
+
+	for (unsigned i = 0; i < k->n_listeners + 2 * IDS; i++) {
+		const struct tunnel *t = i >= k->n_listeners && i < k->n_listeners + IDS ? &k->tunnel[i - k->n_listeners] : NULL;
+		const struct session *s = i >= k->n_listeners + IDS ? &k->session[i - k->n_listeners - IDS] : NULL;
+		const struct k_request *was = t ? t->was : s && s->on ? s->was : NULL;
+		struct k_request listen = { .op = K_LISTEN };
+
+		if (i < k->n_listeners) {
+			listen.listen.local = k->listener[i].local;
+			was = &listen;
+		}
+		if (!was)
+			continue;
+		r = (struct k_reply){ .op = K_LIST, .id = q->id, .more = 1, .tunnel_id = was->tunnel_id,
+				      .session_id = was->session_id };
+		r.list.kind = was->op;
+		r.list.was = *was;
+		r.list.ifindex = s ? was->session_id : 0;
+		if (s)
+			name_of(s->unit, r.list.name);
+		reply(k, &r, s ? s->theirs : t ? &t->fd : &k->listener[i].fd, s ? 2 : 1);
+	}
+	r = (struct k_reply){ .op = K_LIST, .id = q->id };
+	reply(k, &r, NULL, 0);
+}
+
 static void session_up(struct fake *k, const struct k_request *q, struct k_reply *r)
 {
 	struct session *s = &k->session[q->session_id];
@@ -75,18 +123,28 @@ static void session_up(struct fake *k, const struct k_request *q, struct k_reply
 	s->tunnel_id = q->tunnel_id;
 	s->peer_session_id = q->session.peer_session_id;
 	r->session.ifindex = q->session_id;
-	r->session.unit = k->sessions++;
+	s->was = remember(k, q);
+	s->unit = r->session.unit = k->sessions++;
 	r->session.mtu = 1400;
-	snprintf(r->session.name, sizeof(r->session.name), "ppp%u", r->session.unit);
+	name_of(s->unit, r->session.name);
 	reply(k, r, theirs, 2);
-	close(theirs[0]);
-	close(theirs[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		s->theirs[i] = theirs[i];
+		if (!k->keep)
+			close(theirs[i]);
+	}
 }
 
-static void session_down(struct session *s)
+static void session_down(const struct fake *k, struct session *s)
 {
 	if (!s->on)
 		return;
+	if (k->keep) {
+		close(s->theirs[0]);
+		close(s->theirs[1]);
+		free(s->was);
+		s->was = NULL;
+	}
 	close(s->end[0]);
 	close(s->end[1]);
 	s->on = false;
@@ -100,27 +158,36 @@ static void request(struct fake *k, const struct k_request *q)
 
 	switch ((enum k_op)q->op) {
 	case K_HELLO:
-		fd = memfd_create("checkpoints", MFD_CLOEXEC);
+		fd = dup(k->checkpoints);
 		r.hello.version = K_VERSION;
 		r.hello.pid = (uint32_t)getpid();
 		break;
 	case K_LISTEN:
+		for (unsigned i = 0; i < k->n_listeners; i++)
+			if (!memcmp(&k->listener[i].local, &q->listen.local, sizeof(q->listen.local)))
+				fd = dup(k->listener[i].fd);
+		if (fd >= 0)
+			break;
 		fd = udp_listen(&q->listen.local, &call);
 		r.result = fd < 0 ? fd : 0;
+		if (fd >= 0 && k->keep && k->n_listeners < LISTENERS)
+			k->listener[k->n_listeners++] = (struct listener){ dup(fd), q->listen.local };
 		break;
 	case K_TUNNEL_UP:
 		fd = udp_connect(&q->tunnel.local, &q->tunnel.peer, q->tunnel.mark, q->tunnel.no_csum, &call);
 		r.result = fd < 0 ? fd : 0;
-		k->tunnel[q->tunnel_id] = (struct tunnel){ dup(fd), q->tunnel.peer_tunnel_id };
+		k->tunnel[q->tunnel_id] = (struct tunnel){ dup(fd), q->tunnel.peer_tunnel_id, remember(k, q) };
 		break;
 	case K_TUNNEL_DOWN:
 		close(k->tunnel[q->tunnel_id].fd);
+		free(k->tunnel[q->tunnel_id].was);
+		k->tunnel[q->tunnel_id].was = NULL;
 		break;
 	case K_SESSION_UP:
 		session_up(k, q, &r);
 		return;
 	case K_SESSION_DOWN:
-		session_down(&k->session[q->session_id]);
+		session_down(k, &k->session[q->session_id]);
 		break;
 	case K_OPEN:
 		r.result = -ENOENT;
@@ -128,8 +195,14 @@ static void request(struct fake *k, const struct k_request *q)
 	case K_STOP:
 		reply(k, &r, NULL, 0);
 		exit(0);
-	case K_UNLISTEN: case K_LINK_SET: case K_STATS: case K_HOOK: case K_LIST: case K_EVENT:
-	case K_GUARD: case K_MARKED: case K_CHARON:
+	case K_LIST:
+		list(k, q);
+		return;
+	case K_LINK_SET:
+		if (k->session[q->session_id].was)
+			k->session[q->session_id].was->session.link = q->link;	/* all of it: addresses come together here */
+		break;
+	case K_UNLISTEN: case K_STATS: case K_HOOK: case K_EVENT: case K_GUARD: case K_MARKED: case K_CHARON:
 		break;
 	}
 	if (r.result)
@@ -154,22 +227,22 @@ static void frame(struct fake *k, struct session *s, int fd)
 	(void)send(t->fd, buf, L2TP_DATA_HEADER - 2 + (size_t)n, MSG_DONTWAIT);
 }
 
-static int serve(const char *dir)
+static void serve(struct fake *k, const char *dir)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), client;
+
+	k->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s/keeper.sock", dir);
 	mkdir(dir, 0755);
 	unlink(un.sun_path);
-	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) || listen(fd, 1)) {
+	if (bind(k->listen, (struct sockaddr *)&un, sizeof(un)) || listen(k->listen, 1)) {
 		perror(un.sun_path);
 		exit(1);
 	}
-	client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	close(fd);
-	unlink(un.sun_path);
-	return client;
+	k->client = accept4(k->listen, NULL, NULL, SOCK_CLOEXEC);
+	if (!k->keep)
+		unlink(un.sun_path);
 }
 
 int main(int argc, char **argv)
@@ -177,14 +250,16 @@ int main(int argc, char **argv)
 	struct fake *k = calloc(1, sizeof(*k));
 	struct rlimit l;
 
-	if (argc != 2 || !k) {
-		fprintf(stderr, "usage: fakekeeper DIRECTORY\n");
+	if (argc < 2 || argc > 3 || !k) {
+		fprintf(stderr, "usage: fakekeeper DIRECTORY [keep]\n");
 		return 2;
 	}
 	getrlimit(RLIMIT_NOFILE, &l);
 	l.rlim_cur = l.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &l);
-	k->client = serve(argv[1]);
+	k->keep = argc == 3;
+	k->checkpoints = memfd_create("checkpoints", MFD_CLOEXEC);
+	serve(k, argv[1]);
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
 	watch(k, k->client, CLIENT, 0);
 	for (;;) {
@@ -197,9 +272,15 @@ int main(int argc, char **argv)
 			static struct k_request q;
 
 			if (kind == CLIENT) {
-				if (recv(k->client, &q, sizeof(q), 0) < (ssize_t)K_REQUEST_HEAD)
+				if (recv(k->client, &q, sizeof(q), 0) >= (ssize_t)K_REQUEST_HEAD) {
+					request(k, &q);
+					continue;
+				}
+				if (!k->keep)
 					return 0;
-				request(k, &q);
+				close(k->client);
+				k->client = accept4(k->listen, NULL, NULL, SOCK_CLOEXEC);
+				watch(k, k->client, CLIENT, 0);
 			} else if (s->on) {
 				frame(k, s, s->end[kind == UNIT]);
 			}

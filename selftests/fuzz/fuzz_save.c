@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checkpoints that nobody wrote: whatever is taken for one, the engine that comes of it works, and comes to rest.
- * Input: what the record is of (c: control connection, then a call each that a field of tag 9 holds; p: PPP, P: PPP of who
- * takes addresses), then the record. */
+ * Input: what the record is of (c: control connection, then calls; p: PPP, P: PPP of who takes addresses; t, s: a tunnel's
+ * and a session's whole checkpoint), then the record. */
 #include <stdlib.h>
 
+#include "core/record.h"
 #include "l2tp/save.h"
 #include "ppp/save.h"
 
@@ -157,6 +158,44 @@ static void fuzz_ppp(struct env *env, struct span record, bool take)
 	ppp_done(&p);
 }
 
+/* What a span points to is there. */
+static unsigned touch(struct span s)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		sum += s.p[i];
+	return sum;
+}
+
+static void fuzz_tunnel(struct env *env, struct span record)
+{
+	struct cc_conf conf = { .host_name = "fuzz" };
+	static struct tunnel_record r;
+	struct cc cc;
+
+	if (!record_read_tunnel(record, 17, &r))
+		return;
+	must(r.t.kernel <= KS_GONE && strnlen(r.t.cause.msg, sizeof(r.t.cause.msg)) < sizeof(r.t.cause.msg));
+	must(touch(r.from) + touch(r.as) < UINT32_MAX && !r.from.n != !r.as.n);
+	cc_init(&cc, env, &conf, 17);
+	(void)cc_restore(&cc, LATER, r.cc);
+	cc_done(&cc);
+}
+
+static void fuzz_session(struct span record)
+{
+	static struct session_record r;
+	struct call call;
+
+	if (!record_read_session(record, &r))
+		return;
+	must(r.s.kernel <= KS_GONE && r.s.ending == r.s.call_down && r.s.auth < PPP_AUTH_N && r.s.end <= PPP_END_RESOURCES);
+	must(strnlen(r.s.why, sizeof(r.s.why)) < sizeof(r.s.why) && strnlen(r.s.ifname, sizeof(r.s.ifname)) < sizeof(r.s.ifname));
+	must(touch(r.user) + touch(r.as) + touch(r.ppp) < UINT32_MAX);
+	(void)call_read(r.call, &call);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t seed = 1;
@@ -166,5 +205,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_cc(&env, (struct span){ data + 1, size - 1 });
 	else if (size && (data[0] == 'p' || data[0] == 'P'))
 		fuzz_ppp(&env, (struct span){ data + 1, size - 1 }, data[0] == 'P');
+	else if (size && data[0] == 't')
+		fuzz_tunnel(&env, (struct span){ data + 1, size - 1 });
+	else if (size && data[0] == 's')
+		fuzz_session((struct span){ data + 1, size - 1 });
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lib/all_sim.h"
+#include "lib/all_int.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -9,23 +9,13 @@
 
 enum { BASE = 1, IPV4 = 2, IPV6 = 4 };		/* parts of a link, as in core/session.h */
 
-enum event {
-	EV_PLACE, EV_VERDICT,
-	EV_UDP, EV_CHANNEL,			/* a frame to read from the tunnel's socket; from the channel */
-	EV_TUNNEL_MAKE, EV_TUNNEL_UP, EV_TUNNEL_UNMAKE, EV_TUNNEL_DOWN,
-	EV_MAKE, EV_CONNECT, EV_UP, EV_SET, EV_UNMAKE, EV_DOWN,
-};
-
-static void ppp_drain(struct all_session *s);
-static void apply(struct all_session *s);
-
-static void fault(struct all_side *x, const char *what)
+void all_fault(struct all_side *x, const char *what)
 {
 	if (!x->faults++)
 		x->fault = what;
 }
 
-static struct all_event *at(struct all_side *x, enum event kind, struct all_session *s, ms_t when)
+struct all_event *all_at(struct all_side *x, enum all_kind kind, struct all_session *s, ms_t when)
 {
 	struct all_event *e;
 
@@ -41,7 +31,7 @@ static struct all_event *at(struct all_side *x, enum event kind, struct all_sess
 
 static ms_t soon(struct all_side *x, ms_t from, unsigned max)
 {
-	return from + sim_roll(x->sim, max + 1);
+	return from + sim_roll(x->sim, max + 1) + (x->disk != NULL);	/* orders leave at the end of the turn */
 }
 
 static bool fails(struct all_side *x)
@@ -49,7 +39,7 @@ static bool fails(struct all_side *x)
 	return sim_roll(x->sim, 100) < x->fail;
 }
 
-static struct call *call_of(const struct all_session *s)
+struct call *all_call_of(const struct all_session *s)
 {
 	return &s->side->end.call[s->i].call;
 }
@@ -64,7 +54,7 @@ static struct all_session *find(struct all_side *x, uint16_t id)
 
 /* The kernel. */
 
-static void tunnel_uninstall(struct all_side *x)
+void all_tunnel_uninstall(struct all_side *x)
 {
 	ms_t t;
 
@@ -74,11 +64,11 @@ static void tunnel_uninstall(struct all_side *x)
 	if (!x->down || x->kernel != AK_UP)
 		return;
 	x->kernel = AK_GOING;
-	at(x, EV_TUNNEL_UNMAKE, NULL, t = soon(x, x->sim->now, x->kernel_ms));
-	at(x, EV_TUNNEL_DOWN, NULL, soon(x, t, x->kernel_ms));
+	all_at(x, EV_TUNNEL_UNMAKE, NULL, t = soon(x, x->sim->now, x->kernel_ms));
+	all_at(x, EV_TUNNEL_DOWN, NULL, soon(x, t, x->kernel_ms));
 }
 
-static void maybe_free(struct all_session *s)
+void all_maybe_free(struct all_session *s)
 {
 	if (s->exists && s->ending && s->call_down && (s->kernel == AK_NONE || s->kernel == AK_GONE))
 		s->freed = true;
@@ -93,11 +83,11 @@ static void tunnel_install(struct all_side *x)
 	x->kernel = AK_COMING;
 	if (fails(x)) {
 		x->tunnel_failed = true;
-		at(x, EV_TUNNEL_UP, NULL, t)->ok = false;
+		all_at(x, EV_TUNNEL_UP, NULL, t)->ok = false;
 		return;
 	}
-	at(x, EV_TUNNEL_MAKE, NULL, t);
-	at(x, EV_TUNNEL_UP, NULL, soon(x, t, x->kernel_ms));
+	all_at(x, EV_TUNNEL_MAKE, NULL, t);
+	all_at(x, EV_TUNNEL_UP, NULL, soon(x, t, x->kernel_ms));
 }
 
 static void session_request(struct all_session *s)
@@ -108,52 +98,52 @@ static void session_request(struct all_session *s)
 	s->kernel = AK_COMING;
 	if (fails(x)) {
 		s->failed = true;
-		at(x, EV_UP, s, t)->ok = false;
+		all_at(x, EV_UP, s, t)->ok = false;
 		return;
 	}
-	at(x, EV_MAKE, s, t);
-	at(x, EV_CONNECT, s, t = soon(x, t, x->kernel_ms / 4));
-	at(x, EV_UP, s, soon(x, t, x->kernel_ms));
+	all_at(x, EV_MAKE, s, t);
+	all_at(x, EV_CONNECT, s, t = soon(x, t, x->kernel_ms / 4));
+	all_at(x, EV_UP, s, soon(x, t, x->kernel_ms));
 }
 
-static void session_remove(struct all_session *s)
+void all_session_remove(struct all_session *s)
 {
 	struct all_side *x = s->side;
 	ms_t t;
 
 	s->kernel = AK_GOING;
-	at(x, EV_UNMAKE, s, t = soon(x, x->sim->now, x->kernel_ms));
-	at(x, EV_DOWN, s, soon(x, t, x->kernel_ms));
+	all_at(x, EV_UNMAKE, s, t = soon(x, x->sim->now, x->kernel_ms));
+	all_at(x, EV_DOWN, s, soon(x, t, x->kernel_ms));
 }
 
-static void record(struct all_side *x, enum event kind, struct all_session *s)
+void all_record(struct all_side *x, enum all_kind kind, struct all_session *s)
 {
 	if (kind == EV_TUNNEL_MAKE) {
 		if (x->there != AT_ABSENT || x->creates++)
-			fault(x, "tunnel created twice");
+			all_fault(x, "tunnel created twice");
 		x->there = AT_THERE;
 	} else if (kind == EV_TUNNEL_UNMAKE) {
 		if (x->there != AT_THERE || x->deletes++)
-			fault(x, "tunnel deleted that is not there");
+			all_fault(x, "tunnel deleted that is not there");
 		for (unsigned i = 0; i < ALL_CALLS; i++)
 			if (x->s[i].there != AT_ABSENT)
-				fault(x, "tunnel deleted before its sessions");
+				all_fault(x, "tunnel deleted before its sessions");
 		x->there = AT_ABSENT;
 	} else if (kind == EV_MAKE) {
 		if (x->there != AT_THERE)
-			fault(x, "session created without its tunnel");
+			all_fault(x, "session created without its tunnel");
 		if (s->there != AT_ABSENT || s->creates++)
-			fault(x, "session created twice");
+			all_fault(x, "session created twice");
 		if (x->conf.auth[0] != PPP_AUTH_NONE && !s->proved)
-			fault(x, "session created for who is not authenticated");
+			all_fault(x, "session created for who is not authenticated");
 		s->there = AT_MAKING;
 	} else if (kind == EV_CONNECT) {
 		s->there = AT_THERE;
 	} else {
 		if (s->there != AT_THERE || s->deletes++)
-			fault(x, "session deleted that is not there");
+			all_fault(x, "session deleted that is not there");
 		if (s->attached)
-			fault(x, "session deleted while its channel is in use");
+			all_fault(x, "session deleted while its channel is in use");
 		s->there = AT_ABSENT;
 		for (size_t i = 0; i < x->n_ev; i++)	/* what nobody has read goes with it */
 			if (x->ev[i].kind == EV_CHANNEL && x->ev[i].s == s)
@@ -178,12 +168,12 @@ static void session_end(struct all_session *s, uint16_t result)
 		s->ppp_down = true;
 	}
 	if (!s->call_down)
-		cc_call_close(&x->end.cc, call_of(s), x->sim->now, &cause);
+		cc_call_close(&x->end.cc, all_call_of(s), x->sim->now, &cause);
 	s->attached = false;
 	if (s->kernel == AK_UP)
-		session_remove(s);
-	ppp_drain(s);
-	maybe_free(s);
+		all_session_remove(s);
+	all_ppp_drain(s);
+	all_maybe_free(s);
 }
 
 static void tx(struct all_session *s, uint16_t proto, const void *info, size_t len)
@@ -192,19 +182,22 @@ static void tx(struct all_session *s, uint16_t proto, const void *info, size_t l
 	uint8_t buf[L2TP_DATA_HEADER + SIM_MTU];
 
 	if (len > SIM_MTU) {
-		fault(x, "frame too long");
+		all_fault(x, "frame too long");
 		return;
 	}
 	if (!x->end.cc.peer_tunnel_id || !s->peer_id)
-		fault(x, "frame to nobody");
+		all_fault(x, "frame to nobody");
 	if (s->attached && s->there != AT_THERE)
-		fault(x, "frame into a channel that is gone");
+		all_fault(x, "frame into a channel that is gone");
 	l2tp_data_header(buf, x->end.cc.peer_tunnel_id, s->peer_id, proto);
 	memcpy(buf + L2TP_DATA_HEADER, info, len);
-	sim_send(x->sim, x->end.node, buf, L2TP_DATA_HEADER + len);
+	if (x->disk)
+		fx_push(&x->end.disk->out, ALL_FX_DATA, buf, L2TP_DATA_HEADER + len);
+	else
+		sim_send(x->sim, x->end.node, buf, L2TP_DATA_HEADER + len);
 }
 
-static void start_ppp(struct all_session *s)
+void all_start_ppp(struct all_session *s)
 {
 	struct all_side *x = s->side;
 	const char *password = x->password;
@@ -213,27 +206,27 @@ static void start_ppp(struct all_session *s)
 		s->liar = true;
 		password = "wrong";
 	}
-	s->peer_id = call_of(s)->peer_session_id;
+	s->peer_id = all_call_of(s)->peer_session_id;
 	if (ppp_init(&s->ppp, &x->end.env, &x->conf, x->name, password))
 		abort();
 	s->ppp_on = true;
 	ppp_up(&s->ppp, x->sim->now);
-	ppp_drain(s);
+	all_ppp_drain(s);
 }
 
 static void frame(struct all_session *s, const struct all_event *e)
 {
 	if (s->ending)
 		return;
-	if (!s->ppp_on && call_of(s)->peer_session_id) {
+	if (!s->ppp_on && all_call_of(s)->peer_session_id) {
 		s->side->early_frames++;
-		start_ppp(s);
+		all_start_ppp(s);
 	}
 	if (!s->ppp_on)
 		return;
 	s->fed++;
 	ppp_input(&s->ppp, s->side->sim->now, e->proto, e->octets, e->len);
-	ppp_drain(s);
+	all_ppp_drain(s);
 }
 
 static void give_addresses(struct all_session *s)
@@ -244,7 +237,7 @@ static void give_addresses(struct all_session *s)
 	ppp_set_addrs(&s->ppp, &s->addrs);
 }
 
-static void verdict(struct all_session *s, bool ok)
+void all_verdict(struct all_session *s, bool ok)
 {
 	ppp_auth_verdict(&s->ppp, s->side->sim->now, ok, ok && s->has_reply ? s->reply : NULL, ok ? "" : "authentication failed");
 }
@@ -256,23 +249,23 @@ static void judge(struct all_session *s)
 	if (s->ending)
 		return;
 	if (!s->verdict_ok || s->proved) {
-		verdict(s, s->verdict_ok);
-		ppp_drain(s);
+		all_verdict(s, s->verdict_ok);
+		all_ppp_drain(s);
 		return;
 	}
 	s->proved = true;
 	give_addresses(s);
 	if (x->conf.take || s->kernel != AK_NONE) {
-		verdict(s, true);
-		ppp_drain(s);
+		all_verdict(s, true);
+		all_ppp_drain(s);
 		return;
 	}
 	s->admitted = true;			/* the session first: see authorise() in core/session.c */
 	s->wanted |= (uint8_t)(BASE | (x->conf.ipv4 ? IPV4 : 0));
-	apply(s);
+	all_apply(s);
 }
 
-static void apply(struct all_session *s)
+void all_apply(struct all_session *s)
 {
 	struct all_side *x = s->side;
 	uint8_t missing = s->wanted & (uint8_t)~s->applied;
@@ -283,7 +276,7 @@ static void apply(struct all_session *s)
 		if (s->ready & s->applied & part) {
 			s->ready &= (uint8_t)~part;
 			ppp_ncp_go(&s->ppp, x->sim->now, part == IPV4 ? PPP_IPCP : PPP_IPV6CP);
-			ppp_drain(s);
+			all_ppp_drain(s);
 		}
 	if (!missing || s->ending || s->asked)
 		return;
@@ -296,7 +289,7 @@ static void apply(struct all_session *s)
 		session_request(s);
 		return;
 	}
-	at(x, EV_SET, s, soon(x, x->sim->now, x->kernel_ms))->ok = !fails(x);
+	all_at(x, EV_SET, s, soon(x, x->sim->now, x->kernel_ms))->ok = !fails(x);
 }
 
 static void applied(struct all_session *s)
@@ -312,11 +305,11 @@ static void came_up(struct all_session *s, bool ok)
 	if (!ok) {
 		s->kernel = AK_NONE;
 		session_end(s, 2);
-		maybe_free(s);
+		all_maybe_free(s);
 		return;
 	}
 	if (s->ending) {
-		session_remove(s);
+		all_session_remove(s);
 		return;
 	}
 	s->kernel = AK_UP;
@@ -329,10 +322,10 @@ static void came_up(struct all_session *s, bool ok)
 		}
 	if (s->admitted) {
 		s->admitted = false;
-		verdict(s, true);
-		ppp_drain(s);
+		all_verdict(s, true);
+		all_ppp_drain(s);
 	}
-	apply(s);
+	all_apply(s);
 }
 
 static void changed(struct all_session *s, uint8_t part)
@@ -357,7 +350,7 @@ static void ncp_ready(struct all_session *s, const struct ppp_fx_ncp *n)
 		changed(s, part);
 	s->ready |= part;
 	s->wanted |= BASE | part;
-	apply(s);
+	all_apply(s);
 }
 
 static void ncp_up(struct all_session *s, const struct ppp_fx_ncp *n)
@@ -365,7 +358,7 @@ static void ncp_up(struct all_session *s, const struct ppp_fx_ncp *n)
 	enum cp_which w = n->proto == PPP_IPCP ? CP_IPCP : CP_IPV6CP;
 
 	if (!s->attached || !(s->applied & (w == CP_IPCP ? IPV4 : IPV6)))
-		fault(s->side, "a network protocol is up that the kernel does not carry");
+		all_fault(s->side, "a network protocol is up that the kernel does not carry");
 	s->ncp_up[w] = true;
 	s->ncp_ups[w]++;
 	if (w == CP_IPCP) {
@@ -401,17 +394,17 @@ static void perform(struct all_session *s, const struct fx *f)
 		s->auth_checks++;
 		s->verdict_ok = ppp_sim_proof(auth, x->peer_name, x->peer_password, s->reply);
 		s->has_reply = auth->proto == PPP_AUTH_MSCHAPV2;
-		at(x, EV_VERDICT, s, soon(x, x->sim->now, x->owner_ms));
+		all_at(x, EV_VERDICT, s, soon(x, x->sim->now, x->owner_ms));
 		break;
 	case PPP_FX_AUTH_DONE:
 		if ((s->ppp.authenticator.state != AUTH_OFF && s->ppp.authenticator.state != AUTH_OK) ||
 		    (s->ppp.auth_peer.state != AUTH_OFF && s->ppp.auth_peer.state != AUTH_OK))
-			fault(x, "AUTH_DONE before both directions are");
+			all_fault(x, "AUTH_DONE before both directions are");
 		if (x->conf.take)
 			break;
 		give_addresses(s);
 		s->wanted |= (uint8_t)(BASE | (x->conf.ipv4 ? IPV4 : 0));
-		apply(s);
+		all_apply(s);
 		break;
 	case PPP_FX_NCP_READY:
 		ncp_ready(s, ncp);
@@ -425,7 +418,7 @@ static void perform(struct all_session *s, const struct fx *f)
 		break;
 	case PPP_FX_DOWN:
 		if (s->end.end)
-			fault(x, "PPP went down twice");
+			all_fault(x, "PPP went down twice");
 		s->ppp_down = true;
 		memcpy(&s->end, f->data, sizeof(s->end));
 		session_end(s, 3);
@@ -433,7 +426,7 @@ static void perform(struct all_session *s, const struct fx *f)
 	}
 }
 
-static void ppp_drain(struct all_session *s)
+void all_ppp_drain(struct all_session *s)
 {
 	for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
 		perform(s, f);
@@ -453,13 +446,13 @@ static void hear(void *owner, const struct fx *f)
 		s = find(x, call->session_id);
 	if (f->type == L2TP_FX_CC_UP) {
 		for (unsigned i = 0; i < x->planned; i++)
-			at(x, EV_PLACE, NULL, soon(x, x->sim->now, x->spread_ms));
+			all_at(x, EV_PLACE, NULL, soon(x, x->sim->now, x->spread_ms));
 	} else if (f->type == L2TP_FX_CALL_UP && !s->ending && !s->ppp_on) {
-		start_ppp(s);
+		all_start_ppp(s);
 	} else if (f->type == L2TP_FX_CALL_DOWN) {
 		s->call_down = true;
 		session_end(s, 0);
-		maybe_free(s);
+		all_maybe_free(s);
 	} else if (f->type == L2TP_FX_CC_DOWN) {
 		x->down = true;
 		for (unsigned i = 0; i < x->end.n_calls; i++)
@@ -470,14 +463,16 @@ static void hear(void *owner, const struct fx *f)
 static void settle(struct all_side *x)
 {
 	end_drain(&x->end);
-	tunnel_uninstall(x);
+	all_tunnel_uninstall(x);
+	if (x->disk)
+		all_turn_ends(x);
 }
 
 static void happen(struct all_side *x, const struct all_event *e)
 {
 	struct all_session *s = e->s;
 
-	switch ((enum event)e->kind) {
+	switch ((enum all_kind)e->kind) {
 	case EV_PLACE:
 		if (!x->down && !end_call(&x->end, x->lns ? CALL_LNS_OUTGOING : CALL_LAC_INCOMING)) {
 			s = &x->s[x->end.n_calls - 1];
@@ -494,18 +489,18 @@ static void happen(struct all_side *x, const struct all_event *e)
 		/* fall through */
 	case EV_UDP:
 		x->late_udp += e->kind == EV_UDP && s->attached;
-		s->brought += !s->ending && (s->ppp_on || call_of(s)->peer_session_id);
+		s->brought += !s->ending && (s->ppp_on || all_call_of(s)->peer_session_id);
 		frame(s, e);
 		break;
 	case EV_TUNNEL_MAKE: case EV_TUNNEL_UNMAKE: case EV_MAKE: case EV_CONNECT: case EV_UNMAKE:
-		record(x, e->kind, s);
+		all_record(x, e->kind, s);
 		break;
 	case EV_TUNNEL_UP:
 		x->kernel = e->ok ? AK_UP : AK_NONE;
 		if (!e->ok)
 			all_close(x);
 		for (unsigned i = 0; i < x->end.n_calls; i++)
-			apply(&x->s[i]);
+			all_apply(&x->s[i]);
 		break;
 	case EV_TUNNEL_DOWN:
 		x->kernel = AK_GONE;
@@ -519,7 +514,7 @@ static void happen(struct all_side *x, const struct all_event *e)
 		s->failed_at = e->ok ? 0 : x->sim->now;
 		if (e->ok) {
 			applied(s);
-			apply(s);
+			all_apply(s);
 		} else {
 			s->asked = 0;
 			session_end(s, 2);
@@ -527,7 +522,7 @@ static void happen(struct all_side *x, const struct all_event *e)
 		break;
 	case EV_DOWN:
 		s->kernel = AK_GONE;
-		maybe_free(s);
+		all_maybe_free(s);
 		break;
 	}
 }
@@ -547,7 +542,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 		return;
 	}
 	if (!l2tp_data_decode(&d, buf, len)) {
-		fault(x, "data message that is none");
+		all_fault(x, "data message that is none");
 		return;
 	}
 	s = x->end.has_cc && d.tunnel_id == x->end.cc.tunnel_id ? find(x, d.session_id) : NULL;
@@ -558,9 +553,9 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 		return;
 	}
 	if (s->there == AT_THERE)
-		e = at(x, EV_CHANNEL, s, s->attached ? soon(x, now, 3) : s->ending ? now : NEVER);
+		e = all_at(x, EV_CHANNEL, s, s->attached ? soon(x, now, 3) : s->ending ? now : NEVER);
 	else
-		e = at(x, EV_UDP, s, soon(x, now, 3));
+		e = all_at(x, EV_UDP, s, soon(x, now, 3));
 	e->proto = d.proto;
 	e->len = d.info.n;
 	e->octets = malloc(d.info.n ? d.info.n : 1);
@@ -593,7 +588,7 @@ static void tick(void *arg, ms_t now)
 
 		if (s->ppp_on && !s->ppp_down && now >= ppp_deadline(&s->ppp)) {
 			ppp_tick(&s->ppp, now);
-			ppp_drain(s);
+			all_ppp_drain(s);
 		}
 	}
 	settle(x);
@@ -652,6 +647,7 @@ void all_done(struct all_side *a)
 		while (x->n_ev)
 			free(x->ev[--x->n_ev].octets);
 		free(x->ev);
+		all_crash_done(x);
 		end_done(&x->end);
 	}
 }
@@ -665,7 +661,7 @@ void all_hangup(struct all_side *x, struct all_session *s)
 		session_end(s, 3);
 	} else {
 		ppp_close(&s->ppp, x->sim->now, "goodbye");
-		ppp_drain(s);
+		all_ppp_drain(s);
 	}
 	settle(x);
 }

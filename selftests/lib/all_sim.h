@@ -72,6 +72,8 @@ struct all_side {
 	struct all_event *ev;
 	size_t n_ev, max_ev;
 	uint64_t order;
+	struct all_disk *disk;		/* non-NULL: it crashes now and then (all_can_crash) */
+	unsigned crash, crashes;	/* percent of turns; how often it did */
 
 	/* how often what is interesting happened */
 	unsigned early_frames;		/* PPP began before ICCN/OCCN came */
@@ -88,6 +90,9 @@ void all_init(struct all_side *a, struct sim *s);
 /* Side 0 opens the tunnel. */
 void all_start(struct all_side *a);
 void all_done(struct all_side *a);
+/* From here on the owner writes checkpoints and crashes in this many percent of its turns; the next one takes everything over as
+ * daemon/core/adopt.c does, from the checkpoint and from what the recorder still has. */
+void all_can_crash(struct all_side *x, unsigned percent);
 /* The owner's orders: by Terminate-Request first, or at once. */
 void all_hangup(struct all_side *x, struct all_session *s);
 void all_end_call(struct all_side *x, struct all_session *s);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/l2tp_end.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "l2tp/save.h"
 
 static const struct ho_addr peer_addr = { .family = 4, .peer_port = 1701, .local_port = 1701, .peer = { 192, 0, 2, 1 } };
 
@@ -47,6 +51,12 @@ static struct end_call *by_id(struct l2tp_end *e, uint16_t id)
 	return &e->call[0];
 }
 
+void end_send(struct l2tp_end *e, const struct fx *f)
+{
+	tap(e, f->data, f->len);
+	sim_send(e->sim, e->node, f->data, f->len);
+}
+
 static void perform(struct l2tp_end *e, const struct fx *f)
 {
 	const struct l2tp_fx_call_down *down = (const void *)f->data;
@@ -55,8 +65,10 @@ static void perform(struct l2tp_end *e, const struct fx *f)
 
 	switch ((enum l2tp_fx)f->type) {
 	case L2TP_FX_TX:
-		tap(e, f->data, f->len);
-		sim_send(e->sim, e->node, f->data, f->len);
+		if (e->disk)
+			fx_push(&e->disk->out, f->type, f->data, f->len);	/* at the end of the turn */
+		else
+			end_send(e, f);
 		break;
 	case L2TP_FX_STATE:
 		break;
@@ -101,9 +113,89 @@ static void perform(struct l2tp_end *e, const struct fx *f)
 		e->hear(e->owner, f);
 }
 
+/* Crashing */
+
+enum { T_CC = 1, T_CALL = 2, ROOM = 1 << 20 };
+
+static void write_down(struct l2tp_end *e)
+{
+	struct end_disk *d = e->disk;
+	struct wr w = wr_init(d->record, d->room);
+
+	d->valid = e->has_cc && cc_to_be_saved(&e->cc);
+	if (!d->valid)
+		return;
+	cc_save(&e->cc, &w, T_CC);
+	for (unsigned i = 0; i < e->n_calls; i++)
+		if (e->call[i].call.linked)
+			call_save(&e->call[i].call, &w, T_CALL);
+	assert(!w.bad);
+	d->n = wr_len(&w);
+	*d->owner = *e;
+}
+
+/* All that the next process has: the record, and its owner's data. */
+static void read_back(struct l2tp_end *e)
+{
+	struct end_disk *d = e->disk;
+	unsigned crashes = e->crashes + 1, tag, i = 0;
+	struct rd r = rd_init(d->record, d->n);
+	struct span v;
+	bool ok;
+
+	cc_done(&e->cc);
+	fxq_done(&d->out);
+	*e = *d->owner;
+	e->crashes = crashes;
+	cc_init(&e->cc, &e->env, &e->conf, d->owner->cc.tunnel_id);
+	ok = rec_next(&r, &tag, &v) && tag == T_CC && !cc_restore(&e->cc, e->sim->now, v);
+	assert(ok);				/* what was written can be read */
+	for (; i < e->n_calls; i++) {
+		if (!e->call[i].call.linked)
+			continue;
+		ok = rec_next(&r, &tag, &v) && tag == T_CALL && !cc_call_restore(&e->cc, &e->call[i].call, e->sim->now, v);
+		assert(ok);
+	}
+	assert(!rd_left(&r) && !r.bad);
+}
+
+/* The end of a turn. */
+static void leave(struct l2tp_end *e)
+{
+	struct end_disk *d = e->disk;
+	bool crash = d->valid && sim_roll(e->sim, 100) < e->crash;
+	unsigned where = crash ? sim_roll(e->sim, 4) : 3, n = 0;
+	struct fx *f;
+
+	if (where != 0)
+		write_down(e);
+	for (f = d->out.head; f; f = f->next)
+		n++;
+	n = where == 0 || where == 1 ? 0 : where == 2 ? sim_roll(e->sim, n + 1) : n;
+	for (; n && (f = fx_pop(&d->out)); n--, fx_free(f))
+		end_send(e, f);
+	fxq_done(&d->out);
+	if (crash && d->valid)
+		read_back(e);
+}
+
+void end_can_crash(struct l2tp_end *e, unsigned percent)
+{
+	struct end_disk *d = e->disk ? e->disk : calloc(1, sizeof(*d));
+
+	if (!e->disk) {
+		d->owner = malloc(sizeof(*d->owner));
+		d->record = malloc(ROOM);
+		d->room = ROOM;
+		e->disk = d;
+	}
+	e->crash = d->owner->crash = percent;
+	write_down(e);
+}
+
 void end_drain(struct l2tp_end *e)
 {
-	unsigned sent = e->sim->sent[e->node];
+	unsigned sent = e->sim->sent[e->node], crashes = e->crashes;
 	struct fx *f;
 
 	if (!e->has_cc)
@@ -120,6 +212,10 @@ void end_drain(struct l2tp_end *e)
 		for (; (f = fx_pop(&e->cc.out)); fx_free(f))
 			perform(e, f);
 	}
+	if (e->disk && !e->disk->by_owner)
+		leave(e);
+	if (crashes != e->crashes)
+		return;
 	/* 5.8: the last thing that left acknowledges all we have */
 	if (sent != e->sim->sent[e->node] && e->cc.ending == CC_LIVE)
 		e->stale_nr += e->last_nr != e->cc.rel.nr;
@@ -161,7 +257,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 {
 	struct l2tp_end *e = arg;
 	const uint8_t *p = buf;
-	unsigned sent = e->sim->sent[e->node];
+	unsigned sent = e->sim->sent[e->node], crashes = e->crashes;
 	bool zlb = len == 12;
 	uint16_t tid = 0;
 
@@ -174,7 +270,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 	zlb = zlb && !e->cc.rel.tx && !e->cc.rel.ack_due && e->cc.ending == CC_LIVE;
 	cc_input(&e->cc, now, buf, len);
 	end_drain(e);
-	if (zlb && sent != e->sim->sent[e->node])
+	if (zlb && crashes == e->crashes && sent != e->sim->sent[e->node])
 		e->zlb_answered++;
 }
 
@@ -233,6 +329,12 @@ void end_done(struct l2tp_end *e)
 	if (e->has_cc)
 		cc_done(&e->cc);
 	ho_free(e->ho);
+	if (e->disk) {
+		fxq_done(&e->disk->out);
+		free(e->disk->owner);
+		free(e->disk->record);
+	}
+	free(e->disk);
 }
 
 int end_call(struct l2tp_end *e, enum call_role role)

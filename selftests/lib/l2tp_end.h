@@ -17,6 +17,16 @@ struct end_call {
 	struct l2tp_cause cause;
 };
 
+/* What an owner that can crash has written down, and what it has not sent yet. */
+struct end_disk {
+	struct l2tp_end *owner;		/* a copy of its plain data as it was; its engines are in: */
+	uint8_t *record;
+	size_t n, room;
+	struct fxq out;			/* of this turn */
+	bool valid;
+	bool by_owner;			/* another owner writes the checkpoints and sends what is in out */
+};
+
 struct l2tp_end {
 	struct sim *sim;
 	int node;
@@ -31,6 +41,8 @@ struct l2tp_end {
 	unsigned bearer_ms;			/* at most so long until a placed call answers */
 	struct end_call call[END_CALLS];
 	unsigned n_calls;
+	unsigned crash;				/* percent of turns in which it crashes, once it has a checkpoint */
+	struct end_disk *disk;			/* owned; made by end_can_crash */
 	void (*hear)(void *owner, const struct fx *);	/* non-NULL: sees each effect after it was performed */
 	void *owner;
 
@@ -40,6 +52,7 @@ struct l2tp_end {
 
 	/* what the tap saw; all must stay 0 */
 	unsigned stale_nr, window, zlb_answered, unknown_down, twice;
+	unsigned crashes;
 	uint16_t acked, last_nr;		/* highest Nr that reached us; last Nr sent */
 };
 
@@ -47,6 +60,11 @@ void end_init(struct l2tp_end *e, struct sim *s, int node, bool answers);
 void end_done(struct l2tp_end *e);
 /* Perform and count all effects, then acknowledge: after every order given to e->cc. */
 void end_drain(struct l2tp_end *e);
+/* From here on it writes a checkpoint at the end of each turn, before anything leaves, and crashes now and then: before
+ * the checkpoint is written, before the datagrams have left, in between, or after that. */
+void end_can_crash(struct l2tp_end *e, unsigned percent);
+/* An L2TP_FX_TX of disk->out leaves. */
+void end_send(struct l2tp_end *e, const struct fx *f);
 int end_call(struct l2tp_end *e, enum call_role role);
 void end_close_call(struct l2tp_end *e, unsigned i);
 /* Sum of the counters that must be 0. */

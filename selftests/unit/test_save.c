@@ -209,7 +209,7 @@ static void cc_contradictions(void **state)
 		{ offsetof(struct cc, rel.una), 40000 }, { offsetof(struct cc, rel.nxt), 40000 },
 		{ offsetof(struct cc, rel.rws), 0 }, { offsetof(struct cc, rel.rws), 1000 }, { offsetof(struct cc, rel.cwnd), 0 },
 		{ offsetof(struct cc, rel.peer_rws), 0 }, { offsetof(struct cc, peer_tunnel_id), 0 },
-		{ offsetof(struct cc, rel.nr), 50000 },
+		{ offsetof(struct cc, rel.ns), 50000 },
 	};
 	struct cc lie, cc;
 
