@@ -63,24 +63,12 @@ void rec_close(struct wr *w, uint8_t *opened)
 		put_u32(opened, (uint32_t)(w->p - opened - 4));
 }
 
-static inline uint64_t get(const void *p, unsigned size)
+static inline uint64_t get8(const uint8_t *p)
 {
-	uint64_t v8;
-	uint32_t v4;
-	uint16_t v2;
+	uint64_t v;
 
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)p;
-	case 2:
-		memcpy(&v2, p, sizeof(v2));
-		return v2;
-	case 4:
-		memcpy(&v4, p, sizeof(v4));
-		return v4;
-	}
-	memcpy(&v8, p, sizeof(v8));
-	return v8;
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 static void set(void *p, unsigned size, uint64_t v)
@@ -106,7 +94,7 @@ static void set(void *p, unsigned size, uint64_t v)
 
 static size_t without_zeros(const uint8_t *p, size_t n)
 {
-	while (n >= 8 && !get(p + n - 8, 8))
+	while (n >= 8 && !get8(p + n - 8))
 		n -= 8;
 	while (n && !p[n - 1])
 		n--;
@@ -117,19 +105,28 @@ void rec_save(struct wr *w, const struct rec_row *row, size_t n, const void *obj
 {
 	for (; n--; row++) {
 		const uint8_t *p = (const uint8_t *)obj + row->off;
-		uint64_t v;
+		uint64_t v = 0;
+		uint32_t v4;
+		uint16_t v2;
 
 		switch ((enum rec_kind)row->kind) {
 		case REC_U:
 		case REC_BOOL:
-			v = get(p, row->size);
-			if (v)
-				number(w, row->tag, v);
+			v = *p;
+			break;
+		case REC_U16:
+			memcpy(&v2, p, sizeof(v2));
+			v = v2;
+			break;
+		case REC_U32:
+			memcpy(&v4, p, sizeof(v4));
+			v = v4;
+			break;
+		case REC_U64:
+			v = get8(p);
 			break;
 		case REC_TIME:
-			v = get(p, row->size) + 1;	/* NEVER is the default */
-			if (v)
-				number(w, row->tag, v);
+			v = get8(p) + 1;	/* NEVER is the default */
 			break;
 		case REC_TEXT:
 			if (*p)
@@ -139,6 +136,8 @@ void rec_save(struct wr *w, const struct rec_row *row, size_t n, const void *obj
 			rec_octets(w, row->tag, p, without_zeros(p, row->size));
 			break;
 		}
+		if (v)
+			number(w, row->tag, v);
 	}
 }
 
@@ -168,8 +167,7 @@ static bool load(const struct rec_row *row, uint8_t *p, struct span value)
 	uint64_t v, max = UINT64_MAX >> (64 - 8 * (row->size < 8 ? row->size : 8));
 
 	switch ((enum rec_kind)row->kind) {
-	case REC_U:
-	case REC_BOOL:
+	case REC_U: case REC_U16: case REC_U32: case REC_U64: case REC_BOOL:
 		max = row->kind == REC_BOOL ? 1 : row->max ? row->max : max;
 		if (!rec_number(value, max, &v))
 			return false;

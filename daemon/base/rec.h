@@ -12,7 +12,8 @@
 #include "pkt.h"
 
 enum rec_kind {
-	REC_U,		/* size octets (1, 2, 4, 8), host order */
+	REC_U,		/* host order; one octet, the macros below choose among these four by the member's size: */
+	REC_U16, REC_U32, REC_U64,
 	REC_BOOL,
 	REC_TIME,	/* ms_t; its default is NEVER */
 	REC_TEXT,	/* char[size], terminated */
@@ -22,8 +23,13 @@ enum rec_kind {
 /* How one member of a struct stands in a record.  Tags are for ever: a member that goes takes its tag along. */
 struct rec_row { uint8_t tag, kind; uint16_t off, size; uint32_t max; };	/* REC_U: max 0 is no bound */
 
-#define REC_ROW(tag, kind, type, member) { tag, kind, offsetof(type, member), sizeof(((type *)0)->member), 0 }
-#define REC_MAX(tag, type, member, max) { tag, REC_U, offsetof(type, member), sizeof(((type *)0)->member), max }
+#define REC_SIZE(type, member) sizeof(((type *)0)->member)
+#define REC_KIND(kind, size) \
+	((kind) != REC_U ? (kind) : (size) == 2 ? REC_U16 : (size) == 4 ? REC_U32 : (size) == 8 ? REC_U64 : REC_U)
+#define REC_ROW(tag, kind, type, member) \
+	{ tag, REC_KIND(kind, REC_SIZE(type, member)), offsetof(type, member), REC_SIZE(type, member), 0 }
+#define REC_MAX(tag, type, member, max) \
+	{ tag, REC_KIND(REC_U, REC_SIZE(type, member)), offsetof(type, member), REC_SIZE(type, member), max }
 
 /* Appends what obj has in these members. */
 void rec_save(struct wr *w, const struct rec_row *rows, size_t n, const void *obj);

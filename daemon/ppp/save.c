@@ -79,6 +79,8 @@ void ppp_save(const struct ppp *p, struct wr *w, unsigned tag)
 	if (p->auth_peer.proto != PPP_AUTH_NONE)
 		rec_save(w, auth_peer_rows, COUNT(auth_peer_rows), p);
 	for (unsigned i = 0; i < CP_N; i++) {
+		if (p->cp[i].state == CP_INITIAL)
+			continue;		/* it begins anew, whatever was before */
 		one = rec_open(w, T_CP + i);
 		rec_save(w, cp_rows, COUNT(cp_rows), &p->cp[i]);
 		rec_close(w, one);
@@ -91,6 +93,7 @@ static bool load_cp(struct cp *cp, struct span v)
 	struct rd r = rd_init(v.p, v.n);
 	unsigned tag;
 
+	rec_default(cp_rows, COUNT(cp_rows), cp);
 	while (rec_next(&r, &tag, &v))
 		if (!rec_load(cp_rows, COUNT(cp_rows), cp, tag, v))
 			return false;
@@ -186,7 +189,7 @@ int ppp_restore(struct ppp *p, ms_t now, struct span record)
 	rec_default(authenticator_rows, COUNT(authenticator_rows), p);
 	rec_default(auth_peer_rows, COUNT(auth_peer_rows), p);
 	for (unsigned i = 0; i < CP_N; i++)
-		rec_default(cp_rows, COUNT(cp_rows), &p->cp[i]);
+		cp_init(&p->cp[i]);
 	while (ok && rec_next(&r, &tag, &v)) {
 		if (tag == T_FORMAT)
 			ok = known = rec_number(v, FORMAT, &format) && format == FORMAT;
