@@ -37,7 +37,7 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer
 	-Wswitch-enum -Wformat=2 -Wvla -Wundef -Wwrite-strings -Wunused-result -Werror
 SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 BASEFLAGS = -std=gnu11 -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 -DKTUND_VERSION='"$(VERSION)"' $(WARN) -MMD -MP -I daemon -I . -I $(O)/gen
-ALLFLAGS = $(BASEFLAGS) -Wno-format-truncation $(PKG_CFLAGS) $(CFLAGS) $(if $(SAN),$(SANFLAGS),$(HARDEN))
+ALLFLAGS = $(BASEFLAGS) $(if $(findstring clang,$(CC)),,-Wno-format-truncation) $(PKG_CFLAGS) $(CFLAGS) $(if $(SAN),$(SANFLAGS),$(HARDEN))
 LINK = $(CC) $(CFLAGS) $(if $(SAN),$(SANFLAGS),-pie -Wl,-z,relro,-z,now)
 
 # Flags of the libraries, found once; make restarts by itself after writing this file.

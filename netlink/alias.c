@@ -109,11 +109,9 @@ int alias_choose(const struct aliases *as, const struct table *table, const stru
 
 	if (!as->needed)
 		return 0;
-	for (unsigned id = 1; id < 65536; id++) {
-		const struct tunnel *t = table_tunnel(table, id);
-
+	for (const struct tunnel *t = NULL; (t = table_next_from(table, &r->tunnel.peer, t)); ) {
 		/* Ports are for one pair of addresses, on whatever link. */
-		if (!t || !same_address(&t->was->tunnel.local, &r->tunnel.local) ||
+		if (!same_address(&t->was->tunnel.local, &r->tunnel.local) ||
 		    !same_address(&t->was->tunnel.peer, &r->tunnel.peer))
 			continue;
 		if (t->alias && t->alias <= ALIAS_LAST)

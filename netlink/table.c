@@ -7,11 +7,11 @@
 
 #include "wire.h"
 
-enum { IDS = 65536, LINK_BUCKETS = 4096 };
+enum { IDS = 65536, LINK_BUCKETS = 4096, PEER_BUCKETS = 4096 };
 
 struct table {
 	unsigned n_tunnels, n_sessions;
-	uint16_t by_link[LINK_BUCKETS];
+	uint16_t by_link[LINK_BUCKETS], by_peer[PEER_BUCKETS];
 	struct tunnel *tunnel[IDS];		/* pages that no id touches cost nothing */
 	struct session *session[IDS];
 };
@@ -44,6 +44,20 @@ struct session *table_session(const struct table *t, uint32_t session_id)
 	return session_id < IDS ? t->session[session_id] : NULL;
 }
 
+static unsigned peer_bucket(const struct k_addr *peer)
+{
+	uint32_t hash = 2166136261u;	/* FNV-1a; who fills a bucket on purpose slows down his own set-up */
+
+	for (unsigned i = 0; i < sizeof(peer->addr); i++)
+		hash = (hash ^ peer->addr[i]) * 16777619u;
+	return hash % PEER_BUCKETS;
+}
+
+struct tunnel *table_next_from(const struct table *t, const struct k_addr *peer, const struct tunnel *last)
+{
+	return t->tunnel[last ? last->next_from : t->by_peer[peer_bucket(peer)]];
+}
+
 struct k_request *request_copy(const struct k_request *r)
 {
 	size_t len = k_request_size(r, sizeof(*r));
@@ -57,6 +71,7 @@ struct k_request *request_copy(const struct k_request *r)
 struct tunnel *table_add_tunnel(struct table *t, const struct k_request *was)
 {
 	struct tunnel *tu = calloc(1, sizeof(*tu));
+	uint16_t *bucket;
 
 	if (!tu)
 		return NULL;
@@ -68,6 +83,9 @@ struct tunnel *table_add_tunnel(struct table *t, const struct k_request *was)
 	tu->id = was->tunnel_id;
 	tu->fd = -1;
 	t->tunnel[tu->id] = tu;
+	bucket = &t->by_peer[peer_bucket(&was->tunnel.peer)];
+	tu->next_from = *bucket;
+	*bucket = tu->id;
 	t->n_tunnels++;
 	return tu;
 }
@@ -99,6 +117,11 @@ struct session *table_add_session(struct table *t, const struct k_request *was)
 
 void table_del_tunnel(struct table *t, struct tunnel *tu)
 {
+	uint16_t *at = &t->by_peer[peer_bucket(&tu->was->tunnel.peer)];
+
+	while (*at != tu->id)
+		at = &t->tunnel[*at]->next_from;
+	*at = tu->next_from;
 	t->tunnel[tu->id] = NULL;
 	t->n_tunnels--;
 	free(tu->was);

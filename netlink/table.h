@@ -19,6 +19,7 @@ struct waiting;
 
 struct tunnel {
 	uint16_t id, first_session;	/* of its sessions, 0: none */
+	uint16_t next_from;		/* another of the same peer's address, or of one with the same hash */
 	uint16_t alias;			/* the peer's port as the kernel sees it (alias.h), 0: the real one */
 	uint8_t state;
 	bool gone;			/* the kernel's tunnel vanished behind our back */
@@ -57,6 +58,8 @@ void table_del_session(struct table *, struct session *);
 /* The session's link is known (ifindex) or no longer there (0). */
 void table_set_link(struct table *, struct session *, uint32_t ifindex);
 struct session *table_by_link(const struct table *, uint32_t ifindex);
+/* The tunnels of a peer's address, whatever its port, among a few others: from NULL to NULL. */
+struct tunnel *table_next_from(const struct table *, const struct k_addr *peer, const struct tunnel *);
 unsigned table_tunnels(const struct table *);
 unsigned table_sessions(const struct table *);
 /* How many routes of add the session does not have yet. */

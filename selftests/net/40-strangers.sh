@@ -56,12 +56,6 @@ CONF
 SANITIZED=$(grep -c __asan_init "$KTUND_BUILD/ktund" || true)
 memory() { ((SANITIZED)) || check "$1" at_most $(($(rss "$ktund") - rss_before)) 8191; }
 
-number() {	# number NAME: the first figure with this name in JSON on stdin (no program: they are slow in an emulated guest)
-	local all
-	read -r -d '' all
-	[[ $all =~ \"$1\":\ *([0-9.]+) ]] && echo "${BASH_REMATCH[1]}"
-}
-counter() { ktun_in lns -j show stats | number "$1"; }
 up() { ktun_in lac -j show sessions | grep -q '"state": *"up"' && ktun_in lns -j show sessions | grep -q '"state": *"up"'; }
 fds() { local f=("/proc/$1/fd/"*); echo ${#f[@]}; }
 rss() { local all; all=$(<"/proc/$1/status"); [[ $all =~ VmRSS:[[:space:]]*([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }

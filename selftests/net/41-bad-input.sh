@@ -54,12 +54,6 @@ lac=$(write_config lac <<-CONF
 CONF
 )
 
-number() {	# number NAME: the first figure with this name in JSON on stdin (no program: they are slow in an emulated guest)
-	local all
-	read -r -d '' all
-	[[ $all =~ \"$1\":\ *([0-9.]+) ]] && echo "${BASH_REMATCH[1]}"
-}
-counter() { ktun_in lns -j show stats | number "$1"; }
 up() { ktun_in lac -j show sessions | grep -q '"state": *"up"' && ktun_in lns -j show sessions | grep -q '"state": *"up"'; }
 # What must be the same before and after.
 state() {

@@ -17,6 +17,7 @@
 #   capture NS IF FILE [FILTER]   tcpdump until capture_stop or exit
 #   write_config NAME [MODE]      stdin to $TMP/NAME.conf (0600); prints the path
 #   ktund_start NS NAME CONFIG    ready when it returns; ktund_stop NAME ends keeper and calls too;
+#   number NAME                   the first figure with this name in JSON on stdin; counter NAME: one of lns's
 #   ktun_in NAME ARG...           ktun of that one; ktund_pid NAME, keeper_pid NAME
 #   xl2tpd_lns NS NAME LOCALIP RANGE AUTH SECRET USER PASS [USER PASS]...    xl2tpd + pppd as LNS
 #   xl2tpd_lac NS NAME LNSADDR USER PASS AUTH [SECRET]                       xl2tpd + pppd as LAC, dials at once
@@ -261,6 +262,15 @@ keeper_pid() {
 	done
 	return 1
 }
+
+# No program: they are slow in an emulated guest.
+number() {
+	local all
+	read -r -d '' all
+	[[ $all =~ \"$1\":\ *([0-9.]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+counter() { ktun_in lns -j show stats | number "$1"; }
 
 lib_ktund_ready() { ktun_in "$1" show stats || ! kill -0 "${LIB_KTUND_PID[$1]}"; }
 

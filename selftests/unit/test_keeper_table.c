@@ -198,8 +198,43 @@ static void test_why(void)
 	ok(strlen(why) < WHY_SIZE && strstr(why, "No such file"), "long words are cut");
 }
 
+static unsigned tunnels_of(const struct table *t, const char *peer)
+{
+	struct k_addr a = v4(peer, 1);
+	unsigned n = 0;
+
+	for (const struct tunnel *tu = NULL; (tu = table_next_from(t, &a, tu)); )
+		n += !memcmp(tu->was->tunnel.peer.addr, a.addr, sizeof(a.addr));
+	return n;
+}
+
+/* 3,000 tunnels of ten addresses come, every third goes. */
+static void test_peers(void)
+{
+	struct table *t = table_new();
+	bool right = true;
+	char peer[16];
+
+	for (uint16_t id = 1; id <= 3000; id++) {
+		struct k_request r = tunnel(id);
+
+		snprintf(peer, sizeof(peer), "192.0.2.%u", 100 + id % 10u);
+		r.tunnel.peer = v4(peer, id);
+		right &= table_add_tunnel(t, &r) != NULL;
+	}
+	for (uint16_t id = 3; id <= 3000; id = (uint16_t)(id + 3))
+		table_del_tunnel(t, table_tunnel(t, id));
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(peer, sizeof(peer), "192.0.2.%u", 100 + i);
+		right &= tunnels_of(t, peer) == 200;
+	}
+	ok(right && !tunnels_of(t, "192.0.2.2"), "the tunnels of one address are found");
+	table_free(t);
+}
+
 int main(void)
 {
+	test_peers();
 	test_gate();
 	test_hook_words();
 	test_table();

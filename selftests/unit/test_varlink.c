@@ -117,7 +117,7 @@ static const struct vl_method methods[] = {
 
 static const struct vl_service service = {
 	.interface = "org.test", .description = "interface org.test\n", .vendor = "v", .product = "p", .version = "1", .url = "u",
-	.method = methods, .note = on_note, .stall_ms = 200,
+	.method = methods, .note = on_note, .stall_ms = 2000,
 };
 
 static int setup(void **state)
@@ -621,7 +621,7 @@ static void test_stalled(void **state)
 	for (int i = 0; i < 100; i++)
 		pump();
 	assert_int_equal(vl_clients(t.vl), 1);
-	usleep(300 * 1000);
+	usleep(2100 * 1000);
 	pump();
 	assert_int_equal(vl_clients(t.vl), 0);
 	assert_non_null(strstr(t.note, "does not read"));
