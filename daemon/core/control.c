@@ -405,16 +405,28 @@ static void stopped(struct ctx *ctx, void *arg, const struct k_reply *r)
 }
 
 /* Tunnels that only wait for retransmissions of the peer's StopCCN (RFC 2661 5.7) need not be waited for. */
-static bool busy(const struct ctx *ctx)
+static bool busy(const struct tunnel *t)
 {
-	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++) {
-		const struct tunnel *t = ctx->tunnel[id];
+	return !t->down || t->cc.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP ||
+	       t->kernel == KS_GOING;
+}
 
-		if (t && (!t->down || t->cc.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING ||
-			  t->kernel == KS_UP || t->kernel == KS_GOING))
-			return true;
-	}
-	return false;
+static unsigned busy_tunnels(const struct ctx *ctx)
+{
+	unsigned n = 0;
+
+	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++)
+		n += ctx->tunnel[id] && busy(ctx->tunnel[id]);
+	return n;
+}
+
+static unsigned live_tunnels(const struct ctx *ctx)
+{
+	unsigned n = 0;
+
+	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++)
+		n += ctx->tunnel[id] && !ctx->tunnel[id]->down;
+	return n;
 }
 
 /* All peers have acknowledged, or have had their time: now the kernel's part. */
@@ -422,13 +434,14 @@ static void stop_check(struct timer *timer, void *arg)
 {
 	struct ctx *ctx = arg;
 	struct k_request rq = { .op = K_STOP };
+	unsigned left = busy_tunnels(ctx);
 
 	(void)timer;
 	if (ctx->loop.now >= ctx->stop.said + STOP_SAY_MS) {
 		ctx->stop.said = ctx->loop.now;
-		shutdown_progress(ctx, ctx->n_tunnels, ctx->n_sessions);
+		shutdown_progress(ctx, left, ctx->n_sessions);
 	}
-	if ((busy(ctx) && ctx->loop.now < ctx->stop.by) ||
+	if ((left && ctx->loop.now < ctx->stop.by) ||
 	    (!ipsec_stopped(ctx) && ctx->loop.now < ctx->stop.by + IPSEC_STOP_MS)) {
 		timer_set(&ctx->loop, &ctx->stop.timer, ctx->loop.now + 20);
 		return;
@@ -444,7 +457,7 @@ void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned
 	ctx->stopping = true;
 	ctx->stop.by = ctx->loop.now + STOP_MS;
 	ctx->stop.said = ctx->loop.now;
-	ctx->stop.tunnels = ctx->n_tunnels;
+	ctx->stop.tunnels = live_tunnels(ctx);
 	ctx->stop.sessions = ctx->n_sessions;
 	ctx->stop.done = done;
 	ctx->stop.arg = arg;
