@@ -52,9 +52,7 @@ lac=$(write_config lac <<-CONF
 CONF
 )
 
-# AddressSanitizer keeps what was freed: its build says nothing about memory.
-SANITIZED=$(grep -c __asan_init "$KTUND_BUILD/ktund" || true)
-memory() { ((SANITIZED)) || check "$1" at_most $(($(rss "$ktund") - rss_before)) 8191; }
+memory() { sanitized || check "$1" at_most $(($(rss "$ktund") - rss_before)) 8191; }
 
 up() { ktun_in lac -j show sessions | grep -q '"state": *"up"' && ktun_in lns -j show sessions | grep -q '"state": *"up"'; }
 fds() { local f=("/proc/$1/fd/"*); echo ${#f[@]}; }

@@ -17,6 +17,7 @@
 #   capture NS IF FILE [FILTER]   tcpdump until capture_stop or exit
 #   write_config NAME [MODE]      stdin to $TMP/NAME.conf (0600); prints the path
 #   ktund_start NS NAME CONFIG    ready when it returns; ktund_stop NAME ends keeper and calls too;
+#   sanitized                     is what is tested built with AddressSanitizer?
 #   number NAME                   the first figure with this name in JSON on stdin; counter NAME: one of lns's
 #   ktun_in NAME ARG...           ktun of that one; ktund_pid NAME, keeper_pid NAME
 #   xl2tpd_lns NS NAME LOCALIP RANGE AUTH SECRET USER PASS [USER PASS]...    xl2tpd + pppd as LNS
@@ -262,6 +263,9 @@ keeper_pid() {
 	done
 	return 1
 }
+
+# AddressSanitizer keeps what was freed and computes much: its build says nothing about memory and time.
+sanitized() { grep -q __asan_init "$KTUND_BUILD/ktund"; }
 
 # No program: they are slow in an emulated guest.
 number() {
