@@ -58,7 +58,7 @@ NET := $(patsubst selftests/%.c,$(O)/selftests/%,$(wildcard selftests/net/*.c se
 FUZZERS := $(patsubst selftests/fuzz/fuzz_%.c,%,$(wildcard selftests/fuzz/fuzz_*.c))
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
-.PHONY: all demo check run-unit run-sim fuzzers check-style check-unit check-sim check-fuzz check-net bench soak fuzz install clean distclean tests setup-net
+.PHONY: all demo check run-unit run-sim fuzzers check-style check-unit check-sim check-fuzz check-net bench fuzz install clean distclean tests setup-net
 all: $(O)/ktund $(O)/ktund-keeper $(O)/ktun
 
 $(O)/config.mk: scripts/packages Makefile
