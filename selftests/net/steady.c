@@ -154,5 +154,6 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		if (t[i].answered < t[i].sent)
 			printf("%s: %u of %u lost\n", inet_ntoa(t[i].addr), t[i].sent - t[i].answered, t[i].sent);
+	free(t);
 	return sent == answered && sent ? 0 : 1;
 }
