@@ -411,21 +411,17 @@ static bool busy(const struct tunnel *t)
 	       t->kernel == KS_GOING;
 }
 
-static unsigned busy_tunnels(const struct ctx *ctx)
+static bool live(const struct tunnel *t)
 {
-	unsigned n = 0;
-
-	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++)
-		n += ctx->tunnel[id] && busy(ctx->tunnel[id]);
-	return n;
+	return !t->down;
 }
 
-static unsigned live_tunnels(const struct ctx *ctx)
+static unsigned count_tunnels(const struct ctx *ctx, bool (*which)(const struct tunnel *))
 {
 	unsigned n = 0;
 
 	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++)
-		n += ctx->tunnel[id] && !ctx->tunnel[id]->down;
+		n += ctx->tunnel[id] && which(ctx->tunnel[id]);
 	return n;
 }
 
@@ -434,7 +430,7 @@ static void stop_check(struct timer *timer, void *arg)
 {
 	struct ctx *ctx = arg;
 	struct k_request rq = { .op = K_STOP };
-	unsigned left = busy_tunnels(ctx);
+	unsigned left = count_tunnels(ctx, busy);
 
 	(void)timer;
 	if (ctx->loop.now >= ctx->stop.said + STOP_SAY_MS) {
@@ -457,7 +453,7 @@ void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned
 	ctx->stopping = true;
 	ctx->stop.by = ctx->loop.now + STOP_MS;
 	ctx->stop.said = ctx->loop.now;
-	ctx->stop.tunnels = live_tunnels(ctx);
+	ctx->stop.tunnels = count_tunnels(ctx, live);
 	ctx->stop.sessions = ctx->n_sessions;
 	ctx->stop.done = done;
 	ctx->stop.arg = arg;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,26 +179,25 @@ int udp_source(const struct endpoint *peer, struct endpoint *ret_local)
 	return 0;
 }
 
-uint16_t udp_port(int fd)
+static uint16_t port_of(int fd, bool peer)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct endpoint e = { 0 };
 
-	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+	if (!(peer ? getpeername : getsockname)(fd, (struct sockaddr *)&ss, &len))
 		from_sockaddr(&e, &ss);
 	return e.port;
 }
 
+uint16_t udp_port(int fd)
+{
+	return port_of(fd, false);
+}
+
 uint16_t udp_peer_port(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct endpoint e = { 0 };
-
-	if (!getpeername(fd, (struct sockaddr *)&ss, &len))
-		from_sockaddr(&e, &ss);
-	return e.port;
+	return port_of(fd, true);
 }
 
 const char *endpoint_text(const struct endpoint *e, char *buf, size_t size)
