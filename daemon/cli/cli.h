@@ -66,6 +66,7 @@ int show_tunnel(struct cli *, const struct command *, int argc, char **argv);
 int show_session(struct cli *, const struct command *, int argc, char **argv);
 int show_tunnels(struct cli *, const struct command *, int argc, char **argv);
 int show_sessions(struct cli *, const struct command *, int argc, char **argv);
+int show_sas(struct cli *, const struct command *, int argc, char **argv);
 int show_peers(struct cli *, const struct command *, int argc, char **argv);
 int show_pools(struct cli *, const struct command *, int argc, char **argv);
 int show_stats(struct cli *, const struct command *, int argc, char **argv);

@@ -18,6 +18,8 @@ static const struct command table[] = {
 	  "With both filters, sessions that fit both.", ARG_FILTER, show_sessions },
 	{ "show", "session", "N", "Everything about one session",
 	  "N is our session id, as `ktun show sessions` lists it.", ARG_SESSION, show_sessions },
+	{ "show", "sas", "[N|NAME]", "What strongSwan says of the IPsec of our tunnels",
+	  "One line for each CHILD_SA of a connection that ktund has loaded into charon; -j says all.", ARG_TUNNEL, show_sas },
 	{ "show", "peers", "", "Who may connect, and how often they did", NULL, ARG_NONE, show_peers },
 	{ "show", "pools", "", "Address pools and what is left of them", NULL, ARG_NONE, show_pools },
 	{ "show", "stats", "", "Counters of the daemon and its keeper", NULL, ARG_NONE, show_stats },

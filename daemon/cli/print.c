@@ -284,7 +284,7 @@ void table_add(struct table *t, char *cell)
 		t->cap = t->cap ? 2 * t->cap : 64;
 		t->cell = need(realloc(t->cell, t->cap * sizeof(*t->cell)));
 	}
-	if (width(cell) > CELL_MAX) {
+	if (width(cell) > CELL_MAX && t->n % t->cols + 1 < t->cols) {	/* the last column may be as long as it is */
 		char *p = cell;
 
 		for (int i = 0; i < CELL_MAX - 3; i++)

@@ -108,17 +108,36 @@ static json_t *find_tunnel(json_t *all, const char *name)
 	return NULL;
 }
 
-/* One object in detail. */
-static int show_one(const struct cli *cli, const char *what, const char *id_key, json_t *o)
+/* What charon says of the tunnel's IPsec; NULL: said why it cannot be had. */
+static json_t *sas_of(struct cli *cli, json_int_t tunnel_id)
 {
+	return call_list(cli, "ShowSas", "sas", tunnel_id ? json_pack("{s:I}", "tunnel_id", tunnel_id) : json_object());
+}
+
+/* One object in detail. */
+static int show_one(struct cli *cli, const char *what, const char *id_key, json_t *o)
+{
+	json_int_t tunnel_id = json_integer_value(json_object_get(o, "tunnel_id"));
+	json_t *sas = NULL, *sa;
+	size_t i;
 	char *id;
 
-	if (cli->json)
+	if (tunnel_id && json_is_true(json_object_get(o, "ipsec")))
+		sas = sas_of(cli, tunnel_id);
+	if (cli->json) {
+		if (json_object_get(o, "ipsec"))
+			json_object_set_new(o, "sas", sas ? sas : json_null());
 		return print_json(cli, json_incref(o));
+	}
 	id = value_text(o, json_integer_value(json_object_get(o, id_key)) ? id_key : "name", V_NUMBER, false);
 	printf("%s %s\n", what, id);
 	free(id);
 	print_object(o, "  ");
+	json_array_foreach(sas, i, sa) {
+		puts("  sa");
+		print_object(sa, "    ");
+	}
+	json_decref(sas);
 	return DONE;
 }
 
@@ -233,6 +252,67 @@ int show_sessions(struct cli *cli, const struct command *c, int argc, char **arg
 	if (cli->json)
 		return print_json(cli, all);
 	session_table(all);
+	json_decref(all);
+	return DONE;
+}
+
+/* The daemon's id of the tunnel of this name or id; 0: complained. */
+static json_int_t tunnel_id_of(struct cli *cli, const char *name)
+{
+	json_t *all = call_list(cli, "ShowTunnels", "tunnels", json_object()), *one = find_tunnel(all, name);
+	json_int_t id = json_integer_value(json_object_get(one, "tunnel_id"));
+
+	if (all && !one)
+		complain("no tunnel %s; see `ktun show tunnels`", name);
+	else if (all && !id)
+		complain("tunnel %s is not there, so nothing protects it; see `ktun show tunnels`", name);
+	json_decref(all);
+	return id;
+}
+
+static void sa_table(const json_t *all)
+{
+	static const char *const head[] = { ">ID", "CONNECTION", "REMOTE", "IDENTITY", "NAT", "STATE", "ALGORITHMS", ">UP", ">REKEY",
+					    ">RX", ">TX", "TUNNELS", "USERS", NULL };
+	struct table t = { .head = head };
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(all, i, o) {
+		bool child = !is_null(o, "child");
+
+		table_add(&t, brief(o, child ? "child_id" : "ike_id", V_NUMBER));
+		table_add(&t, brief(o, "connection", V_TEXT));
+		table_add(&t, brief(o, "remote_address", V_TEXT));
+		table_add(&t, brief(o, "remote_identity", V_TEXT));
+		table_add(&t, brief(o, "nat", V_TEXT));
+		table_add(&t, brief(o, child ? "child_state" : "ike_state", V_TEXT));
+		table_add(&t, brief(o, child ? "algorithms" : "ike_algorithms", V_TEXT));
+		table_add(&t, brief(o, child ? "age_s" : "ike_age_s", V_SECONDS));
+		table_add(&t, brief(o, child ? "rekey_s" : "ike_rekey_s", V_SECONDS));
+		table_add(&t, brief(o, "rx_octets", V_OCTETS));
+		table_add(&t, brief(o, "tx_octets", V_OCTETS));
+		table_add(&t, brief(o, "tunnel_ids", V_TEXT));
+		table_add(&t, brief(o, "users", V_TEXT));
+	}
+	table_print(&t);
+}
+
+int show_sas(struct cli *cli, const struct command *c, int argc, char **argv)
+{
+	json_int_t id = 0;
+	json_t *all;
+
+	if (!words_at_most(c, argc, argv, 1))
+		return WRONG_WORDS;
+	if (argc && !(id = tunnel_id_of(cli, argv[0])))
+		return FAILED;
+	all = sas_of(cli, id);
+	if (!all)
+		return FAILED;
+	if (cli->json)
+		return print_json(cli, all);
+	sa_table(all);
 	json_decref(all);
 	return DONE;
 }

@@ -176,6 +176,73 @@ static void show_one_session(void *arg, struct vl_call *call, json_t *params)
 	not_found(call, "session", name);
 }
 
+/* What charon says of SAs. */
+
+struct sa_walk { size_t at; uint16_t tunnel_id; struct sa_list list; };
+struct sa_asked { struct vl_call *call; uint16_t tunnel_id; };
+
+static void next_sa(void *arg, struct vl_call *call, void *cursor)
+{
+	struct sa_walk *w = cursor;
+	json_t *some;
+
+	while ((some = ipsec_next_sas(arg, &w->list, &w->at, w->tunnel_id)) && !json_array_size(some))
+		json_decref(some);
+	if (some)
+		(void)vl_reply_more(call, json_pack("{s:o}", "sas", some));
+	else
+		vl_reply(call, json_pack("{s:[]}", "sas"));
+}
+
+static void asker_left(void *arg, struct vl_call *call, void *data)
+{
+	struct sa_asked *a = data;
+
+	(void)arg;
+	(void)call;
+	a->call = NULL;
+}
+
+static void sas_came(struct ctx *ctx, void *arg, const struct sa_list *l, const char *why)
+{
+	struct sa_asked *a = arg;
+	struct sa_walk *w = a->call && l ? malloc(sizeof(*w) + l->len) : NULL;
+
+	(void)ctx;
+	if (w) {
+		*w = (struct sa_walk){ .tunnel_id = a->tunnel_id, .list.len = l->len };
+		memcpy(w->list.octets, l->octets, l->len);
+		vl_pull(a->call, next_sa, w);
+	} else if (a->call && !l) {
+		vl_error(a->call, "org.ktund.NotReady", json_pack("{s:s}", "reason", why));
+	} else if (a->call) {
+		vl_reply(a->call, NULL);
+	}
+	free(a);
+}
+
+static void show_sas(void *arg, struct vl_call *call, json_t *params)
+{
+	int64_t tunnel_id = 0;
+	struct vl_param p[] = { { "tunnel_id", 'i', false, &tunnel_id } };
+	struct sa_asked *a;
+
+	if (!vl_params(call, params, p, 1))
+		return;
+	a = malloc(sizeof(*a));
+	if (!a) {
+		vl_reply(call, NULL);
+		return;
+	}
+	*a = (struct sa_asked){ .call = call, .tunnel_id = tunnel_id > 0 && tunnel_id < MAX_ID ? (uint16_t)tunnel_id : 0 };
+	vl_call_keep(call, a, asker_left);
+	if (!ipsec_ask_sas(arg, sas_came, a)) {
+		vl_call_keep(call, NULL, NULL);
+		free(a);
+		vl_reply(call, NULL);
+	}
+}
+
 static void show_peers(void *arg, struct vl_call *call, json_t *params)
 {
 	struct ctx *ctx = arg;
@@ -540,6 +607,7 @@ static const struct vl_method methods[] = {
 	{ "org.ktund.ShowTunnels", show_tunnels, false, false },
 	{ "org.ktund.ShowSessions", show_sessions, false, false },
 	{ "org.ktund.ShowSession", show_one_session, false, false },
+	{ "org.ktund.ShowSas", show_sas, false, false },
 	{ "org.ktund.ShowPeers", show_peers, false, false },
 	{ "org.ktund.ShowPools", pools, false, false },
 	{ "org.ktund.ShowStats", stats, false, false },

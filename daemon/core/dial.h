@@ -34,7 +34,7 @@ struct dial {
 	ms_t next_at;				/* when the next attempt is due; NEVER */
 	struct timer retry;
 	struct dial_session *session;		/* [as->n_sessions] */
-	char last_error[96];
+	char last_error[256];
 };
 
 /* Makes the dials what ctx->conf says: new ones start; those that the plan (NULL at start) changes or removes end. */

@@ -33,6 +33,7 @@ void ipsec_free(struct ipsec *p)
 {
 	if (!p)
 		return;
+	ipsec_show_free(p);
 	if (p->started) {
 		ipsec_close(p);
 		timer_stop(&p->ctx->loop, &p->timer);

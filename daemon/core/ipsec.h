@@ -6,6 +6,8 @@
  *   tunnels that we dial are initiated, and an SA that goes takes its tunnels. */
 #pragma once
 
+#include <jansson.h>
+
 #include "core/ctx.h"
 #include "core/dial.h"
 
@@ -47,3 +49,12 @@ void ipsec_dial_adopted(struct dial *);
 void ipsec_dial_ended(struct ctx *, const char *tunnel);
 /* Why it is not protected yet, for people. */
 const char *ipsec_dial_waits(struct dial *);
+
+/* What charon says of SAs, each message behind its length (32 bits). */
+struct sa_list { size_t len; uint8_t octets[]; };
+/* Asks it.  told() is called once, perhaps at once, at most 2 s later: with the list, its caller's, or NULL and why.  false: no
+ * memory, and nobody will call. */
+bool ipsec_ask_sas(struct ctx *, void (*told)(struct ctx *, void *arg, const struct sa_list *, const char *why), void *arg);
+/* The next of our SAs as objects of the control interface, none or more, of this tunnel (0: all); *at, at first 0, goes on.
+ * NULL: that was all. */
+json_t *ipsec_next_sas(struct ctx *, const struct sa_list *, size_t *at, uint16_t tunnel_id);

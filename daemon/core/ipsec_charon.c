@@ -187,6 +187,8 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 	struct ctx *ctx = p->ctx;
 	char why[120];
 
+	if (m->id == p->show.id)
+		ipsec_show_done(p, m->status == VICI_OK);
 	if (m->status == VICI_LOST)
 		return;				/* VICI_FX_DOWN follows */
 	if (m->id == p->list_id)
@@ -290,6 +292,8 @@ static void perform(struct ipsec *p, struct fx *f)
 	case VICI_FX_ITEM:
 		if (m->id == p->list_id)
 			ipsec_sas(p, vici_fx_body(f), true, false);
+		if (m->id == p->show.id)
+			ipsec_show_item(p, vici_fx_body(f));
 		break;
 	case VICI_FX_REPLY:
 		replied(p, m, vici_fx_body(f));

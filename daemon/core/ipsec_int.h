@@ -56,6 +56,14 @@ struct ipsec {
 	bool guarded, asking;			/* both are the same; it is being asked to make them */
 	bool held_ok;
 	bool settled;				/* all that is dialled is known: rules of a ktund before us may go */
+	struct {				/* who wants to see SAs */
+		uint32_t id;			/* list-sas under way */
+		struct timer timer;
+		struct sa_list *list;		/* what has come */
+		size_t room;
+		bool oom;
+		struct sa_wait *waits;
+	} show;
 	uint8_t buf[READ_SIZE];
 };
 /* ipsec.c: what is to be had now that was not before: loads what is not loaded, dials what is protected. */
@@ -83,5 +91,11 @@ void ipsec_sas(struct ipsec *, struct span msg, bool up, bool event);
 void ipsec_rekeyed(struct ipsec *, struct span msg);
 /* list-sas is complete: what it did not say is no more. */
 void ipsec_sas_listed(struct ipsec *);
+bool ipsec_parse_host(struct span text, struct endpoint *ret);
 /* A line of charon's log. */
 void ipsec_logged(struct ipsec *, struct span msg);
+
+/* ipsec_show.c: a message of the list-sas that p->show.id is; its end. */
+void ipsec_show_item(struct ipsec *, struct span msg);
+void ipsec_show_done(struct ipsec *, bool whole);
+void ipsec_show_free(struct ipsec *);

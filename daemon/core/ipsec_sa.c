@@ -111,7 +111,7 @@ static struct sa *sa_find(const struct ipsec *p, uint32_t child)
 	return s;
 }
 
-static bool parse_host(struct span text, struct endpoint *ret)
+bool ipsec_parse_host(struct span text, struct endpoint *ret)
 {
 	char host[64], *zone;
 
@@ -176,8 +176,8 @@ void ipsec_sas(struct ipsec *p, struct span msg, bool up, bool event)
 
 	while (vici_next(&r, &ike)) {
 		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name) ||
-		    !parse_host(vici_get(ike.value, "local-host"), &local) ||
-		    !parse_host(vici_get(ike.value, "remote-host"), &peer))
+		    !ipsec_parse_host(vici_get(ike.value, "local-host"), &local) ||
+		    !ipsec_parse_host(vici_get(ike.value, "remote-host"), &peer))
 			continue;
 		list = vici_get(ike.value, "child-sas");
 		for (in = rd_init(list.p, list.n); vici_next(&in, &child);) {

@@ -84,6 +84,7 @@ json_t *show_tunnel(const struct tunnel *t)
 	json_object_set_new(o, "unacked", json_integer((uint16_t)(r->nxt - r->una)));
 	json_object_set_new(o, "queued", json_integer(r->n_tx));
 	json_object_set_new(o, "retransmissions", json_integer(r->retries));
+	json_object_set_new(o, "ipsec", json_boolean(tunnel_protected(t)));
 	json_object_set_new(o, "next_dial_s", json_null());
 	json_object_set_new(o, "last_error", t->down ? text(t->cause.msg) : text(t->dial ? t->dial->last_error : NULL));
 	return o;
@@ -92,16 +93,20 @@ json_t *show_tunnel(const struct tunnel *t)
 json_t *show_dial(const struct dial *d)
 {
 	const struct ctx *ctx = d->ctx;
-	const char *state = d->resolving ? "resolving" : d->listener ? "opening" : d->wanted ? "waiting" : "down";
-	json_t *next = json_null();
+	const char *state = d->resolving ? "resolving" : d->protecting ? "protecting" : d->listener ? "opening" :
+			    d->wanted ? "waiting" : "down";
+	json_t *next = json_null(), *o;
 
-	if (d->wanted && d->next_at != NEVER && !d->resolving)
+	if (d->wanted && d->next_at != NEVER && !d->resolving && !d->protecting)
 		next = json_integer(d->next_at > ctx->loop.now ? (json_int_t)((d->next_at - ctx->loop.now + 999) / 1000) : 0);
-	return json_pack("{s:i, s:n, s:s, s:n, s:s, s:s, s:n, s:o, s:n, s:n, s:i, s:i, s:n, s:n, s:o, s:o}",
+	o = json_pack("{s:i, s:n, s:s, s:n, s:s, s:s, s:n, s:o, s:n, s:n, s:i, s:i, s:n, s:n, s:o, s:o}",
 		"tunnel_id", 0, "peer_tunnel_id", "name", d->as->name, "peer", "role", role_name(d->as->session[0].policy.role),
 		"state", state, "local", "remote", d->peer.family ? endpoint(&d->peer) : json_null(), "peer_host_name",
 		"peer_vendor_name", "version", 2, "sessions", 0, "up_since", "age_s", "next_dial_s", next,
 		"last_error", text(d->last_error));
+	if (o)
+		json_object_set_new(o, "ipsec", json_boolean(d->as->ipsec.required));
+	return o;
 }
 
 static const char *phase_name(uint8_t phase)
@@ -192,6 +197,7 @@ json_t *show_session(const struct session *s)
 	json_object_set_new(o, "idle_timeout_s", number(p->idle_timeout_s));
 	json_object_set_new(o, "remote_address", text(endpoint_text(&t->peer, buf, sizeof(buf))));
 	json_object_set_new(o, "remote_port", json_integer(t->peer.port));
+	json_object_set_new(o, "ipsec", json_boolean(tunnel_protected(t)));
 	json_object_set_new(o, "pool", text(s->leased ? p->pool : NULL));
 	json_object_set_new(o, "last_error", text(s->why));
 	return o;
