@@ -47,8 +47,10 @@ static char *tunnel_note(const json_t *o)
 
 	if (next)
 		s = text("dials in %s%s%s", next, *why ? ": " : "", why);
+	else if (strcmp(word(o, "state"), "established") || !json_integer_value(json_object_get(o, "sessions")))
+		s = text("%s", *why ? why : "-");
 	else
-		s = text("%s", strcmp(word(o, "state"), "established") && *why ? why : "-");
+		s = text("-");
 	free(next);
 	free(why);
 	return s;
@@ -272,8 +274,8 @@ static json_int_t tunnel_id_of(struct cli *cli, const char *name)
 
 static void sa_table(const json_t *all)
 {
-	static const char *const head[] = { ">ID", "CONNECTION", "REMOTE", "IDENTITY", "NAT", "STATE", "ALGORITHMS", ">UP", ">REKEY",
-					    ">RX", ">TX", "TUNNELS", "USERS", NULL };
+	static const char *const head[] = { ">ID", "CONNECTION", "REMOTE", "IDENTITY", "NAT", "STATE", "ALGORITHMS", ">UP",
+					    ">REKEY", ">RX", ">TX", "TUNNELS", "USERS", NULL };
 	struct table t = { .head = head };
 	const json_t *o;
 	size_t i;

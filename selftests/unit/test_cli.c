@@ -62,7 +62,7 @@ static const struct { const char *method, *list, *answer; } answers[] = {
 	  "{\"action\":\"added\",\"kind\":\"peer\",\"name\":\"lac-7\",\"text\":\"profile remote-access\"},"
 	  "{\"action\":\"kept\",\"kind\":\"tunnel\",\"name\":\"branch\",\"text\":\"\"}]}" },
 	{ "Shutdown", NULL, "{\"tunnels\":2,\"sessions\":5}" }, { "Version", NULL, "{\"version\":\"0.1\"}" },
-	{ "SetLogLevel", NULL, "{}" },
+	{ "SetLogLevel", NULL, "{}" }, { "ShowSas", "sas", "[]" },
 };
 
 static void answer(const char *method, struct vl_call *call, json_t *params)
@@ -97,8 +97,8 @@ static void answer(const char *method, struct vl_call *call, json_t *params)
 	json_decref(all);
 }
 
-#define METHODS(X) X(ShowTunnels) X(ShowSessions) X(ShowSession) X(ShowPeers) X(ShowPools) X(ShowStats) X(TunnelUp) X(TunnelDown) \
-	X(DisconnectSession) X(DisconnectUser) X(Reload) X(Shutdown) X(Version) X(SetLogLevel)
+#define METHODS(X) X(ShowTunnels) X(ShowSessions) X(ShowSession) X(ShowSas) X(ShowPeers) X(ShowPools) X(ShowStats) X(TunnelUp) \
+	X(TunnelDown) X(DisconnectSession) X(DisconnectUser) X(Reload) X(Shutdown) X(Version) X(SetLogLevel)
 #define HANDLER(m) static void h_##m(void *arg, struct vl_call *call, json_t *params) { (void)arg; answer(#m, call, params); }
 #define ROW(m) { "org.ktund." #m, h_##m, false, false },
 METHODS(HANDLER)
@@ -423,7 +423,7 @@ static void test_refusals(void **state)
 /* Status 2, the wrong word named, and the daemon never asked. */
 static void test_wrong_words(void **state)
 {
-	static const char what_fits[] = "tunnels tunnel sessions session peers pools stats";
+	static const char what_fits[] = "tunnels tunnel sessions session sas peers pools stats";
 	static const struct { const char *word[5], *says[2]; } row[] = {
 		{ { "frobnicate" }, { "\"frobnicate\"", "show add delete up down disconnect reload monitor shutdown version" } },
 		{ { "show", "tunel" }, { "\"tunel\"", what_fits } },
