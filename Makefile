@@ -48,7 +48,7 @@ endif
 
 DAEMON_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/vici/*.c daemon/io/*.c daemon/core/*.c)
 CLI_SRC := $(wildcard daemon/cli/*.c)
-KOBJ_SRC := $(patsubst %,netlink/%.c,attach holder kobj l2tp netns nl rtnl)
+KOBJ_SRC := $(patsubst %,netlink/%.c,attach holder kobj l2tp netns nl rtnl survey)
 KEEPER_SRC := $(filter-out netlink/main.c,$(wildcard netlink/*.c))
 ENGINE_SRC := $(wildcard daemon/base/*.c daemon/l2tp/*.c daemon/ppp/*.c daemon/vici/*.c)
 TEST_LIB := $(wildcard selftests/lib/*.c)
@@ -85,7 +85,7 @@ $(O)/libkeeper.a: $(call obj,$(KEEPER_SRC))
 $(O)/libbase.a: $(call obj,$(wildcard daemon/base/*.c))
 # What ktund links of netlink/: talking to the keeper and reading its descriptors; no libnl.
 $(O)/netlink/client.a: $(call obj,netlink/client.c netlink/pppio.c)
-$(O)/libktun.a: $(call obj,$(filter-out %/main.c,$(CLI_SRC)))
+$(O)/libktun.a: $(call obj,$(filter-out %/main.c,$(CLI_SRC)) daemon/vici/msg.c)
 # What ktun links: the kernel's tunnels and sessions without a keeper.
 $(O)/netlink/kobj.a: $(call obj,$(KOBJ_SRC))
 $(O)/libtest.a: $(call obj,$(TEST_LIB))

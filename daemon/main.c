@@ -106,6 +106,17 @@ static int open_plain(void *arg, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static unsigned with_ipsec(const struct config *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_peers; i++)
+		n += c->peer[i].ipsec.required;
+	for (unsigned i = 0; i < c->n_tunnels; i++)
+		n += c->tunnel[i].ipsec.required;
+	return n;
+}
+
 static int check_config(const char *file)
 {
 	struct conf_opener plain = { open_plain, NULL };
@@ -114,8 +125,8 @@ static int check_config(const char *file)
 	int err = config_load(file, &plain, &conf, &errors);
 
 	if (!err) {
-		printf("%s: ok: %u listeners, %u pools, %u users, %u peers, %u tunnels\n", file, conf->n_listens, conf->n_pools,
-		       conf->n_users, conf->n_peers, conf->n_tunnels);
+		printf("%s: ok: %u listeners, %u pools, %u users, %u peers, %u tunnels, %u with IPsec\n", file, conf->n_listens,
+		       conf->n_pools, conf->n_users, conf->n_peers, conf->n_tunnels, with_ipsec(conf));
 		config_free(conf);
 		return 0;
 	}

@@ -17,7 +17,7 @@
 
 #include "server.h"
 
-enum { OURS = 0x6b74756e, FIRST_PRIORITY = 900000, PATIENCE_MS = 3000 };	/* charon's end below 600000 */
+enum { OURS = K_GUARD_USER, FIRST_PRIORITY = K_GUARD_PRIORITY, PATIENCE_MS = 3000 };
 
 static void fill(struct xfrm_userpolicy_info *p, const struct k_guard *g, unsigned rule, unsigned dir)
 {

@@ -27,7 +27,8 @@
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
 enum { K_VERSION = 2, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
-       K_MAX_GUARDS = 128 };
+       K_MAX_GUARDS = 128,
+       K_GUARD_USER = 0x6b74756e, K_GUARD_PRIORITY = 900000 };	/* of our XFRM policies; charon ends below 600000 */
 
 enum k_op {
 	K_HELLO = 1,	/* first; completion carries fds[0]: memfd for checkpoints (owned for life by the keeper) */

@@ -77,6 +77,7 @@ int act_reload(struct cli *, const struct command *, int argc, char **argv);
 int act_monitor(struct cli *, const struct command *, int argc, char **argv);
 int act_shutdown(struct cli *, const struct command *, int argc, char **argv);
 int act_version(struct cli *, const struct command *, int argc, char **argv);
+int act_doctor(struct cli *, const struct command *, int argc, char **argv);	/* doctor.c */
 int act_log_level(struct cli *, const struct command *, int argc, char **argv);
 
 /* kernel.c, kshow.c: add, delete and show of the kernel's objects; argv: what stands behind the verb */

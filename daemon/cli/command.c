@@ -45,6 +45,9 @@ static const struct command table[] = {
 	{ "shutdown", NULL, "", "End all calls, the daemon and its keeper",
 	  "To restart the daemon without ending calls, stop it with SIGTERM instead.", ARG_NONE, act_shutdown },
 	{ "version", NULL, "", "Versions of ktun and of the running ktund", NULL, ARG_NONE, act_version },
+	{ "doctor", NULL, "[config FILE] [charon SOCKET]", "Look for what keeps ktund from working here",
+	  "Says of each thing whether it is well, and if not, what to do.  Needs no running ktund, but root.  Without FILE and\n"
+	  "SOCKET, those of the running ktund, else /etc/ktund/ktund.conf and /var/run/charon.vici.", ARG_NONE, act_doctor },
 	{ "log", "level", "LEVEL", "Change what the daemon logs, until it is restarted",
 	  "LEVEL is emerg, alert, crit, err, warning, notice, info or debug.", ARG_LEVEL, act_log_level },
 };

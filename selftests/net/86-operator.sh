@@ -55,7 +55,7 @@ says() {	# says NAME WORDS... -- COMMAND...: ktun's output has them all
 	done
 }
 check "show sas: connection, address, identity, NAT, algorithms, tunnel and user" \
-	says lns ktund-peer-anyone 203.0.113.2 branch.example.org remote INSTALLED AES_ "  $TUNNEL  alice" -- show sas
+	says lns ktund-peer-anyone 203.0.113.2 branch.example.org remote INSTALLED AES_ " $TUNNEL " alice -- show sas
 check "-j: both SAs' ids, states and algorithms, SPIs, mark, NAT" says lns '"ike_version":2' '"ike_state":"ESTABLISHED"' \
 	'"child_state":"INSTALLED"' '"nat":"remote"' '"udp_encapsulation":true' '"mark":1' '"mode":"TRANSPORT"' \
 	"\"tunnel_ids\":[$TUNNEL]" '"users":["alice"]' -- -j show sas
