@@ -487,8 +487,8 @@ static unsigned count_tunnels(const struct ctx *ctx, bool (*which)(const struct 
 {
 	unsigned n = 0;
 
-	for (unsigned id = 1; ctx->n_tunnels && id < MAX_ID; id++)
-		n += ctx->tunnel[id] && which(ctx->tunnel[id]);
+	for (const struct tunnel *t = ctx->tunnels; t; t = t->next)
+		n += which(t);
 	return n;
 }
 
@@ -530,9 +530,8 @@ void shutdown_start(struct ctx *ctx, void (*done)(struct ctx *, void *, unsigned
 		next = d->next;
 		(void)dial_down(d, "shutting down");
 	}
-	for (unsigned id = 1; id < MAX_ID; id++)
-		if (ctx->tunnel[id])
-			tunnel_close(ctx->tunnel[id], 6, 0, "shutting down");
+	for (struct tunnel *t = ctx->tunnels; t; t = t->next)
+		tunnel_close(t, 6, 0, "shutting down");
 	timer_set(&ctx->loop, &ctx->stop.timer, ctx->loop.now);
 }
 

@@ -208,9 +208,8 @@ static void happened(struct ctx *ctx, const struct k_reply *r)
 	case K_STOPPING:
 		log_line(&ctx->log, LOG_WARNING, "the keeper was told to stop: ending %u tunnels with %u sessions", ctx->n_tunnels,
 			 ctx->n_sessions);
-		for (unsigned id = 1; id < MAX_ID; id++)
-			if (ctx->tunnel[id])
-				tunnel_close(ctx->tunnel[id], 6, 0, "the keeper stops");
+		for (t = ctx->tunnels; t; t = t->next)
+			tunnel_close(t, 6, 0, "the keeper stops");
 		break;
 	}
 }

@@ -317,11 +317,9 @@ static bool mark_taken(struct ctx *ctx, const struct dgram *d)
 {
 	bool taken = false;
 
-	for (unsigned id = 1; id < MAX_ID; id++) {
-		struct tunnel *t = ctx->tunnel[id];
-
-		if (!t || t->down || t->mark == d->mark || t->peer.port != d->peer.port ||
-		    t->peer.family != d->peer.family || memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
+	for (struct tunnel *t = source_first(ctx->sources, &d->peer); t; t = t->same_source) {
+		if (t->down || t->mark == d->mark || t->peer.port != d->peer.port ||
+		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
 			continue;
 		cc_probe(&t->cc, ctx->loop.now);
 		timer_set(&ctx->loop, &t->timer, cc_deadline(&t->cc));

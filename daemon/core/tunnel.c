@@ -69,6 +69,28 @@ static void due(struct timer *timer, void *arg)
 	tunnel_drain(t);
 }
 
+static void enlist(struct tunnel *t)
+{
+	struct ctx *ctx = t->ctx;
+
+	ctx->tunnel[t->id] = t;
+	ctx->n_tunnels++;
+	t->next = ctx->tunnels;
+	t->at = &ctx->tunnels;
+	if (t->next)
+		t->next->at = &t->next;
+	ctx->tunnels = t;
+}
+
+static void delist(struct tunnel *t)
+{
+	t->ctx->tunnel[t->id] = NULL;
+	t->ctx->n_tunnels--;
+	*t->at = t->next;
+	if (t->next)
+		t->next->at = t->at;
+}
+
 struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct cc_conf *cc, struct listener *on,
 			  const struct endpoint *local, const struct endpoint *peer)
 {
@@ -91,8 +113,7 @@ struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, con
 	t->since = ctx->loop.now;
 	timer_init(&t->timer, due, t);
 	cc_init(&t->cc, &ctx->env, cc, id);
-	ctx->tunnel[id] = t;
-	ctx->n_tunnels++;
+	enlist(t);
 	return t;
 }
 
@@ -107,8 +128,7 @@ static void maybe_free(struct tunnel *t)
 	t->freed = true;
 	tunnel_no_more(t);
 	timer_stop(&ctx->loop, &t->timer);
-	ctx->tunnel[t->id] = NULL;
-	ctx->n_tunnels--;
+	delist(t);
 	id_rests(ctx, STORE_TUNNEL, t->id, t->from && !t->from->cc.secret.n);
 	source_remove(ctx->sources, t);
 	if (t->stat)
@@ -507,8 +527,7 @@ void tunnel_forget(struct tunnel *t)
 
 	timer_stop(&ctx->loop, &t->timer);
 	io_close(&ctx->loop, &t->rx, &t->fd);
-	ctx->tunnel[t->id] = NULL;
-	ctx->n_tunnels--;
+	delist(t);
 	t->next_free = ctx->free_tunnels;
 	ctx->free_tunnels = t;
 }

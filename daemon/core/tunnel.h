@@ -40,6 +40,7 @@ struct tunnel {
 	struct l2tp_cause cause;		/* why it went down */
 	uint32_t slot;				/* of its checkpoint (store.h) */
 	struct tunnel *next_changed;		/* turn.h */
+	struct tunnel *next, **at;		/* ctx->tunnels */
 	struct tunnel *next_free, *same_source;	/* same_source: others of this peer's address (policy.h) */
 };
 
