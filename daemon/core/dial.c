@@ -437,11 +437,11 @@ int dial_down(struct dial *d, const char *why)
 
 static void dial_remove(struct dial *d, const char *why)
 {
-	d->removed = true;
 	control_dial_news(d->ctx, d->as->name, false, why);
 	if (d->tunnel || d->as->ipsec.required)
 		(void)dial_down(d, why);
-	if (!d->tunnel)
+	d->removed = d->tunnel;			/* it lets go at once, as a rule */
+	if (!d->removed)
 		dial_free(d);
 }
 
