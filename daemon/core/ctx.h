@@ -93,7 +93,7 @@ struct ctx {
 	struct ids *tunnel_ids, *session_ids;
 	struct tunnel **tunnel;			/* [MAX_ID], by our tunnel id */
 	struct session **session;		/* [MAX_ID], by our session id */
-	struct tunnel *tunnels;			/* those of tunnel[]; `next` of one that has gone is good until the turn ends */
+	struct tunnel *tunnels;			/* those of tunnel[]; `next` is good until the turn ends, whatever goes */
 	unsigned n_tunnels, n_sessions;
 	bool old_demux;				/* Linux before 6.11: data of one 4-tuple goes to its youngest socket */
 	unsigned max_files;			/* RLIMIT_NOFILE: a session has two descriptors, a tunnel one */
