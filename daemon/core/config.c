@@ -173,6 +173,7 @@ static void wipe_pem(struct conf_ipsec *p)
 	conf_wipe(p->certificate_pem);
 	conf_wipe(p->private_key_pem);
 	conf_wipe(p->ca_pem);
+	conf_wipe(p->crl_pem);
 }
 
 void config_free(struct config *c)

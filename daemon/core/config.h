@@ -65,11 +65,11 @@ struct policy {
 
 /* How IKE protects it (core/ipsec.h); strings owned here. */
 struct conf_ipsec {
-	bool required;						/* else the rest means nothing */
+	bool required;						/* the default; else the rest means nothing */
 	uint8_t ike;						/* version; 0: 2 when we dial, either when we are called */
 	char *psk;						/* pre-shared key; or all of these: */
-	char *certificate, *private_key, *ca;			/* files */
-	char *certificate_pem, *private_key_pem, *ca_pem;	/* and what was in them */
+	char *certificate, *private_key, *ca, *crl;		/* files */
+	char *certificate_pem, *private_key_pem, *ca_pem, *crl_pem;	/* and what was in them */
 	char *local_id, *remote_id;				/* IKE identities; NULL: the address, any */
 	char *proposals, *esp_proposals;			/* "modern", "compatible", "legacy", or words with commas */
 	uint32_t dpd_ms;					/* dead peer detection; 0: none */

@@ -132,13 +132,14 @@ const struct conf_key conf_keys[] = {
 	  "for LCP and authentication in all" },
 
 	/* IPsec around all of it (RFC 3193) */
-	{ "ipsec", CON, K_ENUM, I(required), "none", 0, 0, ipsecs,
+	{ "ipsec", CON, K_ENUM, I(required), "required", 0, 0, ipsecs,
 	  "required: not one L2TP packet without it; none: L2TP alone, which protects nothing" },
 	{ "psk", CON, K_SECRET, I(psk), NULL, 1, 255, NULL, "pre-shared key of IKE" },
 	{ "certificate", CON, K_PATH, I(certificate), NULL, 1, 255, NULL,
 	  "file (PEM) with our certificate, instead of a psk" },
 	{ "private-key", CON, K_PATH, I(private_key), NULL, 1, 255, NULL, "file (PEM) with its private key" },
 	{ "ca", CON, K_PATH, I(ca), NULL, 1, 255, NULL, "file (PEM) with the certificate of who signed the peer's" },
+	{ "crl", CON, K_PATH, I(crl), NULL, 1, 255, NULL, "file (PEM) with the list of certificates that ca has revoked" },
 	{ "local-id", CON, K_STR, I(local_id), NULL, 1, 255, NULL, "our IKE identity; our address, or our certificate's subject, if absent" },
 	{ "remote-id", CON, K_STR, I(remote_id), NULL, 1, 255, NULL,
 	  "the IKE identity that the other side must have; any if absent" },

@@ -148,17 +148,21 @@ static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, stru
 	if (!p->required)
 		return;
 	if (!p->psk && !p->certificate)
-		conf_error(ld, s->pos, "%s \"%s\": ipsec = required needs a psk, or a certificate",
-			   conf_sec_name(s->kind), s->title);
+		conf_error(ld, s->pos, "%s \"%s\": ipsec = required, the default, needs a psk or a certificate; "
+			   "L2TP alone is ipsec = none", conf_sec_name(s->kind), s->title);
 	if (p->psk && p->certificate)
 		conf_error(ld, s->pos, "%s \"%s\" has a psk and a certificate: which is it to be?",
 			   conf_sec_name(s->kind), s->title);
 	if (!p->certificate != !p->private_key || !p->certificate != !p->ca)
 		conf_error(ld, s->pos, "%s \"%s\": certificate, private-key and ca go together",
 			   conf_sec_name(s->kind), s->title);
+	if (p->crl && !p->certificate)
+		conf_error(ld, s->pos, "%s \"%s\": a crl is for certificates, not for a psk",
+			   conf_sec_name(s->kind), s->title);
 	p->certificate_pem = pem(ld, s, "certificate", p->certificate, false);
 	p->private_key_pem = pem(ld, s, "private-key", p->private_key, true);
 	p->ca_pem = pem(ld, s, "ca", p->ca, false);
+	p->crl_pem = pem(ld, s, "crl", p->crl, false);
 }
 
 static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct conf_peer *p)

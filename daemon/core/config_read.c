@@ -20,7 +20,8 @@
 
 #include "core/config_int.h"
 
-enum { MAX_DEPTH = 8, MAX_NEST = 16, MAX_FILE = 64 << 20, MAX_FILES = 4096, MAX_PEM = 16384 };
+enum { MAX_DEPTH = 8, MAX_NEST = 16, MAX_FILE = 64 << 20, MAX_FILES = 4096, MAX_PEM = 16384,
+       MAX_CRL = 60000 };	/* VICI's values have at most 65,535 octets */
 
 struct file {
 	const struct file *from;	/* who includes us */
@@ -278,8 +279,10 @@ char *conf_read_pem(struct conf_loader *ld, const char *path, bool secret, char 
 		snprintf(err, size, "%s", strerror(-got));
 	else if (secret && st.st_mode & 0004)
 		snprintf(err, size, "is readable by others (chmod o-r)");
-	else if (!strstr(f.text, "-----BEGIN ") || f.len > MAX_PEM)
+	else if (!strstr(f.text, "-----BEGIN "))
 		snprintf(err, size, "is no PEM file");
+	else if (f.len > (strstr(f.text, "-----BEGIN X509 CRL-") ? MAX_CRL : MAX_PEM))
+		snprintf(err, size, "is too long (%zu octets) for charon", f.len);
 	if (!err[0])
 		return f.text;
 	conf_wipe(f.text);

@@ -139,7 +139,7 @@ static void dump_keys(FILE *out, const char *indent, void *const base[B_N])
 			is = s.n ? buf : "none";
 		}
 		if (!strcmp(is, "none") || !strcmp(is, "0 prefixes") || !strcmp(is, "any") ||
-		    (was && !strcmp(was, is)))
+		    (was && !strcmp(was, is) && strcmp(k->name, "ipsec")))
 			continue;
 		if (!was && k->base == B_CC && strstr(k->name, "host-name") && strncmp(is, "\"gw", 3))
 			continue;	/* the machine's */
@@ -463,12 +463,14 @@ static void differences(void)
 {
 	static const char was[] = "listen \"192.0.2.1\" { }\npool \"p\" { range = \"10.0.0.2-10.0.0.9\" }\n"
 		"user \"a\" { password = \"1\" }\nuser \"b\" { password = \"2\" }\n"
+		"defaults { ipsec = none }\n"
 		"peer \"x\" { address = \"0.0.0.0/0\" local-address = \"10.0.0.1\" pool = \"p\" }\n"
 		"tunnel \"t\" { remote = \"192.0.2.9\" authentication = \"none\""
 		" session \"s\" { } session \"gone\" { } }\n";
 	static const char is[] = "log-level = debug\nlisten \"192.0.2.1\" { port = 1702 }\n"
 		"pool \"p\" { range = \"10.0.0.2-10.0.0.19\" }\n"
 		"user \"c\" { password = \"1\" }\nuser \"b\" { password = \"3\" }\n"
+		"defaults { ipsec = none }\n"
 		"peer \"x\" { address = \"0.0.0.0/0\" local-address = \"10.0.0.1\" pool = \"p\" mru = 1300"
 		" authentication = \"pap\" }\n"
 		"tunnel \"t\" { remote = \"192.0.2.9\" authentication = \"none\""
