@@ -177,6 +177,14 @@ static int check_guard(const struct k_request *r, char *why)
 	return 0;
 }
 
+static int check_sa(const struct k_request *r, char *why)
+{
+	unsigned bits = r->sa.local.family == 6 ? 128 : 32;
+
+	return r->sa.reqid && r->sa.local.family == r->sa.peer.family && !r->sa.local.port && !r->sa.peer.port &&
+	       prefix_ok(&r->sa.local, bits) && prefix_ok(&r->sa.peer, bits) ? 0 : bad(why, "the ends of an SA");
+}
+
 int check_request(const struct k_request *r, size_t len, char *why)
 {
 	size_t want = len < K_REQUEST_HEAD ? 0 : k_request_size(r, len);
@@ -211,6 +219,10 @@ int check_request(const struct k_request *r, size_t len, char *why)
 		return r->open.path[0] && memchr(r->open.path, 0, K_MAX_PATH) ? 0 : bad(why, "the path");
 	case K_MARKED:
 		return address_ok(&r->marked.local) && r->marked.local.port && r->marked.mark ? 0 : bad(why, "the marked socket");
+	case K_TUNNEL_MARK:
+		return r->tunnel_id && r->mark.mark ? 0 : bad(why, "the tunnel's mark");
+	case K_SA_DROP:
+		return check_sa(r, why);
 	case K_GUARD:
 		return check_guard(r, why);
 	case K_STATS:

@@ -48,6 +48,8 @@ enum k_op {
 	K_GUARD,	/* what must have IPsec: these rules, instead of those before */
 	K_MARKED,	/* fds[0]: a socket beside the listener at .marked.local, to send with this mark; ktund's alone */
 	K_CHARON,	/* fds[0], fds[1]: both connected to charon's VICI socket */
+	K_TUNNEL_MARK,	/* a tunnel's socket sends with another mark from now on */
+	K_SA_DROP,	/* SAs that charon left behind, and their policies if nothing else uses them */
 	K_EVENT = 64,	/* unsolicited, id 0: .event */
 };
 
@@ -93,6 +95,9 @@ struct k_request {
 		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;
 		struct { char path[K_MAX_PATH]; } open;
 		struct { struct k_addr local; uint32_t mark; } marked;
+		struct { uint32_t mark; } mark;
+		/* ESP between the two (ports 0) with this reqid, older than `before` (seconds since 1970), but for these SPIs */
+		struct { struct k_addr local, peer; uint32_t reqid, keep_in, keep_out; uint64_t before; } sa;
 		/* more: those before stay, too */
 		struct { uint32_t n; bool more; uint8_t pad[3]; struct k_guard rule[K_MAX_GUARDS]; } guard;
 	};

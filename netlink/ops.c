@@ -669,25 +669,28 @@ static void listen_on(struct keeper *k, const struct origin *from, const struct 
 	answer(k, from, &ok, &fd, 1);
 }
 
-/* A reuseport group whose first member is a tunnel's socket would hand strangers to it: while tunnels use the address,
- * the listener stays, and nobody reads it. */
-/* It gets nothing: datagrams are the listener's, which is first of its group (udp.c). */
-static void marked(struct keeper *k, const struct origin *from, const struct k_request *r)
+static void tunnel_mark(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
-	struct k_reply ok = { 0 };
-	char why[WHY_SIZE];
-	const char *call;
-	int fd = udp_marked(&r->marked.local, r->marked.mark, &call);
+	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
+	char why[WHY_SIZE] = "";
+	int err;
 
-	if (fd < 0) {
-		why_fail(why, fd, call, NULL);
-		answer_result(k, from, fd, why);
+	if (t && t->state == OBJECT_COMING) {
+		wait_for(k, &t->wait, from, r);
 		return;
 	}
-	answer(k, from, &ok, &fd, 1);
-	close(fd);
+	err = t && t->state == OBJECT_UP ? udp_set_mark(t->fd, r->mark.mark) : -ENOENT;
+	if (!err) {
+		pins_move(&k->pins, &t->was->tunnel.peer, t->was->tunnel.mark, r->mark.mark);
+		t->was->tunnel.mark = r->mark.mark;
+	} else {
+		why_fail(why, err, "the tunnel's new mark", NULL);
+	}
+	answer_result(k, from, err, why);
 }
 
+/* A reuseport group whose first member is a tunnel's socket would hand strangers to it: while tunnels use the address,
+ * the listener stays, and nobody reads it. */
 static void unlisten(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
 	for (unsigned i = 0; i < k->n_listeners; i++) {
@@ -713,7 +716,7 @@ static void unlisten(struct keeper *k, const struct origin *from, const struct k
 /* Nothing new comes up; while ktund ends its calls, their hooks still run. */
 static bool refuses(const struct keeper *k, uint32_t op)
 {
-	bool down = op == K_TUNNEL_DOWN || op == K_SESSION_DOWN || op == K_UNLISTEN || op == K_STOP;
+	bool down = op == K_TUNNEL_DOWN || op == K_SESSION_DOWN || op == K_UNLISTEN || op == K_SA_DROP || op == K_STOP;
 	bool look = op == K_LIST || op == K_STATS;
 
 	return k->stop.from && !down && !look && (k->stopping || op != K_HOOK);
@@ -763,10 +766,16 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 		guard_request(k, from, r);
 		break;
 	case K_MARKED:
-		marked(k, from, r);
+		sa_socket(k, from, r);
 		break;
 	case K_CHARON:
 		guard_charon(k, from);
+		break;
+	case K_TUNNEL_MARK:
+		tunnel_mark(k, from, r);
+		break;
+	case K_SA_DROP:
+		sa_drop(k, from, r);
 		break;
 	case K_STOP:
 		stop_begin(k, from);

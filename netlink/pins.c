@@ -100,3 +100,14 @@ void pins_drop(struct pins *p, struct nl *nl, const struct k_addr *peer, uint32_
 	}
 	pthread_mutex_unlock(&p->lock);
 }
+
+void pins_move(struct pins *p, const struct k_addr *peer, uint32_t mark, uint32_t new_mark)
+{
+	struct pin *pin;
+
+	pthread_mutex_lock(&p->lock);
+	pin = *find(p, peer, mark);
+	if (pin && !*find(p, peer, new_mark))
+		pin->mark = new_mark;
+	pthread_mutex_unlock(&p->lock);
+}

@@ -29,4 +29,6 @@ void pins_init(struct pins *);
 void pins_done(struct pins *);
 /* One more user of a route to peer.  0 or -errno; a peer that needs none (this machine, link-local) is fine. */
 int pins_take(struct pins *, struct nl *, const struct k_addr *peer, uint32_t mark);
+/* The tunnels of this peer and mark have another mark now; the second one to say so finds it done. */
+void pins_move(struct pins *, const struct k_addr *peer, uint32_t mark, uint32_t new_mark);
 void pins_drop(struct pins *, struct nl *, const struct k_addr *peer, uint32_t mark);

@@ -175,6 +175,11 @@ void guard_charon(struct keeper *, const struct origin *);
 /* At a regular end: what is ours goes. */
 void guard_stop(struct keeper *);
 
+/* sa.c */
+void sa_drop(struct keeper *, const struct origin *, const struct k_request *);
+/* K_MARKED */
+void sa_socket(struct keeper *, const struct origin *, const struct k_request *);
+
 /* hook.c */
 void hook_request(struct keeper *, const struct origin *, const struct k_request *);
 void hook_open(struct keeper *, const struct origin *, const struct k_request *);

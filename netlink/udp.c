@@ -56,7 +56,7 @@ static int bound(const struct k_addr *local, uint32_t mark, const char **ret_cal
 	*ret_call = "setsockopt(UDP socket)";
 	if (on(fd, SOL_SOCKET, SO_REUSEPORT) < 0 || (local->family == 6 && on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0))
 		goto fail;
-	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0) {
+	if (mark && udp_set_mark(fd, mark) < 0) {
 		*ret_call = "setsockopt(SO_MARK)";
 		goto fail;
 	}
@@ -78,6 +78,11 @@ fail:
 int udp_marked(const struct k_addr *local, uint32_t mark, const char **ret_call)
 {
 	return bound(local, mark, ret_call);
+}
+
+int udp_set_mark(int fd, uint32_t mark)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ? -errno : 0;
 }
 
 int udp_listen(const struct k_addr *local, const char **ret_call)

@@ -12,6 +12,8 @@ struct k_addr;
 int udp_listen(const struct k_addr *local, const char **ret_call);
 /* Another one of the listener's group, which gets nothing and sends with this mark. */
 int udp_marked(const struct k_addr *local, uint32_t mark, const char **ret_call);
+/* What it sends from now on has this mark: 0 or -errno. */
+int udp_set_mark(int fd, uint32_t mark);
 /* A tunnel's own socket, bound and connected. */
 int udp_connect(const struct k_addr *local, const struct k_addr *peer, uint32_t mark, bool no_csum,
 		const char **ret_call);

@@ -51,6 +51,10 @@ static inline size_t k_request_size(const struct k_request *r, size_t len)
 		return K_END(struct k_request, open);
 	case K_MARKED:
 		return K_END(struct k_request, marked);
+	case K_TUNNEL_MARK:
+		return K_END(struct k_request, mark);
+	case K_SA_DROP:
+		return K_END(struct k_request, sa);
 	case K_GUARD:
 		n = offsetof(struct k_request, guard.rule);
 		return len < n || r->guard.n > K_MAX_GUARDS ? 0 : n + r->guard.n * sizeof(struct k_guard);
@@ -166,6 +170,8 @@ static inline int k_reply_unpack(const uint8_t *buf, size_t len, struct k_reply 
 	case K_GUARD:
 	case K_MARKED:
 	case K_CHARON:
+	case K_TUNNEL_MARK:
+	case K_SA_DROP:
 		break;
 	default:	/* a number from the wire, not our enum */
 		return -EPROTO;

@@ -127,7 +127,8 @@ void adoption_add(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 		h->link.peer_ifid = l->peer_ifid;
 		break;
 	case K_HELLO: case K_UNLISTEN: case K_TUNNEL_DOWN: case K_SESSION_DOWN: case K_LINK_SET: case K_STATS: case K_HOOK:
-	case K_OPEN: case K_LIST: case K_STOP: case K_GUARD: case K_MARKED: case K_CHARON: case K_EVENT:
+	case K_OPEN: case K_LIST: case K_STOP: case K_GUARD: case K_MARKED: case K_CHARON:
+	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT:
 		break;
 	}
 }
@@ -250,6 +251,7 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 			t->stat->tunnels++;
 	}
 	t->mark = r->t.mark;
+	t->reqid = r->t.reqid;
 	t->kernel = r->t.kernel;
 	t->down = r->t.down;
 	t->gone = r->t.gone;
@@ -293,7 +295,7 @@ static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct spa
 	if (!t->down && tunnel_protected(t) != r.protected && (is_foreign(t) || !r.protected)) {
 		lost(ctx, "tunnel", id, r.protected ? "it is not configured any more, and nor is its IPsec" :
 						      "it came without IPsec, which is demanded now");
-		tunnel_unprotected(t, "not without IPsec");	/* not a word in the clear */
+		tunnel_unprotected(t, "not without IPsec", false);	/* not a word in the clear */
 	}
 	if (t->as && !t->down)
 		dial_adopt(ctx, t);

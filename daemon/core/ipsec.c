@@ -20,12 +20,18 @@ struct ipsec *ipsec_new(struct ctx *ctx)
 	return p;
 }
 
+static void part_clear(struct part *part)
+{
+	if (part->msg)
+		explicit_bzero(part->msg, part->len);
+	free(part->msg);
+	*part = (struct part){ NULL, 0, 0, false };
+}
+
 static void conn_free(struct conn *c)
 {
-	if (c->shared)
-		explicit_bzero(c->shared, c->shared_len);
-	free(c->shared);
-	free(c->load);
+	for (unsigned i = 0; i < PARTS; i++)
+		part_clear(&c->part[i]);
 	free(c);
 }
 
@@ -61,51 +67,65 @@ void ipsec_step(struct ipsec *p)
 
 	if (!p->started)
 		return;
-	for (struct conn *c = p->conns; c && p->v.state == VICI_READY; c = c->next) {
-		if (!c->shared_loaded && !c->shared_id && !c->why[0])
-			c->shared_id = vici_request(&p->v, ctx->loop.now, c->pubkey ? "load-key" : "load-shared", NULL,
-						    (struct span){ c->shared, c->shared_len }, 0);
-		if (!c->loaded && !c->load_id && !c->why[0])
-			c->load_id = vici_request(&p->v, ctx->loop.now, "load-conn", NULL,
-						  (struct span){ c->load, c->load_len }, 0);
-	}
+	for (struct conn *c = p->conns; c && p->v.state == VICI_READY; c = c->next)
+		ipsec_load(p, c);
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		char name[IPSEC_NAME];
+		bool fresh = false, old = false;
 		struct conn *c;
-		struct sa *s;
 
 		next = d->next;
 		c = d->protecting ? ipsec_conn_find(p, ipsec_name(name, true, d->as->name)) : NULL;
-		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || !c->loaded || !c->shared_loaded)
+		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || !conn_loaded(c))
 			continue;
-		for (s = p->sas; s && (strcmp(s->conn, c->name) || !ipsec_same_host(&s->peer, &d->peer)); s = s->next)
-			;
-		if (s)
+		for (const struct sa *s = p->sas; s; s = s->next) {
+			bool its = !strcmp(s->conn, c->name);
+
+			old |= its && s->ending;
+			fresh |= its && !s->ending && ipsec_same_host(&s->peer, &d->peer);
+		}
+		if (fresh) {
 			dial_protected(d);
-		else if (!c->initiated)
+		} else if (old && !c->ending) {
+			c->ending = true;
+			ipsec_terminate(p, c->name);
+		} else if (!old && !c->initiated) {
 			ipsec_initiate(p, c);
+		}
 	}
 	ipsec_pump(p);
 }
 /* What should be */
 
+static void make(struct wr *w, enum conn_part which, const struct ipsec_desc *desc)
+{
+	switch (which) {
+	case PART_SECRET:
+		if (desc->conf->certificate)
+			ipsec_load_key(w, desc);
+		else
+			ipsec_load_shared(w, desc);
+		break;
+	case PART_CRL:
+		if (desc->conf->crl)
+			ipsec_load_crl(w, desc);
+		break;
+	case PART_CONN:
+		ipsec_load_conn(w, desc);
+		break;
+	case PARTS:
+		break;
+	}
+}
+
 /* p->conns has this one, marked; loaded anew when it changed. */
 static void want(struct ipsec *p, const struct ipsec_desc *desc)
 {
-	enum { HALF = IPSEC_MESSAGE_MAX };
-	uint8_t *buf = malloc(2 * HALF);
-	struct wr load, shared;
+	uint8_t *buf = malloc(IPSEC_MESSAGE_MAX);
 	struct conn *c = ipsec_conn_find(p, desc->name);
 
 	if (!buf)
 		return;
-	load = wr_init(buf, HALF);
-	shared = wr_init(buf + HALF, HALF);
-	ipsec_load_conn(&load, desc);
-	if (desc->conf->certificate)
-		ipsec_load_key(&shared, desc);
-	else
-		ipsec_load_shared(&shared, desc);
 	if (!c) {
 		c = calloc(1, sizeof(*c));
 		if (!c)
@@ -121,32 +141,26 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 	c->dial = desc->dial;
 	c->pubkey = desc->conf->certificate;
 	c->port = desc->port[0];
-	if (!load.bad && (c->load_len != wr_len(&load) || memcmp(c->load, load.base, c->load_len))) {
-		free(c->load);
-		c->load = malloc(wr_len(&load));
-		c->load_len = c->load ? wr_len(&load) : 0;
-		if (c->load)
-			memcpy(c->load, load.base, c->load_len);
-		if (c->loaded && c->dial)
+	for (enum conn_part i = 0; i < PARTS; i++) {
+		struct wr w = wr_init(buf, IPSEC_MESSAGE_MAX);
+		struct part *part = &c->part[i];
+		size_t len;
+
+		make(&w, i, desc);
+		len = wr_len(&w);
+		if (w.bad || (len == part->len && !memcmp(buf, part->msg ? part->msg : buf, len)))
+			continue;
+		if (i == PART_CONN && part->loaded && c->dial)
 			ipsec_terminate(p, c->name);	/* made by what was */
-		c->loaded = false;
-		c->load_id = 0;
-		c->why[0] = '\0';
-	}
-	if (!shared.bad && (c->shared_len != wr_len(&shared) || memcmp(c->shared, shared.base, c->shared_len))) {
-		if (c->shared)
-			explicit_bzero(c->shared, c->shared_len);
-		free(c->shared);
-		c->shared = malloc(wr_len(&shared));
-		c->shared_len = c->shared ? wr_len(&shared) : 0;
-		if (c->shared)
-			memcpy(c->shared, shared.base, c->shared_len);
-		c->shared_loaded = false;
-		c->shared_id = 0;
+		part_clear(part);
+		part->msg = len ? malloc(len) : NULL;
+		part->len = part->msg ? len : 0;
+		if (part->msg)
+			memcpy(part->msg, buf, len);
 		c->why[0] = '\0';
 	}
 out:
-	explicit_bzero(buf, 2 * HALF);
+	explicit_bzero(buf, IPSEC_MESSAGE_MAX);
 	free(buf);
 }
 
@@ -274,6 +288,8 @@ bool ipsec_stopped(struct ctx *ctx)
 	p->stopping = true;
 	if (!p->started)
 		return true;
+	if (p->v.state != VICI_READY)
+		ipsec_sas_drop(p);
 	for (struct conn *c; (c = p->conns); conn_free(c)) {
 		p->conns = c->next;
 		ipsec_unload(p, c);
@@ -309,9 +325,12 @@ void ipsec_dial(struct dial *d)
 	want_dial(p, d);
 	c = ipsec_conn_find(p, ipsec_name(name, true, d->as->name));
 	if (c) {
-		c->initiated = false;
+		c->initiated = c->ending = false;
 		c->why[0] = '\0';
 	}
+	/* It comes back as a whole: an SA that an earlier attempt used may be known to us alone. */
+	for (struct sa *s = p->sas; s && c; s = s->next)
+		s->ending |= !strcmp(s->conn, c->name);
 	ipsec_refresh(d->ctx);
 }
 

@@ -33,6 +33,8 @@ void ipsec_marked(struct ctx *, const struct k_reply *, int fd);
 bool ipsec_knows_mark(const struct ctx *, uint32_t mark);
 /* A socket that sends with this mark, or -1. */
 int ipsec_socket(const struct ctx *, uint32_t mark);
+/* Notes which SA protects a new tunnel. */
+void ipsec_join(struct tunnel *);
 /* The keeper is gone: what its guard was is not certain any more. */
 void ipsec_keeper_lost(struct ctx *);
 

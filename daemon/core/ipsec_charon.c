@@ -126,6 +126,7 @@ void ipsec_initiate(struct ipsec *p, struct conn *c)
 	vici_key(&w, "ike", c->name);
 	vici_key(&w, "child", ipsec_child(child, c->port));
 	vici_key(&w, "timeout", "-1");			/* events tell */
+	c->ike_up = false;
 	c->initiated = !w.bad && vici_request(&p->v, p->ctx->loop.now, "initiate", NULL, (struct span){ buf, wr_len(&w) }, 0);
 }
 
@@ -170,15 +171,16 @@ static void check_loaded(struct ipsec *p, struct span list)
 
 	p->check_id = 0;
 	for (struct conn *c = p->conns; c; c = c->next) {
-		bool there = !c->loaded;
+		bool there = !c->part[PART_CONN].loaded;
 
 		for (r = rd_init(list.p, list.n); !there && vici_next(&r, &it);)
 			there = vici_is(it.value, c->name);
 		if (there)
 			continue;
+		for (unsigned i = 0; i < PARTS; i++)
+			c->part[i].loaded = false;
 		log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded it from charon (swanctl --load-all?); "
 			 "loading it again", c->name);
-		c->loaded = c->shared_loaded = false;
 	}
 }
 
@@ -200,26 +202,47 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 	if (!strcmp(m->name, "get-shared"))
 		tidy(p, vici_get(body, "keys"), true);
 	for (struct conn *c = p->conns; c; c = c->next) {
-		bool load = c->load_id == m->id, shared = c->shared_id == m->id;
+		unsigned i = 0;
 
-		if (!load && !shared)
+		while (i < PARTS && (!c->part[i].id || c->part[i].id != m->id))
+			i++;
+		if (i == PARTS)
 			continue;
-		if (load)
-			c->load_id = 0;
-		else
-			c->shared_id = 0;
-		c->loaded |= load && m->status == VICI_OK;
-		c->shared_loaded |= shared && m->status == VICI_OK;
-		if (shared && c->pubkey)
+		c->part[i].id = 0;
+		c->part[i].loaded = m->status == VICI_OK;
+		if (i == PART_SECRET && c->pubkey)
 			vici_text(vici_get(body, "id"), c->key_id, sizeof(c->key_id));
 		if (m->status == VICI_OK)
 			continue;
 		vici_text(vici_get(body, "errmsg"), why, sizeof(why));
-		snprintf(c->why, sizeof(c->why), "charon refuses its %s: %s", load ? "connection" :
-			 c->pubkey ? "private key" : "psk", why);
+		snprintf(c->why, sizeof(c->why), "charon refuses its %s: %s", i == PART_CONN ? "connection" :
+			 i == PART_CRL ? "crl" : c->pubkey ? "private key" : "psk", why);
 		log_line(&ctx->log, LOG_ERR, "%s: %s", c->name, c->why);
 	}
 }
+
+bool conn_loaded(const struct conn *c)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < PARTS; i++)
+		all &= c->part[i].loaded || !c->part[i].msg;
+	return all && c->part[PART_CONN].msg;
+}
+
+void ipsec_load(struct ipsec *p, struct conn *c)
+{
+	const char *const command[PARTS] = { c->pubkey ? "load-key" : "load-shared", "load-cert", "load-conn" };
+
+	for (unsigned i = 0; i < PARTS && !c->why[0]; i++) {
+		struct part *part = &c->part[i];
+
+		if (part->msg && !part->loaded && !part->id)
+			part->id = vici_request(&p->v, p->ctx->loop.now, command[i], NULL,
+						(struct span){ part->msg, part->len }, 0);
+	}
+}
+
 static void ready(struct ipsec *p, struct span version)
 {
 	struct ctx *ctx = p->ctx;
@@ -228,14 +251,18 @@ static void ready(struct ipsec *p, struct span version)
 	log_line(&ctx->log, LOG_NOTICE, "%s is there for IPsec", vici_text(version, text, sizeof(text)));
 	p->said[0] = '\0';
 	for (struct conn *c = p->conns; c; c = c->next) {
-		c->loaded = c->shared_loaded = c->initiated = false;
-		c->load_id = c->shared_id = 0;
+		for (unsigned i = 0; i < PARTS; i++) {
+			c->part[i].loaded = false;
+			c->part[i].id = 0;
+		}
+		c->initiated = c->ending = false;
 		c->why[0] = '\0';
 	}
 	for (struct sa *s = p->sas; s; s = s->next)
 		s->seen = false;
 	p->check_id = 0;
 	p->check_at = ctx->loop.now + CHECK_MS;
+	p->ready_at = (uint64_t)clock_wall();
 	p->list_id = ipsec_request(p, "list-sas", "list-sa", NULL, NULL);
 	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
 	(void)ipsec_request(p, "get-shared", NULL, NULL, NULL);
@@ -248,8 +275,9 @@ static void down(struct ipsec *p, struct span why)
 
 	vici_text(why, text, sizeof(text));
 	if (strcmp(p->said, text))
-		log_line(&ctx->log, LOG_WARNING, "no charon: %s; L2TP that needs IPsec waits, established SAs go on.  "
-			 "Does strongSwan run (systemctl start strongswan; packages charon-systemd, strongswan-swanctl)?", text);
+		log_line(&ctx->log, LOG_WARNING, "no charon: %s; L2TP that needs IPsec waits, established SAs go on if there is no "
+			 "NAT between.  Does strongSwan run (systemctl start strongswan; packages charon-systemd, "
+			 "strongswan-swanctl)?", text);
 	snprintf(p->said, sizeof(p->said), "%s", text);
 }
 

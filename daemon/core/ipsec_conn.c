@@ -69,7 +69,7 @@ static const char *esp_words(const struct conf_ipsec *c)
 	return sets[0].name;
 }
 
-static void auth(struct wr *w, const char *side, const char *id, const char *certs, const char *pem)
+static void auth(struct wr *w, const char *side, const char *id, const char *certs, const char *pem, bool strict)
 {
 	vici_section(w, side);
 	vici_key(w, "auth", pem ? "pubkey" : "psk");
@@ -77,6 +77,8 @@ static void auth(struct wr *w, const char *side, const char *id, const char *cer
 		vici_list_of(w, certs, pem);
 	if (id)
 		vici_key(w, "id", id);
+	if (strict)
+		vici_key(w, "revocation", "strict");
 	vici_section_end(w);
 }
 
@@ -126,8 +128,8 @@ void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 		snprintf(text, sizeof(text), "%u", (d->conf->dpd_ms + 999) / 1000 * 4);
 		vici_key(w, "dpd_timeout", text);	/* IKEv1 only */
 	}
-	auth(w, "local", d->conf->local_id, "certs", d->conf->certificate_pem);
-	auth(w, "remote", d->conf->remote_id ? d->conf->remote_id : "%any", "cacerts", d->conf->ca_pem);
+	auth(w, "local", d->conf->local_id, "certs", d->conf->certificate_pem, false);
+	auth(w, "remote", d->conf->remote_id ? d->conf->remote_id : "%any", "cacerts", d->conf->ca_pem, d->conf->crl);
 	vici_section(w, "children");
 	for (unsigned i = 0; i < d->n_ports; i++)
 		child(w, d, d->port[i]);
@@ -157,26 +159,43 @@ void ipsec_load_key(struct wr *w, const struct ipsec_desc *d)
 	vici_key(w, "data", d->conf->private_key_pem);
 }
 
-const char *ipsec_reason(struct span line)
+void ipsec_load_crl(struct wr *w, const struct ipsec_desc *d)
 {
+	vici_key(w, "type", "X509_CRL");
+	vici_key(w, "flag", "NONE");
+	vici_key(w, "data", d->conf->crl_pem);
+}
+
+const char *ipsec_reason(struct span line, bool ike_up)
+{
+	static const char refused_ike[] = "IKE_SA: the peer takes none of our proposals (proposals)";
+	static const char refused_esp[] = "CHILD_SA: the peer takes none of our ESP proposals (esp-proposals)";
 	static const struct { const char *says, *means; } table[] = {
 		/* the more special first */
-		{ "NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "CHILD_SA: the peer takes none of our ESP proposals (esp-proposals)" },
+		{ "NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", refused_esp },
 		{ "no acceptable proposal found", "CHILD_SA: none of the peer's ESP proposals is among ours (esp-proposals)" },
-		{ "received NO_PROPOSAL_CHOSEN", "IKE_SA: the peer takes none of our proposals (proposals)" },
+		{ "received NO_PROPOSAL_CHOSEN", refused_ike },
+		{ "no proposal found", "IKE_SA: none of the peer's proposals is among ours (proposals)" },
+		{ "no matching proposal found, sending", "CHILD_SA: none of the peer's ESP proposals is among ours (esp-proposals)" },
 		{ "received proposals unacceptable", "IKE_SA: none of the peer's proposals is among ours (proposals)" },
 		{ "received AUTHENTICATION_FAILED", "authentication: the peer refuses us; another psk, a certificate it does not trust, another local-id?" },
 		{ "subject certificate invalid", "authentication: the peer's certificate is not valid at this time" },
 		{ "certificate was revoked", "authentication: the peer's certificate was revoked" },
+		{ "RULE_CRL_VALIDATION is STALE", "authentication: the list of revoked certificates has expired (crl)" },
+		{ "RULE_CRL_VALIDATION is", "authentication: no list says whether the peer's certificate was revoked (crl)" },
 		{ "no issuer certificate found", "authentication: the peer's certificate is not signed by ca" },
+		{ "peer not authenticated by CA", "authentication: the peer's certificate is not signed by ca" },
 		{ "no trusted", "authentication: no certificate of the peer that ca vouches for, or not for remote-id" },
 		{ "MAC mismatched", "authentication: the peer has another psk" },
 		{ "no shared key found", "authentication: no psk for the identity that the peer has (remote-id)" },
 		{ "decryption failed", "authentication: what the peer sent cannot be decrypted; is the psk the same?" },
 		{ "could not decrypt payloads", "authentication: what the peer sent cannot be decrypted; is the psk the same?" },
 		{ "HASH does not match", "authentication: the peer has another psk" },
+		{ "HASH payload does not match", "authentication: the peer has another psk" },
 		{ "constraint check failed: identity", "authentication: the peer has another identity than remote-id" },
 		{ "does not match to", "authentication: the peer has another identity than remote-id" },
+		{ "but none allows", "authentication: the peer's identity, or psk instead of certificate, fits no connection (remote-id, local-id)" },
+		{ "no peer config found", "authentication: the peer's identity or address fits no connection (remote-id, local-id)" },
 		{ "no matching peer config found", "authentication: the peer's identity or address fits no connection (remote-id, local-id)" },
 		{ "no IKE config found", "IKE_SA: the peer's address or IKE version fits no connection (address, ike)" },
 		{ "received TS_UNACCEPTABLE", "CHILD_SA: the peer protects other addresses or ports" },
@@ -188,6 +207,7 @@ const char *ipsec_reason(struct span line)
 
 	for (unsigned i = 0; line.p && i < sizeof(table) / sizeof(table[0]); i++)
 		if (memmem(line.p, line.n, table[i].says, strlen(table[i].says)))
-			return table[i].means;
+			/* IKEv1 has the same words for both phases */
+			return ike_up && table[i].means == refused_ike ? refused_esp : table[i].means;
 	return NULL;
 }

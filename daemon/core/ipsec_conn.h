@@ -35,5 +35,9 @@ void ipsec_load_shared(struct wr *w, const struct ipsec_desc *);
 /* Message of load-key, for a connection with a certificate instead of a secret. */
 void ipsec_load_key(struct wr *w, const struct ipsec_desc *);
 
-/* What a line of charon's log says about why a set-up failed: phase, and what to look at; NULL: it is about something else. */
-const char *ipsec_reason(struct span line);
+/* Message of load-cert, for the list of revoked certificates. */
+void ipsec_load_crl(struct wr *w, const struct ipsec_desc *);
+
+/* What a line of charon's log says about why a set-up failed: phase, and what to look at; NULL: it is about something else.
+ * ike_up: there is an IKE_SA already. */
+const char *ipsec_reason(struct span line, bool ike_up);

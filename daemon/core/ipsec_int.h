@@ -10,18 +10,26 @@
 
 enum { READ_SIZE = 65536 };
 
-/* A connection of ours as it should be in charon, with its secret. */
+/* What charon must have of a connection: its secret or private key, the list of revoked certificates, itself. */
+enum conn_part { PART_SECRET, PART_CRL, PART_CONN, PARTS };
+struct part {
+	uint8_t *msg;				/* NULL: there is none */
+	size_t len;
+	uint32_t id;				/* request under way */
+	bool loaded;
+};
+
+/* A connection of ours as it should be in charon. */
 struct conn {
 	struct conn *next;
 	char name[IPSEC_NAME];
-	uint8_t *load, *shared;
-	size_t load_len, shared_len;
-	uint32_t load_id, shared_id;		/* requests under way */
-	bool loaded, shared_loaded;
+	struct part part[PARTS];
 	bool keep;				/* still wanted, found while configuring */
-	bool pubkey;				/* shared is a private key */
-	char key_id[64];			/* its name in charon */
+	bool pubkey;				/* its secret is a private key */
+	char key_id[64];			/* that one's name in charon */
 	bool dial, initiated;
+	bool ike_up;				/* since we initiated */
+	bool ending;				/* SAs of before were terminated: not until they are gone */
 	uint16_t port;				/* dial: ours, names the child */
 	char why[200];				/* the last that charon said of it */
 };
@@ -31,8 +39,11 @@ struct sa {
 	struct sa *next;
 	uint32_t child;				/* charon's unique id */
 	char conn[IPSEC_NAME];
-	struct endpoint peer;			/* port 0 */
+	char who[256];				/* the same for all SAs of one peer with one purpose; "": too long to tell */
+	struct endpoint local, peer;		/* port 0 */
+	uint32_t spi_in, spi_out, reqid;
 	uint32_t mark;				/* 0: none */
+	bool ending;				/* of an earlier attempt to dial: nothing new is to use it */
 	uint32_t asked;				/* K_MARKED under way */
 	int fd;					/* sends with mark; -1 */
 	bool seen;				/* in the list-sas under way */
@@ -50,6 +61,7 @@ struct ipsec {
 	char said[160];				/* the last line about charon's absence */
 	struct conn *conns;
 	struct sa *sas;
+	uint64_t ready_at;			/* seconds since 1970: what is older and not in charon's list is another's */
 	uint32_t list_id, check_id;		/* list-sas, get-conns under way */
 	ms_t check_at;
 	struct guard guard, held;		/* as it should be; as the kernel has it */
@@ -77,6 +89,9 @@ void ipsec_close(struct ipsec *);
 void ipsec_pump(struct ipsec *);
 /* A command with at most one key; its id or 0. */
 uint32_t ipsec_request(struct ipsec *, const char *command, const char *stream, const char *key, const char *value);
+/* Are all its parts in charon? */
+bool conn_loaded(const struct conn *);
+void ipsec_load(struct ipsec *, struct conn *);
 void ipsec_terminate(struct ipsec *, const char *name);
 void ipsec_initiate(struct ipsec *, struct conn *);
 /* The connection, its secret and its SAs. */
@@ -85,6 +100,8 @@ void ipsec_unload(struct ipsec *, const struct conn *);
 /* ipsec_sa.c */
 bool ipsec_is_ours(struct span name);
 void ipsec_sa_free(struct sa *);
+/* Has the kernel delete all SAs that are known: charon cannot. */
+void ipsec_sas_drop(struct ipsec *);
 bool ipsec_same_host(const struct endpoint *, const struct endpoint *);
 /* A message of list-sas, or of child-updown (event). */
 void ipsec_sas(struct ipsec *, struct span msg, bool up, bool event);

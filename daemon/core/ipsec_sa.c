@@ -10,6 +10,7 @@
 #include "core/kernel.h"
 #include "core/listener.h"
 #include "core/tunnel.h"
+#include "core/turn.h"
 
 bool ipsec_same_host(const struct endpoint *a, const struct endpoint *b)
 {
@@ -74,11 +75,56 @@ static void ask_socket(struct ipsec *p, struct sa *s, const struct endpoint *loc
 	}
 }
 
-/* The last SA with a host is gone: so is what it protected. */
-static void sa_gone(struct ipsec *p, struct sa *gone, const char *why)
+static bool protects(const struct sa *s, const struct tunnel *t)
+{
+	return tunnel_protected(t) && ipsec_same_host(&t->peer, &s->peer) && t->mark == s->mark;
+}
+
+void ipsec_join(struct tunnel *t)
+{
+	for (const struct sa *s = t->ctx->ipsec->sas; s; s = s->next)
+		if (protects(s, t)) {
+			t->reqid = s->reqid;
+			return;			/* the newest */
+		}
+}
+
+/* Has the kernel delete what a charon of before left there, but not what this one has made since. */
+static void drop(struct ipsec *p, const struct endpoint *local, const struct endpoint *peer, uint32_t reqid, uint64_t before)
+{
+	struct k_request rq;
+
+	kernel_request(&rq, K_SA_DROP, 0, 0);
+	memcpy(&rq.sa.local, local, sizeof(rq.sa.local));
+	memcpy(&rq.sa.peer, peer, sizeof(rq.sa.peer));
+	rq.sa.local.port = rq.sa.peer.port = 0;
+	rq.sa.local.scope = rq.sa.peer.scope = 0;
+	rq.sa.reqid = reqid;
+	rq.sa.before = before;
+	for (const struct sa *s = p->sas; s; s = s->next)
+		if (s->reqid == reqid && s->seen && ipsec_same_host(&s->peer, peer)) {
+			rq.sa.keep_in = s->spi_in;
+			rq.sa.keep_out = s->spi_out;
+		}
+	if (reqid)
+		(void)kernel_submit(p->ctx, &rq);
+}
+
+void ipsec_sas_drop(struct ipsec *p)
+{
+	for (struct sa *s; (s = p->sas); ipsec_sa_free(s)) {
+		p->sas = s->next;
+		s->next = NULL;
+		drop(p, &s->local, &s->peer, s->reqid, UINT64_MAX);
+	}
+}
+
+/* The last SA with a host is gone: so is what it protected.  stale: charon does not know it, and the kernel has it. */
+static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stale)
 {
 	struct ctx *ctx = p->ctx;
 	char host[64], text[120];
+	bool last = true;
 
 	for (struct sa **at = &p->sas; *at; at = &(*at)->next)
 		if (*at == gone) {
@@ -88,18 +134,49 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why)
 	log_limited(&ctx->log, &ctx->limit[T_IPSEC], ctx->loop.now, LOG_NOTICE, "IPsec with %s (%s): %s",
 		    endpoint_text(&gone->peer, host, sizeof(host)), gone->conn, why);
 	for (const struct sa *s = p->sas; s; s = s->next)
-		if (ipsec_same_host(&s->peer, &gone->peer) && s->mark == gone->mark) {
-			ipsec_sa_free(gone);
-			return;
-		}
+		last &= !ipsec_same_host(&s->peer, &gone->peer) || s->mark != gone->mark;
 	snprintf(text, sizeof(text), "its IPsec is gone: %s", why);
+	for (unsigned id = 1; id < MAX_ID && last; id++) {
+		struct tunnel *t = ctx->tunnel[id];
+
+		if (t && protects(gone, t))
+			tunnel_unprotected(t, text, stale);
+	}
+	if (stale)
+		drop(p, &gone->local, &gone->peer, gone->reqid, p->ready_at);
+	ipsec_sa_free(gone);
+}
+
+static void set_ids(struct sa *s, struct span child)
+{
+	s->spi_in = (uint32_t)vici_number(vici_get(child, "spi-in"), true);
+	s->spi_out = (uint32_t)vici_number(vici_get(child, "spi-out"), true);
+	s->reqid = (uint32_t)vici_number(vici_get(child, "reqid"), false);
+}
+
+/* Its tunnels live under it now. */
+static void take_tunnels(struct ctx *ctx, const struct sa *s, const struct sa *old)
+{
 	for (unsigned id = 1; id < MAX_ID; id++) {
 		struct tunnel *t = ctx->tunnel[id];
 
-		if (t && tunnel_protected(t) && ipsec_same_host(&t->peer, &gone->peer) && t->mark == gone->mark)
-			tunnel_unprotected(t, text);
+		if (!t || t->down || !protects(old, t))
+			continue;
+		t->reqid = s->reqid;
+		if (s->mark == old->mark)
+			tunnel_changed(t);
+		else
+			tunnel_follow(t, s->mark);
 	}
-	ipsec_sa_free(gone);
+}
+
+/* The same peer has made another SA beside its old one (a new IKE_SA; other words in IKEv1): its tunnels go over before the
+ * old one is deleted. */
+static void follow(struct ipsec *p, const struct sa *s)
+{
+	for (const struct sa *old = p->sas; old && s->who[0]; old = old->next)
+		if (old != s && old->child < s->child && !strcmp(old->who, s->who))
+			take_tunnels(p->ctx, s, old);
 }
 
 static struct sa *sa_find(const struct ipsec *p, uint32_t child)
@@ -132,7 +209,34 @@ bool ipsec_is_ours(struct span name)
 	return name.p && name.n > strlen(IPSEC_PREFIX) && !memcmp(name.p, IPSEC_PREFIX, strlen(IPSEC_PREFIX));
 }
 
-static void sa_up(struct ipsec *p, struct span conn, struct endpoint *local, const struct endpoint *peer, struct span child)
+/* Its first item. */
+static const char *list_text(struct span list, char *buf, size_t size)
+{
+	struct rd r = rd_init(list.p, list.n);
+	struct vici_item it = { .value = { NULL, 0 } };
+
+	(void)vici_next(&r, &it);
+	return vici_text(it.value, buf, size);
+}
+
+/* Behind one NAT peers differ by the port of their IKE, whatever they call themselves. */
+static void set_who(struct sa *s, struct span ike, struct span child)
+{
+	char local[48], remote[48], port[8], id[80], ts[2][56];
+	int n;
+
+	n = snprintf(s->who, sizeof(s->who), "%s|%s|%s|%s|%s|%s", vici_text(vici_get(ike, "local-host"), local, sizeof(local)),
+		     vici_text(vici_get(ike, "remote-host"), remote, sizeof(remote)),
+		     vici_text(vici_get(ike, "remote-port"), port, sizeof(port)),
+		     vici_text(vici_get(ike, "remote-id"), id, sizeof(id)),
+		     list_text(vici_get(child, "local-ts"), ts[0], sizeof(ts[0])),
+		     list_text(vici_get(child, "remote-ts"), ts[1], sizeof(ts[1])));
+	if (n < 0 || (size_t)n >= sizeof(s->who))
+		s->who[0] = '\0';
+}
+
+static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint *local, const struct endpoint *peer,
+		  struct span child)
 {
 	struct span name = vici_get(child, "name");
 	struct ctx *ctx = p->ctx;
@@ -148,14 +252,17 @@ static void sa_up(struct ipsec *p, struct span conn, struct endpoint *local, con
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return;
-	*s = (struct sa){ .next = p->sas, .child = id, .peer = *peer, .seen = true, .fd = -1 };
+	*s = (struct sa){ .next = p->sas, .child = id, .local = *local, .peer = *peer, .seen = true, .fd = -1 };
 	s->mark = (uint32_t)vici_number(vici_get(child, "mark-in"), true);
-	vici_text(conn, s->conn, sizeof(s->conn));
+	vici_text(ike->name, s->conn, sizeof(s->conn));
+	set_ids(s, child);
+	set_who(s, ike->value, child);
 	p->sas = s;
 	if (name.n > strlen(IPSEC_CHILD))
 		local->port = (uint16_t)vici_number((struct span){ name.p + strlen(IPSEC_CHILD),
 								   name.n - strlen(IPSEC_CHILD) }, false);
 	ask_socket(p, s, local);
+	follow(p, s);
 	c = ipsec_conn_find(p, s->conn);
 	if (c)
 		c->why[0] = '\0';
@@ -185,10 +292,10 @@ void ipsec_sas(struct ipsec *p, struct span msg, bool up, bool event)
 				continue;
 			if (up && (event || vici_is(vici_get(child.value, "state"), "INSTALLED") ||
 				   vici_is(vici_get(child.value, "state"), "REKEYING")))
-				sa_up(p, ike.name, &local, &peer, child.value);
+				sa_up(p, &ike, &local, &peer, child.value);
 			s = up ? NULL : sa_find(p, (uint32_t)vici_number(vici_get(child.value, "uniqueid"), false));
 			if (s)
-				sa_gone(p, s, "its SA was deleted");
+				sa_gone(p, s, "its SA was deleted", false);
 		}
 	}
 }
@@ -198,7 +305,7 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 {
 	struct rd r = rd_init(msg.p, msg.n), in;
 	struct vici_item ike, child;
-	struct span list;
+	struct span list, fresh;
 	struct sa *s;
 
 	while (vici_next(&r, &ike)) {
@@ -209,8 +316,12 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 			if (child.type != VICI_SECTION_START)
 				continue;
 			s = sa_find(p, (uint32_t)vici_number(vici_get(vici_get(child.value, "old"), "uniqueid"), false));
-			if (s)
-				s->child = (uint32_t)vici_number(vici_get(vici_get(child.value, "new"), "uniqueid"), false);
+			if (!s)
+				continue;
+			fresh = vici_get(child.value, "new");
+			s->child = (uint32_t)vici_number(vici_get(fresh, "uniqueid"), false);
+			set_ids(s, fresh);
+			take_tunnels(p->ctx, s, s);
 		}
 	}
 }
@@ -218,16 +329,34 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 /* charon is there (again): what we know of its SAs may be old. */
 void ipsec_sas_listed(struct ipsec *p)
 {
+	static const char why[] = "charon does not know its SA any more";
+	struct ctx *ctx = p->ctx;
 	bool again = true;
+	char text[120];
 
 	p->list_id = 0;
 	while (again) {
 		again = false;
 		for (struct sa *s = p->sas; s && !again; s = s->next)
 			if (!s->seen) {
-				sa_gone(p, s, "charon does not know its SA any more");
+				sa_gone(p, s, why, true);
 				again = true;		/* the list has changed */
 			}
+	}
+	/* Those of an earlier ktund may have lost theirs while nobody looked. */
+	snprintf(text, sizeof(text), "its IPsec is gone: %s", why);
+	for (unsigned id = 1; id < MAX_ID; id++) {
+		struct tunnel *t = ctx->tunnel[id];
+		const struct sa *s = p->sas;
+
+		if (!t || t->down || !t->reqid || !tunnel_protected(t))
+			continue;
+		while (s && !protects(s, t))
+			s = s->next;
+		if (s)
+			continue;
+		tunnel_unprotected(t, text, true);
+		drop(p, &t->local, &t->peer, t->reqid, p->ready_at);
 	}
 }
 
@@ -235,15 +364,18 @@ void ipsec_sas_listed(struct ipsec *p)
 void ipsec_logged(struct ipsec *p, struct span msg)
 {
 	struct span name = vici_get(msg, "ikesa-name"), line = vici_get(msg, "msg");
-	const char *reason = ipsec_reason(line);
+	static const char up[] = "established between";
 	struct ctx *ctx = p->ctx;
 	char who[IPSEC_NAME], said[160];
+	const char *reason;
 	struct conn *c;
 
+	c = ipsec_conn_find(p, vici_text(name, who, sizeof(who)));
+	reason = ipsec_reason(line, c && c->ike_up);
+	if (c && line.p && memmem(line.p, line.n, up, strlen(up)))
+		c->ike_up = true;
 	if (!reason || (name.n && !ipsec_is_ours(name) && !vici_is(name, "(unnamed)")))
 		return;
-	vici_text(name, who, sizeof(who));
-	c = ipsec_conn_find(p, who);
 	log_limited(&ctx->log, &ctx->limit[T_IPSEC], ctx->loop.now, LOG_WARNING, "IPsec%s%s fails in %s (charon: %s)",
 		    c ? " of " : "", c ? c->name : "", reason, vici_text(line, said, sizeof(said)));
 	if (!c)

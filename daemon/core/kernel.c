@@ -139,7 +139,7 @@ static void lost(struct ctx *ctx)
 	/* The guard may be gone with it: not a word of what IPsec has to protect. */
 	for (unsigned id = 1; id < MAX_ID; id++)
 		if (ctx->tunnel[id] && tunnel_protected(ctx->tunnel[id]))
-			tunnel_unprotected(ctx->tunnel[id], "the keeper is gone");
+			tunnel_unprotected(ctx->tunnel[id], "the keeper is gone", false);
 	for (unsigned id = 1; id < MAX_ID; id++) {
 		struct session *s = ctx->session[id];
 
@@ -310,6 +310,14 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		break;
 	case K_MARKED:
 		ipsec_marked(ctx, r, fds[0]);
+		break;
+	case K_TUNNEL_MARK:
+		tunnel_followed(ctx, r);
+		break;
+	case K_SA_DROP:
+		if (r->result)
+			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
+				    "an SA that charon left behind stays (ip xfrm state): %s", r->why);
 		break;
 	case K_CHARON:
 		ipsec_charon(ctx, r, fds);

@@ -26,6 +26,7 @@ static const struct rec_row tunnel_rows[] = {
 	ROW(30, REC_U, cause.result), ROW(31, REC_U, cause.error), ROW(32, REC_BOOL, cause.by_peer),
 	ROW(33, REC_BOOL, cause.timeout), ROW(34, REC_U, cause.ppp_code), ROW(35, REC_U, cause.ppp_proto),
 	ROW(36, REC_TEXT, cause.msg),
+	ROW(40, REC_U, reqid),
 };
 
 static const struct rec_row endpoint_rows[] = {

@@ -262,15 +262,23 @@ static void perform(struct tunnel *t, const struct fx *f)
 	}
 }
 
+/* Here and now, and never again: nobody listens to the answer. */
+static void last_words(const struct tunnel *t, const struct l2tp_cause *cause)
+{
+	int fd = t->mark ? t->fd : t->listener->fd;	/* with a mark only the kernel tunnel's own is sure to have it */
+	uint8_t words[256];
+	size_t len;
+
+	for (unsigned i = 0; !t->down && fd >= 0 && (len = cc_last_words(&t->cc, cause, i, words, sizeof(words))); i++)
+		(void)udp_send(fd, &t->local, &t->peer, 0, words, len);
+}
+
 /* An effect is lost, and it may have been any: no call, and no session, may depend on those to come. */
 static void give_up(struct tunnel *t)
 {
 	struct l2tp_cause cause = { .result = 2, .error = 4 };
-	uint8_t words[256];
-	size_t len;
 
-	for (unsigned i = 0; !t->down && (len = cc_last_words(&t->cc, &cause, i, words, sizeof(words))); i++)
-		(void)udp_send(t->listener->fd, &t->local, &t->peer, t->mark, words, len);
+	last_words(t, &cause);
 	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
 	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
 		perform(t, f);
@@ -335,6 +343,7 @@ struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct 
 		t->stat->tunnels++;
 		t->stat->accepted++;
 	}
+	ipsec_join(t);
 	probe_older(t);
 	cc_accept(&t->cc, ctx->loop.now, e);
 	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
@@ -356,6 +365,7 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
 	t->dial = dial;
 	t->as = as;
 	dial->tunnel = t;
+	ipsec_join(t);
 	(void)cc_open(&t->cc, ctx->loop.now);		/* it is idle: it was made above */
 	tunnel_drain(t);
 	return t;
@@ -407,15 +417,41 @@ bool tunnel_protected(const struct tunnel *t)
 	return t->as ? t->as->ipsec.required : t->from && t->from->ipsec.required;
 }
 
-void tunnel_unprotected(struct tunnel *t, const char *why)
+void tunnel_unprotected(struct tunnel *t, const char *why, bool tell)
 {
 	struct l2tp_cause cause = { .result = 2, .error = 6 };
 
 	if (t->down)
 		return;
 	snprintf(cause.msg, sizeof(cause.msg), "%s", why);
+	if (tell)
+		last_words(t, &cause);
 	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
 	tunnel_drain(t);
+}
+
+void tunnel_follow(struct tunnel *t, uint32_t mark)
+{
+	struct k_request rq = { .op = K_TUNNEL_MARK, .tunnel_id = t->id };
+
+	log_limited(&t->ctx->log, &t->ctx->limit[T_IPSEC], t->ctx->loop.now, LOG_INFO,
+		    "tunnel %u/%u with %s: its IPsec has another mark: %u, no longer %u", t->id, t->cc.peer_tunnel_id,
+		    tunnel_name(t), mark, t->mark);
+	t->mark = rq.mark.mark = mark;
+	tunnel_changed(t);
+	if ((t->kernel == KS_COMING || t->kernel == KS_UP) && !kernel_submit(t->ctx, &rq))
+		tunnel_close(t, 2, 4, "no keeper: the kernel cannot be reached");
+}
+
+void tunnel_followed(struct ctx *ctx, const struct k_reply *r)
+{
+	struct tunnel *t = ctx->tunnel[r->tunnel_id];
+
+	if (!r->result || !t || t->down)
+		return;
+	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "tunnel %u/%u: %s", t->id, t->cc.peer_tunnel_id,
+		    r->why);
+	tunnel_close(t, 2, 6, "its kernel tunnel cannot follow its IPsec");
 }
 
 /* Endpoints and the keeper's addresses have one shape on purpose. */

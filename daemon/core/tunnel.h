@@ -18,6 +18,7 @@ struct tunnel {
 	bool gone;				/* CC_GONE was drained */
 	bool draining, freed, changed;
 	uint32_t mark;
+	uint32_t reqid;				/* charon's, of the SA that protects it; 0: not known (ipsec.h) */
 	struct endpoint local, peer;
 	uint16_t data_port;			/* the peer's as the kernel's socket sees it: an alias before Linux 6.11 */
 	struct listener *listener;		/* whose socket we send from */
@@ -67,8 +68,11 @@ void tunnel_input(struct tunnel *, const struct dgram *);
 void tunnel_close(struct tunnel *, uint16_t result, uint16_t error, const char *msg);
 /* Must IPsec protect it? */
 bool tunnel_protected(const struct tunnel *);
-/* Its IPsec is gone, and with it the way to say so: down without a word. */
-void tunnel_unprotected(struct tunnel *, const char *why);
+/* Its IPsec is gone: down.  The peer is told only if the kernel still has the SA. */
+void tunnel_unprotected(struct tunnel *, const char *why, bool tell);
+/* Its peer has another SA with another mark. */
+void tunnel_follow(struct tunnel *, uint32_t mark);
+void tunnel_followed(struct ctx *, const struct k_reply *);
 /* Performs the engine's effects and sets the timer; call after every call into ->cc. */
 void tunnel_drain(struct tunnel *);
 /* Asks for the kernel's tunnel when it is not there; sessions hear of it by session_apply. */

@@ -102,7 +102,7 @@ static void whom_we_dial(void **state)
 
 static void certificates(void **state)
 {
-	char file[] = "/f", ours[] = "OURS", key[] = "KEY", ca[] = "CA", sets[] = "a-1";
+	char file[] = "/f", ours[] = "OURS", key[] = "KEY", ca[] = "CA", crl[] = "CRL", sets[] = "a-1";
 	struct conf_ipsec c = { .required = true, .certificate = file, .certificate_pem = ours, .private_key_pem = key,
 				.ca_pem = ca, .proposals = sets, .esp_proposals = sets };
 	struct ipsec_desc d = { .name = "ktund-tunnel-t", .conf = &c, .dial = true, .local = "192.0.2.2", .remote = "192.0.2.1",
@@ -114,6 +114,13 @@ static void certificates(void **state)
 	       "remote { auth=pubkey cacerts=[ CA ] id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ a-1 ] "
 	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
 	expect(ipsec_load_key, &d, "type=any data=KEY ");
+	c.crl = file;
+	c.crl_pem = crl;
+	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
+	       "proposals=[ a-1 ] unique=never mobike=no local { auth=pubkey certs=[ OURS ] } "
+	       "remote { auth=pubkey cacerts=[ CA ] id=%any revocation=strict } children { l2tp-1701 { mode=transport "
+	       "esp_proposals=[ a-1 ] local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
+	expect(ipsec_load_crl, &d, "type=X509_CRL flag=NONE data=CRL ");
 }
 
 static void what_does_not_fit(void **state)
@@ -141,23 +148,33 @@ static void names(void **state)
 
 static void reasons(void **state)
 {
-	static const struct { const char *line, *phase; } t[] = {
-		{ "received AUTHENTICATION_FAILED notify error", "authentication" },
-		{ "tried 2 shared keys for '%any' - '192.0.2.2', but MAC mismatched", "authentication" },
-		{ "no matching peer config found", "authentication" },
-		{ "invalid HASH_V1 payload length, decryption failed?", "authentication" },
-		{ "subject certificate invalid (valid from a to b)", "authentication" },
-		{ "received NO_PROPOSAL_CHOSEN notify error", "IKE_SA" },
-		{ "received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "CHILD_SA" },
-		{ "received TS_UNACCEPTABLE notify, no CHILD_SA built", "CHILD_SA" },
-		{ "giving up after 3 retransmits", "IKE_SA" },
-		{ "IKE_SA ktund-tunnel-t[1] established between 192.0.2.2[a]...192.0.2.1[b]", NULL },
-		{ "", NULL },
+	static const struct { const char *line, *phase; bool ike_up; } t[] = {
+		{ "received AUTHENTICATION_FAILED notify error", "authentication", false },
+		{ "tried 2 shared keys for '%any' - '192.0.2.2', but MAC mismatched", "authentication", false },
+		{ "no matching peer config found", "authentication", false },
+		{ "invalid HASH_V1 payload length, decryption failed?", "authentication", false },
+		{ "subject certificate invalid (valid from a to b)", "authentication", false },
+		{ "received NO_PROPOSAL_CHOSEN notify error", "IKE_SA", false },
+		{ "received NO_PROPOSAL_CHOSEN error notify", "IKE_SA", false },
+		{ "received NO_PROPOSAL_CHOSEN error notify", "CHILD_SA", true },
+		{ "no proposal found", "IKE_SA", false },
+		{ "no matching proposal found, sending NO_PROPOSAL_CHOSEN", "CHILD_SA", true },
+		{ "found 1 matching config, but none allows pre-shared key authentication using Main Mode", "authentication", false },
+		{ "IDir 'a' does not match to 'b'", "authentication", false },
+		{ "certificate was revoked on Nov 21 09:00:00 UTC 2026, reason: unspecified", "authentication", false },
+		{ "constraint check failed: RULE_CRL_VALIDATION is STALE, but requires at least GOOD", "authentication", false },
+		{ "  crl is stale: since Nov 21 09:00:00 2026", NULL, false },
+		{ "certificate status is not available", NULL, false },
+		{ "received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "CHILD_SA", false },
+		{ "received TS_UNACCEPTABLE notify, no CHILD_SA built", "CHILD_SA", false },
+		{ "giving up after 3 retransmits", "IKE_SA", false },
+		{ "IKE_SA ktund-tunnel-t[1] established between 192.0.2.2[a]...192.0.2.1[b]", NULL, false },
+		{ "", NULL, false },
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		const char *is = ipsec_reason((struct span){ (const uint8_t *)t[i].line, strlen(t[i].line) });
+		const char *is = ipsec_reason((struct span){ (const uint8_t *)t[i].line, strlen(t[i].line) }, t[i].ike_up);
 
 		print_message("# %s\n", t[i].line);
 		if (t[i].phase) {
@@ -167,7 +184,7 @@ static void reasons(void **state)
 			assert_null(is);
 		}
 	}
-	assert_null(ipsec_reason((struct span){ NULL, 0 }));
+	assert_null(ipsec_reason((struct span){ NULL, 0 }, false));
 }
 
 int main(void)
