@@ -59,6 +59,21 @@ own_packets() {
 	echo "$dev of u$i: $((is - was)) packets"
 	((is - was == i + 1)) && ns "$LNS" ping -n -q -c 2 -i 0.1 -W 5 "10.10.0.1$i"
 }
+pings() {	# pings CLIENT...: each and the LNS ping each other, all at once
+	local i
+	for i in "$@"; do
+		local -n n=C$i
+		pings_start "c$i" "$n" 10.10.0.1
+		pings_start "lns$i" "$LNS" "10.10.0.1$i"
+	done
+}
+none_lost() {	# none_lost CLIENT...
+	local i
+	grep . "$TMP"/steady-*
+	for i in "$@"; do
+		(($(lost "c$i") + $(lost "lns$i") == 0)) || return 1
+	done
+}
 clear_udp() { tcpdump -n -r "$TMP/wire.pcap" 'udp and not port 500 and not port 4500' 2>/dev/null; }
 nothing_in_clear() { local out; out=$(clear_udp); [[ -z $out ]] || { echo "$out"; false; }; }
 esp_seen() { [[ $(tcpdump -n -r "$TMP/wire.pcap" 'udp port 4500' 2>/dev/null | wc -l) -gt 20 ]]; }
@@ -67,9 +82,12 @@ client_up 1 'ike = 1'
 check "the first comes up, by IKEv1" busywait 30000 sessions_up lns 1
 check "the first carries packets" own_packets 1
 if ((old)); then
+	pings 1
 	client_up 2
 	check "the second is refused, and the log says why" busywait 30000 grep -q 'another peer behind its NAT.*6.11' "$TMP/lns.log"
-	check "the first does not notice" own_packets 1
+	pings_stop >"$TMP/pings.out"
+	check "the first does not notice: not a ping is lost" none_lost 1
+	check "its link has its packets" own_packets 1
 	ktund_stop c1
 	check "it goes: the second is served" busywait 60000 sessions_up lns 1 '"user":"u2"'
 	check "the second carries packets" busywait 10000 own_packets 2
@@ -83,17 +101,29 @@ else
 	for i in 1 2 3; do
 		check "client $i: its packets, and no others, on its link" own_packets $i
 	done
+	pings 1 2 3
+	sleep 2
+	was=$(no_states "$LNS")
 	for i in 1 2; do
 		check "client $i: rekeys its CHILD_SA" charon_swanctl c$i --rekey --child l2tp-1701
 	done
 	sleep 2
+	pings_stop >"$TMP/pings.out"
+	check "all three both ways at once, and meanwhile: the second and the third lose nothing" none_lost 2 3
+	# In IKEv1 who rekeys uses the new SA at once, and the other side has it only after the last message of Quick Mode.
+	check "the first, by IKEv1, nothing but what was quicker than the last message of Quick Mode" \
+		test $(($(lost c1) + $(lost lns1))) -le $(($(no_states "$LNS") - was))
 	for i in 1 2 3; do
 		check "client $i: after that, its packets" own_packets $i
 	done
+	pings 1 3
 	ktund_stop c2
 	check "the second leaves" busywait 10000 sessions_up lns 2
-	check "the first does not notice" own_packets 1
-	check "nor the third" own_packets 3
+	sleep 1
+	pings_stop >"$TMP/pings.out"
+	check "neither of the others notices: not a ping is lost" none_lost 1 3
+	check "the first has its packets" own_packets 1
+	check "the third, too" own_packets 3
 	charon_swanctl c3 --terminate --ike ktund-tunnel-head >/dev/null 2>&1
 	check "the third one's SA is deleted: its tunnel goes" busywait 5000 grep -q 'IPsec is gone' "$TMP/lns.log"
 	check "the first does not notice" own_packets 1

@@ -6,6 +6,9 @@
 #   charon_kill NAME              as a crash does; charon_again NAME starts it anew
 #   charon_swanctl NAME ARG...    swanctl of that one; charon_load NAME <swanctl.conf
 #   CHARON_OPTS                   more lines for charon { }
+#   pings_start NAME NS TARGET... pings every 200 ms in the background, nothing sent twice; several NAMEs side by side
+#   pings_stop                    ends all of them and shows what came of them; lost NAME: how many had no answer
+#   no_states NS                  ESP that came with an SPI that there is no SA for, so far
 
 declare -A LIB_CHARON_PID LIB_CHARON_NS
 
@@ -60,3 +63,26 @@ charon_load() {
 	(umask 077; cat >"$TMP/$1.charon/swanctl.conf")
 	charon_swanctl "$1" --load-all --file "$TMP/$1.charon/swanctl.conf"
 }
+
+PINGERS=()
+pings_start() {
+	local name=$1 n=$2
+	shift 2
+	printf '%s\n' "$@" | ip netns exec "$n" "$KTUND_BUILD/selftests/net/steady" 200 >"$TMP/steady-$name" 2>&1 &
+	PINGERS+=($!)
+	defer kill -KILL $!
+}
+
+pings_stop() {
+	local pid
+	for pid in "${PINGERS[@]}"; do
+		kill -TERM "$pid"
+	done
+	wait "${PINGERS[@]}"
+	PINGERS=()
+	grep . "$TMP"/steady-*
+}
+
+lost() { grep -o 'lost=[0-9]*' "$TMP/steady-$1" | cut -d= -f2; }
+
+no_states() { ns "$1" sed -n 's/^XfrmInNoStates[[:space:]]*//p' /proc/net/xfrm_stat; }
