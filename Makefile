@@ -110,7 +110,7 @@ $(O)/selftests/%: $(O)/obj/selftests/%.o $(O)/libktund.a $(O)/libktun.a $(O)/lib
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(LINK) $(EXTRA) -o $@ $< $(O)/libtest.a $(O)/libktund.a $(O)/libktun.a $(O)/libkeeper.a -lcmocka $(DAEMON_LIBS) $(NL_LIBS)
 
-# Fails the k-th system call of whom it is preloaded into; no sanitizers, whose runtime would have to come first.
+# Fails the k-th system call of whom it is preloaded into; itself without sanitizers.
 $(O)/selftests/fault.so: selftests/fault/fault.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $<

@@ -34,10 +34,16 @@ static struct shared *shared;
 static struct { uintptr_t from, to; } range[RANGES];
 static unsigned n_ranges;
 
+/* The next one's in line: AddressSanitizer's where the program has it (make SAN=1), else the C library's. */
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 void __libc_free(void *);
+__attribute__((weak)) void *__interceptor_malloc(size_t);
+__attribute__((weak)) void *__interceptor_calloc(size_t, size_t);
+__attribute__((weak)) void *__interceptor_realloc(void *, size_t);
+__attribute__((weak)) void __interceptor_free(void *);
+#define NEXT(name) (__interceptor_##name ? __interceptor_##name : __libc_##name)
 
 static int find_code(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -112,7 +118,7 @@ static void live(int n)
 
 void *malloc(size_t n)
 {
-	void *p = fails(MALLOC, HERE, ENOMEM) ? NULL : __libc_malloc(n);
+	void *p = fails(MALLOC, HERE, ENOMEM) ? NULL : NEXT(malloc)(n);
 
 	live(!!p);
 	return p;
@@ -120,7 +126,7 @@ void *malloc(size_t n)
 
 void *calloc(size_t n, size_t size)
 {
-	void *p = fails(CALLOC, HERE, ENOMEM) ? NULL : __libc_calloc(n, size);
+	void *p = fails(CALLOC, HERE, ENOMEM) ? NULL : NEXT(calloc)(n, size);
 
 	live(!!p);
 	return p;
@@ -128,7 +134,7 @@ void *calloc(size_t n, size_t size)
 
 void *realloc(void *old, size_t n)
 {
-	void *p = fails(REALLOC, HERE, ENOMEM) ? NULL : __libc_realloc(old, n);
+	void *p = fails(REALLOC, HERE, ENOMEM) ? NULL : NEXT(realloc)(old, n);
 
 	live(!old && p);
 	return p;
@@ -137,7 +143,7 @@ void *realloc(void *old, size_t n)
 void free(void *p)
 {
 	live(-!!p);
-	__libc_free(p);
+	NEXT(free)(p);
 }
 
 #define REAL(type, name, ...) ((type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
