@@ -58,10 +58,13 @@ struct found { struct xfrm_userpolicy_id *id; unsigned n, room; };
 
 static int keep_ours(const struct nlmsghdr *h, void *arg)
 {
-	const struct xfrm_userpolicy_info *p = nl_payload(h);
+	struct xfrm_userpolicy_info p;		/* a copy: it wants 8 octets' alignment, netlink gives 4 */
 	struct found *f = arg;
 
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*p)) || p->sel.user != OURS || p->dir > XFRM_POLICY_OUT)
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(p)))
+		return 0;
+	memcpy(&p, nl_payload(h), sizeof(p));
+	if (p.sel.user != OURS || p.dir > XFRM_POLICY_OUT)
 		return 0;
 	if (f->n == f->room) {
 		struct xfrm_userpolicy_id *more = reallocarray(f->id, f->room * 2 + 64, sizeof(*more));
@@ -71,7 +74,7 @@ static int keep_ours(const struct nlmsghdr *h, void *arg)
 		f->id = more;
 		f->room = f->room * 2 + 64;
 	}
-	f->id[f->n++] = (struct xfrm_userpolicy_id){ .sel = p->sel, .dir = p->dir };
+	f->id[f->n++] = (struct xfrm_userpolicy_id){ .sel = p.sel, .dir = p.dir };
 	return 0;
 }
 

@@ -24,20 +24,24 @@ static bool port_fits(uint16_t port, uint16_t mask, uint16_t ours)
 
 static int count(const struct nlmsghdr *h, void *arg)
 {
-	const struct xfrm_userpolicy_info *p = nl_payload(h);
+	struct xfrm_userpolicy_info p;		/* a copy: it wants 8 octets' alignment, netlink gives 4 */
 	struct look *l = arg;
-	bool in = p->dir == XFRM_POLICY_IN;
+	bool in;
 
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*p)) || p->dir > XFRM_POLICY_OUT)
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(p)))
+		return 0;
+	memcpy(&p, nl_payload(h), sizeof(p));
+	if (p.dir > XFRM_POLICY_OUT)
 		return 0;			/* of one socket, as charon's own are */
-	if (p->sel.user == K_GUARD_USER) {
+	in = p.dir == XFRM_POLICY_IN;
+	if (p.sel.user == K_GUARD_USER) {
 		l->ret->ours++;
 		return 0;
 	}
 	l->ret->others++;
-	if (p->action == XFRM_POLICY_ALLOW && p->priority < K_GUARD_PRIORITY && (!p->sel.proto || p->sel.proto == IPPROTO_UDP) &&
-	    port_fits(in ? p->sel.dport : p->sel.sport, in ? p->sel.dport_mask : p->sel.sport_mask, l->port) &&
-	    !nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(*p), XFRMA_TMPL))
+	if (p.action == XFRM_POLICY_ALLOW && p.priority < K_GUARD_PRIORITY && (!p.sel.proto || p.sel.proto == IPPROTO_UDP) &&
+	    port_fits(in ? p.sel.dport : p.sel.sport, in ? p.sel.dport_mask : p.sel.sport_mask, l->port) &&
+	    !nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(p), XFRMA_TMPL))
 		l->ret->open++;
 	return 0;
 }

@@ -30,6 +30,7 @@ CONF
 dd if=/dev/zero of="$TMP/ktund" bs=20 count=1 2>/dev/null
 cp "$TMP/ktund" "$TMP/ktund-keeper"
 alive() { od -An -j16 -N4 -i "$TMP/$1" | tr -d ' '; }
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0	# the fault comes before its library, and asks it for memory
 export LD_PRELOAD=$fault KTUND_FAULT="ktund:$TMP/ktund ktund-keeper:$TMP/ktund-keeper" MALLOC_PERTURB_=165
 ktund_start "$LNS" lns "$lns" || fatal "ktund starts"
 unset LD_PRELOAD KTUND_FAULT MALLOC_PERTURB_
