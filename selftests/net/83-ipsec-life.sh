@@ -57,7 +57,7 @@ pings() {
 	pings_start lns1 "$LNS" 10.10.0.11
 	pings_start lac "$LAC" 10.10.0.1
 	pings_start lns2 "$LNS" 10.10.0.12
-	NO_STATES=$(no_states "$LNS")
+	EARLY=$(too_early "$LNS")
 }
 lost_by() {	# lost_by LAC|C1 at most N
 	grep . "$TMP"/steady-*
@@ -105,7 +105,7 @@ done
 check "rekeying: nothing is lost" lost_by lac 0
 # In IKEv1 who rekeys uses the new SA at once, and the other side has it only after the last message of Quick Mode.
 check "rekeying by IKEv1: nothing but what was quicker than Quick Mode's last message" \
-	lost_by c1 $(($(no_states "$LNS") - NO_STATES))
+	lost_by c1 $(($(too_early "$LNS") - EARLY))
 check "rekeying: no tunnel went down" test "$(lines lns ': down with')" -eq 0
 
 # --- another SA beside the old one, with another mark ------------------------------------------------

@@ -8,7 +8,7 @@
 #   CHARON_OPTS                   more lines for charon { }
 #   pings_start NAME NS TARGET... pings every 200 ms in the background, nothing sent twice; several NAMEs side by side
 #   pings_stop                    ends all of them and shows what came of them; lost NAME: how many had no answer
-#   no_states NS                  ESP that came with an SPI that there is no SA for, so far
+#   too_early NS                  how much ESP came so far whose SA is not there, or not complete
 
 declare -A LIB_CHARON_PID LIB_CHARON_NS
 
@@ -85,4 +85,4 @@ pings_stop() {
 
 lost() { grep -o 'lost=[0-9]*' "$TMP/steady-$1" | cut -d= -f2; }
 
-no_states() { ns "$1" sed -n 's/^XfrmInNoStates[[:space:]]*//p' /proc/net/xfrm_stat; }
+too_early() { ns "$1" awk '/^Xfrm(InNoStates|AcquireError)/ { n += $2 } END { print n + 0 }' /proc/net/xfrm_stat; }
