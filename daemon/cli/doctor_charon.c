@@ -132,36 +132,94 @@ static void check_plugins(struct doctor *d, struct span list)
 		doctor_found(d, OK, "charon", NULL, "it has the plugins that are needed");
 }
 
-/* What charon's %T prints, in the time zone here. */
-static time_t moment(struct span s)
+/* The next element of DER (X.690 8.1), if it has this tag; .p NULL and r bad: it has not. */
+static struct span der(struct rd *r, uint8_t tag)
 {
-	struct tm tm = { .tm_isdst = -1 };
-	char when[64];
-	const char *end = strptime(vici_text(s, when, sizeof(when)), "%b %d %H:%M:%S %Y", &tm);
+	struct span none = { NULL, 0 };
+	size_t n = 0;
+	uint8_t is = rd_u8(r), len = rd_u8(r);
 
-	return end ? strstr(end, "UTC") ? timegm(&tm) : mktime(&tm) : 0;
+	if (len < 0x80)
+		n = len;
+	else if (len > 0x84)
+		r->bad = true;
+	else
+		for (unsigned i = len & 0x7f; i; i--)
+			n = n << 8 | rd_u8(r);
+	if (r->bad || is != tag) {
+		r->bad = true;
+		return none;
+	}
+	return rd_span(r, n);
 }
 
-static void certificate(struct doctor *d, struct span c)
+/* UTCTime "YYMMDDhhmmssZ" or GeneralizedTime "YYYYMMDDhhmmssZ" (RFC 5280 4.1.2.5). */
+static time_t moment(struct rd *r, char text[32])
 {
-	enum { SOON_S = 14 * 86400 };
-	char subject[NAME_SIZE], when[64];
-	time_t now = time(NULL), from = moment(vici_get(c, "not-before")), until = moment(vici_get(c, "not-after"));
+	enum { UTC_TIME = 0x17, GENERALIZED_TIME = 0x18 };
+	bool utc = rd_left(r) && *r->p == UTC_TIME;
+	struct span s = der(r, utc ? UTC_TIME : GENERALIZED_TIME);
+	struct tm tm = { 0 };
+	char digits[32];
+	const char *from = vici_text(s, digits, sizeof(digits));
 
-	if (!vici_is(vici_get(c, "type"), "X509"))
+	if (r->bad || sscanf(from, utc ? "%2d%2d%2d%2d%2d%2d" : "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+			     &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+		return 0;
+	tm.tm_year += utc ? (tm.tm_year < 50 ? 100 : 0) : -1900;
+	tm.tm_mon--;
+	strftime(text, 32, "%Y-%m-%d %H:%M:%S UTC", &tm);
+	return timegm(&tm);
+}
+
+static void certificate(struct doctor *d, struct span msg)
+{
+	enum { SEQUENCE = 0x30, INTEGER = 0x02, VERSION = 0xa0, SOON_S = 14 * 86400 };
+	static const uint8_t common_name[] = { 0x06, 0x03, 0x55, 0x04, 0x03 };
+	char from_text[32] = "", until_text[32] = "", name[NAME_SIZE] = "?";
+	struct span s = vici_get(msg, "data");
+	const uint8_t *cn;
+	time_t from, until, now = time(NULL);
+	struct rd r, validity;
+
+	if (!vici_is(vici_get(msg, "type"), "X509"))
 		return;
-	vici_text(vici_get(c, "subject"), subject, sizeof(subject));
-	if (from && from > now)
+	/* RFC 5280 4.1: Certificate { TBSCertificate { version, serial, algorithm, issuer, validity, subject */
+	r = rd_init(s.p, s.n);
+	s = der(&r, SEQUENCE);
+	r = rd_init(s.p, s.n);
+	s = der(&r, SEQUENCE);
+	r = rd_init(s.p, s.n);
+	if (s.n && *s.p == VERSION)
+		(void)der(&r, VERSION);
+	(void)der(&r, INTEGER);
+	(void)der(&r, SEQUENCE);
+	(void)der(&r, SEQUENCE);
+	s = der(&r, SEQUENCE);
+	validity = rd_init(s.p, s.n);
+	from = moment(&validity, from_text);
+	until = moment(&validity, until_text);
+	s = der(&r, SEQUENCE);
+	cn = s.p ? memmem(s.p, s.n, common_name, sizeof(common_name)) : NULL;
+	if (r.bad || validity.bad)
+		return;
+	if (cn) {
+		struct rd at = rd_init(cn + sizeof(common_name), s.n - (size_t)(cn - s.p) - sizeof(common_name));
+		uint8_t len;
+
+		(void)rd_u8(&at);			/* one of the kinds of strings */
+		len = rd_u8(&at);
+		vici_text(rd_span(&at, len), name, sizeof(name));
+	}
+	if (from > now)
 		doctor_found(d, BAD, "clock", "set the clock: timedatectl set-ntp true (systemd-timesyncd, chrony), or date -s",
-			     "certificate %s is valid from %s, which is not yet", subject,
-			     vici_text(vici_get(c, "not-before"), when, sizeof(when)));
-	else if (until && until < now)
+			     "certificate %s is valid from %s, which is not yet", name, from_text);
+	else if (until < now)
 		doctor_found(d, BAD, "clock", "a new certificate, then: ktun reload; or set the clock",
-			     "certificate %s was valid until %s", subject, vici_text(vici_get(c, "not-after"), when, sizeof(when)));
-	else if (until && until < now + SOON_S)
+			     "certificate %s was valid until %s", name, until_text);
+	else if (until < now + SOON_S)
 		doctor_found(d, WARN, "clock", "a new certificate, then: ktun reload",
-			     "certificate %s is valid until %s, which is soon", subject,
-			     vici_text(vici_get(c, "not-after"), when, sizeof(when)));
+			     "certificate %s is valid until %s, which is soon", name, until_text);
 }
 
 static void check_loaded(struct doctor *d, struct span list)
