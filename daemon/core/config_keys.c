@@ -151,7 +151,8 @@ const struct conf_key conf_keys[] = {
 	  "silence before IKE asks whether the peer is alive; 0: never" },
 
 	/* LCP (RFC 1661) */
-	{ "mru", POL, K_UINT, P(ppp.mru), "1400", 128, 16384, NULL, "Maximum-Receive-Unit, octets" },
+	{ "mru", POL, K_UINT, P(ppp.mru), "1400", 128, 16384, NULL,
+	  "Maximum-Receive-Unit, octets; less if the path to the peer carries less in one packet" },
 	{ "restart-timer", POL, K_MS, P(ppp.restart_ms), "3s", 100, 60000, NULL, "Restart timer (4.6)" },
 	{ "max-configure", POL, K_UINT, P(ppp.max_configure), "10", 1, 100, NULL, "Max-Configure (4.6)" },
 	{ "max-terminate", POL, K_UINT, P(ppp.max_terminate), "2", 1, 100, NULL, "Max-Terminate (4.6)" },

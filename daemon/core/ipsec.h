@@ -12,6 +12,7 @@
 #include "core/dial.h"
 
 struct ipsec;
+struct esp;
 
 /* NULL: no memory. */
 struct ipsec *ipsec_new(struct ctx *);
@@ -31,6 +32,8 @@ void ipsec_marked(struct ctx *, const struct k_reply *, int fd);
 /* Several peers may have one address and port (NAT) and then differ by the mark that their SA gives what it brings, and
  * that selects it for what is sent.  Is this a mark of an SA? */
 bool ipsec_knows_mark(const struct ctx *, uint32_t mark);
+/* What ESP adds to this tunnel's packets; false: there is none. */
+bool ipsec_esp(const struct tunnel *, struct esp *ret);
 /* A socket that sends with this mark, or -1. */
 int ipsec_socket(const struct ctx *, uint32_t mark);
 /* Notes which SA protects a new tunnel. */

@@ -6,6 +6,7 @@
 #include "core/ipsec.h"
 #include "core/ipsec_conn.h"
 #include "core/ipsec_guard.h"
+#include "core/path.h"
 #include "vici/client.h"
 
 enum { READ_SIZE = 65536 };
@@ -44,6 +45,7 @@ struct sa {
 	uint32_t spi_in, spi_out, reqid;
 	uint32_t mark;				/* 0: none */
 	bool ending;				/* of an earlier attempt to dial: nothing new is to use it */
+	struct esp esp;
 	uint32_t asked;				/* K_MARKED under way */
 	int fd;					/* sends with mark; -1 */
 	bool seen;				/* in the list-sas under way */

@@ -41,6 +41,19 @@ int ipsec_socket(const struct ctx *ctx, uint32_t mark)
 	return -1;
 }
 
+bool ipsec_esp(const struct tunnel *t, struct esp *ret)
+{
+	if (!tunnel_protected(t))
+		return false;
+	*ret = path_esp("", "", true);		/* the worst, where it is not known */
+	for (const struct sa *s = t->ctx->ipsec->sas; s; s = s->next)
+		if (s->mark == t->mark && ipsec_same_host(&s->peer, &t->peer)) {
+			*ret = s->esp;
+			break;
+		}
+	return true;
+}
+
 void ipsec_marked(struct ctx *ctx, const struct k_reply *r, int fd)
 {
 	struct sa *s;
@@ -262,6 +275,8 @@ static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint 
 		local->port = (uint16_t)vici_number((struct span){ name.p + strlen(IPSEC_CHILD),
 								   name.n - strlen(IPSEC_CHILD) }, false);
 	ask_socket(p, s, local);
+	s->esp = path_esp(vici_text(vici_get(child, "encr-alg"), alg[0], 24), vici_text(vici_get(child, "integ-alg"), alg[1], 24),
+			  vici_is(vici_get(child, "encap"), "yes"));
 	follow(p, s);
 	c = ipsec_conn_find(p, s->conn);
 	if (c)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/listener.h"
+#include "core/path.h"
 #include "core/session.h"
 #include "core/turn.h"
 #include "l2tp/data.h"
@@ -20,6 +21,7 @@ bool link_init(struct session *s)
 
 	s->ppp_on = !ppp_init(&s->ppp, &s->ctx->env, &p->ppp, s->as ? s->as->user : p->auth_password ? p->ppp.auth_name : NULL,
 			      s->as ? s->as->password : p->auth_password);
+	s->ppp.path_mru = path_mru(s);
 	return s->ppp_on;
 }
 

@@ -179,6 +179,30 @@ int udp_source(const struct endpoint *peer, struct endpoint *ret_local)
 	return 0;
 }
 
+unsigned udp_path_mtu(const struct endpoint *local, const struct endpoint *peer)
+{
+	bool v6 = peer->family == 6;
+	int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), mtu = 0;
+	struct endpoint from = *local;
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	if (fd < 0)
+		return 0;
+	from.port = 0;
+	len = to_sockaddr(&ss, &from);
+	if (!bind(fd, (struct sockaddr *)&ss, len)) {
+		len = to_sockaddr(&ss, peer);
+		if (!connect(fd, (struct sockaddr *)&ss, len)) {
+			len = sizeof(mtu);
+			if (getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU : IP_MTU, &mtu, &len))
+				mtu = 0;
+		}
+	}
+	close(fd);
+	return mtu > 0 ? (unsigned)mtu : 0;
+}
+
 static uint16_t port_of(int fd, bool peer)
 {
 	struct sockaddr_storage ss;

@@ -33,6 +33,9 @@ int udp_send(int fd, const struct endpoint *local, const struct endpoint *peer, 
 /* Which local address the kernel would send from to reach peer (a route look-up); -errno: none. */
 int udp_source(const struct endpoint *peer, struct endpoint *ret_local);
 
+/* What a packet from local (its port counts for nothing) to peer may be long: of the route, or what ICMP said; 0: nobody knows. */
+unsigned udp_path_mtu(const struct endpoint *local, const struct endpoint *peer);
+
 /* The port that fd is bound to, in host order; 0: none. */
 uint16_t udp_port(int fd);
 /* The port that fd is connected to, in host order; 0: none. */

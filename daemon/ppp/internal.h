@@ -12,7 +12,12 @@ static inline uint8_t conf_count(unsigned v, uint8_t dflt) { return v > UINT8_MA
 static inline uint8_t conf_max_configure(const struct ppp *p) { return conf_count(p->conf->max_configure, 10); }
 static inline uint8_t conf_max_terminate(const struct ppp *p) { return conf_count(p->conf->max_terminate, 2); }
 static inline uint8_t conf_max_failure(const struct ppp *p) { return conf_count(p->conf->max_failure, 5); }
-static inline uint16_t conf_mru(const struct ppp *p) { return p->conf->mru ? p->conf->mru : 1400; }
+static inline uint16_t conf_mru(const struct ppp *p)
+{
+	uint16_t most = p->conf->mru ? p->conf->mru : 1400;
+
+	return p->path_mru && p->path_mru < most ? p->path_mru : most;
+}
 
 /* Appends one packet of a control protocol: code, id, length, n octets of data. */
 void ppp_tx(struct ppp *, uint16_t proto, uint8_t code, uint8_t id, const void *data, size_t n);

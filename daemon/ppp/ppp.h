@@ -103,6 +103,7 @@ struct ppp {
 	struct fxq out;
 	const struct env *env;
 	const struct ppp_conf *conf;
+	uint16_t path_mru;		/* the owner's, before ppp_up(): conf->mru is no more than this; 0: it knows nothing */
 	uint8_t *secret;		/* name_len octets of our name, password_len of our password */
 	uint8_t name_len, password_len;
 	bool has_secret;
