@@ -14,7 +14,7 @@
 #include "core/pool.h"
 #include "core/record.h"
 #include "core/turn.h"
-#include "l2tp/save.h"
+#include "core/version.h"
 #include "ppp/save.h"
 
 enum { CDN_GENERAL = 2, ERROR_VENDOR = 6, GENERAL_REQUEST = 1 };
@@ -236,15 +236,13 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 		from = &conf->peer[0];
 	}
 	on = listener_get(ctx, &r->listen);
-	t = on ? tunnel_new(ctx, id, conf, as ? &as->cc : &from->cc, on, &r->t.local, &r->t.peer) : NULL;
+	t = on ? tunnel_new(ctx, id, conf, as, from, on, &r->t.local, &r->t.peer) : NULL;
 	listener_put(on);
 	if (!t) {
 		if (conf != ctx->conf)
 			config_free(conf);
 		return NULL;
 	}
-	t->as = as;
-	t->from = from;
 	if (from) {
 		t->stat = peer_stat_get(ctx, from->name);
 		if (t->stat)
@@ -261,6 +259,16 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 	return t;
 }
 
+static bool restored(struct tunnel *t, struct span cc)
+{
+	struct cc_look look;
+
+	if (t->v->restore(t, cc))
+		return false;
+	t->v->look(t, &look);
+	return (look.state == CC_ESTABLISHED) != t->down && (look.ending == CC_ENDED) == t->gone;
+}
+
 static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct span record)
 {
 	struct adoption *a = ctx->adoption;
@@ -274,8 +282,7 @@ static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct spa
 		why = "it has two checkpoints";
 	else if (!(t = new_tunnel(ctx, id, &r)))
 		why = "out of memory";
-	else if (cc_restore(&t->cc, ctx->loop.now, r.cc) || (t->cc.state == CC_ESTABLISHED) == t->down ||
-		 (t->cc.ending == CC_ENDED) != t->gone)
+	else if (!restored(t, r.cc))
 		why = "the checkpoint of its control connection cannot be read";
 	if (t)
 		t->slot = slot;
@@ -287,8 +294,7 @@ static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct spa
 			return;
 		}
 		t->down = t->gone = true;	/* nobody can be told anything */
-		t->cc.state = CC_IDLE;
-		t->cc.ending = CC_ENDED;
+		t->v->wreck(t);
 		t->kernel = held_tunnel(a, id) ? KS_UP : KS_NONE;
 	}
 	settle_tunnel(t, held_tunnel(a, id));
@@ -357,7 +363,7 @@ static const char *claim(struct session *s, const struct session_record *r)
 
 	if (r->user.n && !(s->user = strndup((const char *)r->user.p, r->user.n)))
 		return "out of memory";
-	if (r->s.leased && !pool_claim(ctx->pools, r->s.leased, s->call.session_id))
+	if (r->s.leased && !pool_claim(ctx->pools, r->s.leased, s->id))
 		return "its address is another's";
 	s->leased = r->s.leased;
 	if (r->s.counted && !user_add(ctx, s->user))
@@ -411,7 +417,7 @@ static const char *settle_session(struct session *s, struct held *h)
 		return NULL;
 	}
 	if (h) {
-		kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->call.session_id);
+		kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->id);
 		s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
 		return NULL;
 	}
@@ -436,7 +442,7 @@ static void go_on(struct session *s, bool waits)
 	}
 	if (s->kernel == KS_UP)
 		session_installed(s);
-	if (s->call.state == CALL_ESTABLISHED)
+	if (s->tunnel->v->call_up(s))
 		session_call_up(s);
 	session_apply(s);
 	session_drain(s);
@@ -450,12 +456,11 @@ static void adopt_session(struct ctx *ctx, uint16_t id, uint32_t slot, struct sp
 	const char *why = NULL, *end, *gone;
 	struct session *s = NULL;
 	struct tunnel *t = NULL;
-	struct call call;
-	bool readable = record_read_session(record, &r) && call_read(r.call, &call) && call.session_id == id;
+	bool readable = record_read_session(record, &r);
 
 	if (readable)
 		t = ctx->tunnel[r.tunnel_id];
-	if (!readable)
+	if (!readable || (t && !t->v->call_readable(r.call, id)))
 		why = "its checkpoint cannot be read";
 	else if (!t || (t->down && !r.s.ending))	/* both are written together: a wreck */
 		why = "its tunnel is gone";
@@ -478,8 +483,8 @@ static void adopt_session(struct ctx *ctx, uint16_t id, uint32_t slot, struct sp
 		ctx->n_idle_watched++;
 		stats_timer_start(ctx);
 	}
-	if (s->call_down || cc_call_restore(&t->cc, &s->call, ctx->loop.now, r.call)) {
-		s->call = call;
+	if (s->call_down || t->v->call_restore(s, r.call)) {
+		t->v->call_keep(s, r.call);
 		why = s->call_down ? NULL : "the checkpoint of its call cannot be read";
 		s->call_down = true;
 	}
@@ -513,15 +518,7 @@ static void end_unknown(struct ctx *ctx, struct held *h)
 {
 	struct k_request rq = { .tunnel_id = h->tunnel_id, .session_id = h->session_id };
 	struct tunnel *t = ctx->tunnel[h->tunnel_id];
-	struct call call = { .session_id = h->session_id, .peer_session_id = h->peer_session_id, .state = CALL_ESTABLISHED,
-			     .role = h->lns_mode ? CALL_LNS_INCOMING : CALL_LAC_INCOMING };
-	uint8_t room[512];
 	struct l2tp_cause cause = { .result = CDN_GENERAL, .error = ERROR_VENDOR };
-	struct wr w = wr_init(room, sizeof(room));
-	struct call at_all;
-	struct span value;
-	unsigned tag;
-	struct rd r;
 
 	if (h->kind == K_TUNNEL_UP) {
 		lost(ctx, "tunnel", h->tunnel_id, "it has no checkpoint; it is taken down");
@@ -531,14 +528,9 @@ static void end_unknown(struct ctx *ctx, struct held *h)
 	} else {
 		lost(ctx, "session", h->session_id, "it has no checkpoint; it is taken down");
 		rq.op = K_SESSION_DOWN;
-		call_save(&call, &w, 1);
-		r = rd_init(room, wr_len(&w));
-		(void)rec_next(&r, &tag, &value);
-		if (t && !t->down && !cc_call_restore(&t->cc, &at_all, ctx->loop.now, value)) {
-			snprintf(cause.msg, sizeof(cause.msg), "ktund was restarted and knows nothing of it");
-			cc_call_close(&t->cc, &at_all, ctx->loop.now, &cause);
-			tunnel_drain(t);
-		}
+		snprintf(cause.msg, sizeof(cause.msg), "ktund was restarted and knows nothing of it");
+		if (t && !t->down)
+			t->v->orphan(t, h->session_id, h->peer_session_id, h->lns_mode, &cause);
 		if (ids_claim(ctx->session_ids, h->session_id))
 			id_rests(ctx, STORE_SESSION, h->session_id, false);
 	}

@@ -13,6 +13,7 @@
 #include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/policy.h"
+#include "core/version.h"
 
 enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, L2TP_PORT = 1701 };
 
@@ -262,9 +263,9 @@ static void place(struct dial_session *ds)
 
 	if (!t || t->down || !d->wanted || ds->session_id)
 		return;
-	s = session_open(t, ds->as, ds->as->policy.role == ROLE_LNS);
+	s = t->v->place(t, ds->as);
 	if (s && !s->ending)
-		ds->session_id = s->call.session_id;
+		ds->session_id = s->id;
 	else if (d->tunnel == t && d->wanted)		/* no memory, no id: later, perhaps */
 		timer_set(&d->ctx->loop, &ds->retry, d->ctx->loop.now + backoff(d, ++ds->failures));
 	tunnel_drain(t);
@@ -305,7 +306,7 @@ void dial_session_ended(struct dial *d, const struct session *s)
 	for (unsigned i = 0; i < d->as->n_sessions; i++) {
 		struct dial_session *ds = &d->session[i];
 
-		if (ds->session_id == s->call.session_id) {
+		if (ds->session_id == s->id) {
 			ds->session_id = 0;
 			ds->failures = s->up && ctx->loop.now - s->up_at > STABLE_MS ? 1 : ds->failures + 1;
 			if (d->as->persist && d->wanted && d->tunnel && !d->tunnel->down)
@@ -466,7 +467,7 @@ void dial_adopt_session(struct dial *d, const struct session *s)
 {
 	for (unsigned i = 0; i < d->as->n_sessions; i++)
 		if (d->session[i].as == s->as)
-			d->session[i].session_id = s->call.session_id;
+			d->session[i].session_id = s->id;
 	if (s->call.info.serial > d->ctx->last_serial)
 		d->ctx->last_serial = s->call.info.serial;
 }

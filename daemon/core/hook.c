@@ -53,7 +53,7 @@ void hook_run(const struct session *s, bool up)
 
 	if (!path)
 		return;
-	kernel_request(&rq, K_HOOK, s->tunnel->id, s->call.session_id);
+	kernel_request(&rq, K_HOOK, s->tunnel->id, s->id);
 	ipv4_text(s->addrs.ip, local);
 	ipv4_text(s->addrs.peer_ip, remote);
 	endpoint_text(&s->tunnel->peer, peer, sizeof(peer));
@@ -76,7 +76,7 @@ void hook_run(const struct session *s, bool up)
 	variable(&rq, "LINKNAME", tunnel_name(s->tunnel));
 	variable(&rq, "CALLING_ADDRESS", peer);
 	number(&rq, "TUNNEL_ID", s->tunnel->id);
-	number(&rq, "SESSION_ID", s->call.session_id);
+	number(&rq, "SESSION_ID", s->id);
 	number(&rq, "MTU", s->mtu);
 	if (s->policy->ppp.take && s->policy->ppp.want_dns) {
 		for (unsigned i = 0; i < 2; i++)

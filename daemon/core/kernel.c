@@ -197,7 +197,7 @@ static void happened(struct ctx *ctx, const struct k_reply *r)
 			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
 				    "session %u/%u: interface %s was set down by somebody; nothing passes until `ip "
 				    "link set %s up`",
-				    s->call.session_id, s->call.peer_session_id, s->ifname, s->ifname);
+				    s->wire_id, session_peer_id(s), s->ifname, s->ifname);
 		break;
 	case K_AUDITED:
 		ctx->count.audits++;

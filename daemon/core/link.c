@@ -46,7 +46,7 @@ void link_tx(struct session *s, uint16_t proto, const void *info, size_t len)
 static void frames(struct session *s, int fd)
 {
 	struct ctx *ctx = s->ctx;
-	uint16_t id = s->call.session_id, proto;
+	uint16_t id = s->id, proto;
 	uint8_t buf[FRAME_MAX];
 
 	for (unsigned n = 0; n < FRAMES_A_TURN; n++) {

@@ -14,6 +14,7 @@
 #include "core/policy.h"
 #include "core/session.h"
 #include "core/turn.h"
+#include "core/version.h"
 #include "l2tp/data.h"
 
 enum { BATCHES_A_TURN = 1, LISTEN_RETRY_MS = 5000 };
@@ -273,8 +274,8 @@ static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct l2tp_m
 		struct tunnel *t = dial->tunnel;
 		enum cc_tie tie;
 
-		if (!t || t->cc.state != CC_WAIT_CTL_REPLY || memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)) ||
-		    t->peer.port != d->peer.port)
+		if (!t || t->v != &version_2 || t->cc.state != CC_WAIT_CTL_REPLY || t->peer.port != d->peer.port ||
+		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
 			continue;
 		tie = cc_tie(&t->cc, m);
 		if (tie == CC_TIE_OURS)
@@ -321,8 +322,7 @@ static bool mark_taken(struct ctx *ctx, const struct dgram *d)
 		if (t->down || t->mark == d->mark || t->peer.port != d->peer.port ||
 		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
 			continue;
-		cc_probe(&t->cc, ctx->loop.now);
-		timer_set(&ctx->loop, &t->timer, cc_deadline(&t->cc));
+		tunnel_probe(t);
 		taken = true;
 	}
 	return taken;
@@ -433,6 +433,7 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 	const struct conf_peer *p;
 	uint8_t scratch[L2TP_SCRATCH], reply[256];
 	struct ho_entry entry;
+	struct tunnel *t;
 	struct l2tp_msg m;
 	struct ho_addr key;
 	size_t len = 0;
@@ -449,8 +450,11 @@ static void scccn(struct listener *on, const struct dgram *d, const struct ho_en
 	switch (ho_scccn(ctx->half_open, ctx->loop.now, &key, &m, &p->cc, &entry, reply, sizeof(reply), &len)) {
 	case HO_ACCEPTED:
 		if (!no_more_tunnels(ctx, d, p)) {	/* several may have been half-open side by side */
-			if (tunnel_accept(ctx, on, d, &entry, p))
+			t = tunnel_accept(ctx, (uint16_t)entry.tunnel_id, on, d, p);
+			if (t) {
+				v2_accept(t, d, &entry);
 				break;
+			}
 			len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory", reply, sizeof(reply));
 			answer(on, d, reply, len);
 			break;
@@ -495,7 +499,7 @@ static bool id_0(struct listener *on, const struct dgram *d)
 	const struct ho_entry *e;
 	struct ho_addr key;
 
-	if (t && t->cc.conf->id_0) {
+	if (t && t->v == &version_2 && t->cc.conf->id_0) {
 		tunnel_input(t, d);
 		return true;
 	}

@@ -5,7 +5,7 @@
 
 #include "core/listener.h"
 #include "core/turn.h"
-#include "l2tp/save.h"
+#include "core/version.h"
 #include "ppp/save.h"
 
 enum { FORMAT = 1 };
@@ -69,7 +69,7 @@ void record_tunnel(const struct tunnel *t, struct wr *w)
 	opened = rec_open(w, T_LISTEN);
 	rec_save(w, endpoint_rows, COUNT(endpoint_rows), &t->listener->local);
 	rec_close(w, opened);
-	cc_save(&t->cc, w, T_CC);
+	t->v->save(t, w, T_CC);
 }
 
 bool session_has_link(const struct session *s)
@@ -91,7 +91,7 @@ void record_session(const struct session *s, struct wr *w)
 		rec_close(w, opened);
 	}
 	rec_save(w, session_rows, COUNT(session_rows), s);
-	call_save(&s->call, w, S_CALL);
+	s->tunnel->v->call_save(s, w, S_CALL);
 	if (session_has_link(s))
 		ppp_save(&s->ppp, w, S_PPP);
 }

@@ -14,6 +14,7 @@
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/turn.h"
+#include "core/version.h"
 
 static void due(struct timer *timer, void *arg);
 
@@ -45,7 +46,8 @@ struct session *session_new(struct tunnel *t, const struct policy *policy, const
 	s->since = ctx->loop.now;
 	s->mtu = policy->mtu;
 	timer_init(&s->timer, due, s);
-	s->call.session_id = id;
+	s->id = id;
+	s->wire_id = id;
 	s->next = t->sessions;
 	if (s->next)
 		s->next->prev = s;
@@ -81,14 +83,14 @@ static void maybe_free(struct session *s)
 	struct ctx *ctx = s->ctx;
 	struct tunnel *t = s->tunnel;
 
-	if (!s->ending || s->draining || !s->call_down || ctx->session[s->call.session_id] != s ||
+	if (!s->ending || s->draining || !s->call_down || ctx->session[s->id] != s ||
 	    s->counting || s->kernel == KS_COMING || s->kernel == KS_UP || s->kernel == KS_GOING)
 		return;
 	timer_stop(&ctx->loop, &s->timer);
-	ctx->session[s->call.session_id] = NULL;
+	ctx->session[s->id] = NULL;
 	ctx->n_sessions--;
 	session_no_more(s);
-	id_rests(ctx, STORE_SESSION, s->call.session_id, s->stranger);
+	id_rests(ctx, STORE_SESSION, s->id, s->stranger);
 	known(s);
 	if (s->prev)
 		s->prev->next = s->next;
@@ -100,7 +102,7 @@ static void maybe_free(struct session *s)
 	if (t->stat)
 		t->stat->sessions--;
 	if (s->leased)
-		pool_give(ctx->pools, s->leased, s->call.session_id);
+		pool_give(ctx->pools, s->leased, s->id);
 	s->next_free = ctx->free_sessions;
 	ctx->free_sessions = s;
 	if (s->leased)
@@ -127,7 +129,7 @@ void session_forget(struct session *s)
 	timer_stop(&ctx->loop, &s->timer);
 	link_detach(s);
 	stop_waiting(s);
-	ctx->session[s->call.session_id] = NULL;
+	ctx->session[s->id] = NULL;
 	s->next_free = ctx->free_sessions;
 	ctx->free_sessions = s;
 }
@@ -141,18 +143,14 @@ static unsigned strangers_from(const struct tunnel *with)
 	return n;
 }
 
-/* Why this call may not be, or NULL. */
-static const char *refusal(const struct tunnel *t, const struct policy *p, const struct l2tp_fx_request *rq)
+const char *session_refusal(const struct tunnel *t, const struct policy *p)
 {
 	const struct ctx *ctx = t->ctx;
-	bool outgoing = rq->role == CALL_LAC_OUTGOING;
 
 	if (ctx->stopping)
 		return "shutting down";
 	if (!ctx->keeper_ready)
 		return "the kernel cannot be reached: no keeper";
-	if (outgoing ? p->role != ROLE_LAC || !p->outgoing_calls : p->role != ROLE_LNS)
-		return outgoing ? "outgoing calls are not configured" : "incoming calls are not configured";
 	if (ctx->conf->max_sessions && ctx->n_sessions >= ctx->conf->max_sessions)
 		return "max-sessions of the gateway is reached";
 	if (2 * (ctx->n_sessions + 1) + ctx->n_tunnels + SPARE_FILES > ctx->max_files)
@@ -166,55 +164,22 @@ static const char *refusal(const struct tunnel *t, const struct policy *p, const
 	return NULL;
 }
 
-struct session *session_answer(struct tunnel *t, const struct l2tp_fx_request *rq)
+void session_refused(struct tunnel *t, const char *why)
 {
 	struct ctx *ctx = t->ctx;
-	const struct policy *p = t->from ? &t->from->policy : &t->as->session[0].policy;
-	const char *why = refusal(t, p, rq);
-	struct session *s = why ? NULL : session_new(t, p, NULL, 0);
 
-	if (!why && !s)
-		why = "out of memory or of session ids";
-	if (!why && cc_call_answer(&t->cc, &s->call, ctx->loop.now, rq, s->call.session_id)) {
-		s->call_down = true;
-		session_end(s, 0, 0, "the call could not be answered");
-		return NULL;
+	ctx->count.calls_refused++;
+	if (t->stat) {
+		t->stat->refused++;
+		snprintf(t->stat->last_refusal, sizeof(t->stat->last_refusal), "call: %s", why);
 	}
-	if (why) {
-		struct l2tp_cause cause = { .result = CDN_TEMPORARY };
-
-		ctx->count.calls_refused++;
-		if (t->stat) {
-			t->stat->refused++;
-			snprintf(t->stat->last_refusal, sizeof(t->stat->last_refusal), "call: %s", why);
-		}
-		log_limited(&ctx->log, &ctx->limit[T_REFUSE], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u with %s: call refused: %s",
-			    t->id, t->cc.peer_tunnel_id, tunnel_name(t), why);
-		snprintf(cause.msg, sizeof(cause.msg), "%s", why);
-		cc_call_refuse(&t->cc, ctx->loop.now, rq, &cause);
-		return NULL;
-	}
-	s->stranger = t->from;
-	t->n_strangers += s->stranger;
-	return s;
+	log_limited(&ctx->log, &ctx->limit[T_REFUSE], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u with %s: call refused: %s",
+		    t->id, tunnel_peer_id(t), tunnel_name(t), why);
 }
 
-struct session *session_open(struct tunnel *t, const struct conf_session *as, bool outgoing)
+uint32_t session_peer_id(const struct session *s)
 {
-	struct session *s = session_new(t, &as->policy, as, 0);
-	struct call_info info = { .serial = ++t->ctx->last_serial, .tx_speed = 100000000, .rx_speed = 100000000 };
-
-	if (!s)
-		return NULL;
-	if (as->user)
-		s->user = strdup(as->user);
-	if (cc_call_open(&t->cc, &s->call, t->ctx->loop.now, outgoing ? CALL_LNS_OUTGOING : CALL_LAC_INCOMING, s->call.session_id,
-			 &info)) {
-		s->call_down = true;
-		session_end(s, 0, 0, "the call could not be placed");
-		return NULL;
-	}
-	return s;
+	return s->tunnel->v->call_peer_id(s);
 }
 
 static void start_ppp(struct session *s)
@@ -247,12 +212,12 @@ void session_frame(struct session *s, uint16_t proto, const void *info, size_t l
 {
 	if (s->ending)
 		return;
-	if (!s->ppp_on && s->call.peer_session_id)	/* LCP overtook ICCN */
+	if (!s->ppp_on && session_peer_id(s))	/* LCP overtook ICCN */
 		start_ppp(s);
 	if (!s->ppp_on)
 		return;
-	if (s->tunnel->cc.rel.retries)
-		cc_alive(&s->tunnel->cc, s->ctx->loop.now);
+	if (s->tunnel->rel->retries)
+		s->tunnel->v->alive(s->tunnel);
 	ppp_input(&s->ppp, s->ctx->loop.now, proto, info, len);
 	session_drain(s);
 }
@@ -262,7 +227,7 @@ static bool give_addresses(struct session *s, const struct conf_user *u, char wh
 {
 	struct ctx *ctx = s->ctx;
 	const struct policy *p = s->policy;
-	uint16_t id = s->call.session_id;
+	uint16_t id = s->id;
 
 	if (p->ppp.take || !p->ppp.ipv4 || s->leased)
 		return true;
@@ -363,7 +328,7 @@ static void authorise(struct session *s, const struct conf_user *u)
 	}
 	if (why[0])
 		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
-			    "session %u/%u: %s refused: %s", s->call.session_id, s->call.peer_session_id, s->user, why);
+			    "session %u/%u: %s refused: %s", s->wire_id, session_peer_id(s), s->user, why);
 	if (why[0] || s->policy->ppp.take || s->kernel != KS_NONE) {
 		verdict(s, !why[0] || !room, why);
 		if (!room)
@@ -419,7 +384,7 @@ static void check(struct session *s, const struct ppp_fx_auth *a)
 	if (!u) {
 		log_limited(&ctx->log, &ctx->limit[T_AUTH], ctx->loop.now, LOG_NOTICE,
 			    "session %u/%u: authentication of \"%s\" failed: no such user or wrong password",
-			    s->call.session_id, s->call.peer_session_id, name);
+			    s->wire_id, session_peer_id(s), name);
 		verdict(s, false, "authentication failed");
 		return;
 	}
@@ -459,7 +424,7 @@ static void went_up(struct session *s)
 		stats_timer_start(ctx);
 	}
 	log_line(&ctx->log, LOG_INFO, "session %u/%u in tunnel %u with %s: up: user %s, interface %s, %s -> %s, MTU %u",
-		 s->call.session_id, s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel), s->user ? s->user : "(none)",
+		 s->wire_id, session_peer_id(s), s->tunnel->id, tunnel_name(s->tunnel), s->user ? s->user : "(none)",
 		 s->ifname, ipv4_text(s->addrs.ip, a), ipv4_text(s->addrs.peer_ip, b), s->mtu);
 	event(ctx, "session-up", s->tunnel, s, "user %s, interface %s, %s -> %s", s->user ? s->user : "(none)", s->ifname, a, b);
 	if (s->tunnel->dial)
@@ -524,8 +489,8 @@ static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
 			changed(s, part);
 	} else if (s->mtu && s->mtu < IPV6_MIN_MTU) {
 		log_limited(&s->ctx->log, &s->ctx->limit[T_PROTOCOL], s->ctx->loop.now, LOG_NOTICE,
-			    "session %u/%u: no IPv6: its MTU is %u, IPv6 needs 1280 (RFC 8200 5)", s->call.session_id,
-			    s->call.peer_session_id, s->mtu);
+			    "session %u/%u: no IPv6: its MTU is %u, IPv6 needs 1280 (RFC 8200 5)", s->wire_id,
+			    session_peer_id(s), s->mtu);
 		return;				/* IPV6CP waits; IPv4 goes on */
 	} else {
 		s->addrs.ifid = n->addrs.ifid;
@@ -558,8 +523,8 @@ static void run_ip_down(struct session *s)
 	s->hooked = false;
 	if (!s->policy->ip_down)
 		return;
-	kernel_request(&rq, K_STATS, s->tunnel->id, s->call.session_id);
-	s->counting = kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->call.session_id);
+	kernel_request(&rq, K_STATS, s->tunnel->id, s->id);
+	s->counting = kernel_ask(s->ctx, &rq, last_counters_came, (void *)(uintptr_t)s->id);
 	if (!s->counting)
 		hook_run(s, false);
 }
@@ -584,8 +549,8 @@ static void perform(struct session *s, const struct fx *f)
 		break;
 	case PPP_FX_STATE:
 		if (ctx->log.level >= LOG_DEBUG)
-			log_line(&ctx->log, LOG_DEBUG, "session %u/%u: protocol %04x: %s --%s--> %s", s->call.session_id,
-				 s->call.peer_session_id, state->proto, state->was, state->event, state->is);
+			log_line(&ctx->log, LOG_DEBUG, "session %u/%u: protocol %04x: %s --%s--> %s", s->wire_id,
+				 session_peer_id(s), state->proto, state->was, state->event, state->is);
 		break;
 	case PPP_FX_PHASE:
 		break;
@@ -633,7 +598,7 @@ static void perform(struct session *s, const struct fx *f)
 		break;
 	case PPP_FX_IDENT:
 		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_DEBUG, "session %u/%u: the peer is \"%.*s\"",
-			    s->call.session_id, s->call.peer_session_id, (int)f->len, (const char *)f->data);
+			    s->wire_id, session_peer_id(s), (int)f->len, (const char *)f->data);
 		break;
 	case PPP_FX_DOWN:
 		ppp_ended(s, data);
@@ -674,7 +639,7 @@ static void due(struct timer *timer, void *arg)
 		session_hangup(s, "session timeout");
 	if (!s->hanging_up && now >= idle_at(s)) {
 		s->counted_at = now;
-		kernel_request(&count, K_STATS, s->tunnel->id, s->call.session_id);
+		kernel_request(&count, K_STATS, s->tunnel->id, s->id);
 		(void)kernel_submit(s->ctx, &count);
 	}
 	if (s->ppp_on && !s->ppp_down && now >= ppp_deadline(&s->ppp))
@@ -724,7 +689,7 @@ static void uninstall(struct session *s)
 	link_detach(s);
 	if (s->kernel != KS_UP)
 		return;
-	kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->call.session_id);
+	kernel_request(&rq, K_SESSION_DOWN, s->tunnel->id, s->id);
 	s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
 	session_changed(s);
 }
@@ -744,10 +709,11 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 		if (s->policy->idle_timeout_s)
 			ctx->n_idle_watched--;
 	}
-	if (s->up || s->call.state || s->call_down)	/* calls that are refused again and again must not drown the others */
+	/* calls that are refused again and again must not drown the others */
+	if (s->up || !s->tunnel->v->call_idle(s) || s->call_down)
 		log_limited(&ctx->log, &ctx->limit[s->up ? T_STATE : T_REFUSE], ctx->loop.now, LOG_INFO,
-			    "session %u/%u in tunnel %u with %s%s%s: down: %s", s->call.session_id,
-			    s->call.peer_session_id, s->tunnel->id, tunnel_name(s->tunnel), s->user ? ", user " : "",
+			    "session %u/%u in tunnel %u with %s%s%s: down: %s", s->wire_id,
+			    session_peer_id(s), s->tunnel->id, tunnel_name(s->tunnel), s->user ? ", user " : "",
 			    s->user ? s->user : "", why);
 	event(ctx, "session-down", s->tunnel, s, "%s", why);
 	if (s->hooked)
@@ -763,7 +729,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	}
 	if (!s->call_down) {
 		snprintf(cause.msg, sizeof(cause.msg), "%s", why);
-		cc_call_close(&s->tunnel->cc, &s->call, ctx->loop.now, &cause);
+		s->tunnel->v->call_close(s, &cause);
 	}
 	uninstall(s);
 	if (s->tunnel->dial)
@@ -781,7 +747,7 @@ void session_stats(struct session *s, const struct k_stats *st)
 		if (s->ppp_on && !s->ppp_down)
 			ppp_alive(&s->ppp, s->ctx->loop.now);
 		if (s->stats_at && s->stats_at >= s->tunnel->doubt_since)	/* else it may have been long ago */
-			cc_alive(&s->tunnel->cc, s->ctx->loop.now);
+			s->tunnel->v->alive(s->tunnel);
 	}
 	s->stats = *st;
 	s->stats_at = s->ctx->loop.now;

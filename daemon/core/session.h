@@ -14,7 +14,12 @@ struct session {
 	struct ctx *ctx;
 	struct tunnel *tunnel;
 	struct session *next, *prev;		/* of the tunnel */
-	struct call call;			/* call.session_id is our id */
+	uint16_t id;				/* ours, among all sessions */
+	uint32_t wire_id;			/* what peer, kernel and people call it; of L2TPv2 the same */
+	union {					/* the tunnel's version tells which */
+		struct call call;
+		struct v3_call v3;
+	};
 	struct ppp ppp;
 	struct config *conf;			/* what the pointers below point into */
 	const struct policy *policy;
@@ -59,10 +64,12 @@ struct session {
 
 /* A session with this id, which is the caller's to give; 0: with a fresh one.  NULL: memory or ids. */
 struct session *session_new(struct tunnel *, const struct policy *, const struct conf_session *as, uint16_t id);
-/* A call of the peer's (rq) on t, or of ours when rq is NULL (as: what we dial).  Takes a session id; refuses by CDN when a
- * limit says no (then NULL). */
-struct session *session_answer(struct tunnel *, const struct l2tp_fx_request *rq);
-struct session *session_open(struct tunnel *, const struct conf_session *as, bool outgoing);
+/* Why the peer may not have a call with this policy now, or NULL. */
+const char *session_refusal(const struct tunnel *, const struct policy *);
+/* One was refused: counted and logged. */
+void session_refused(struct tunnel *, const char *why);
+/* The peer's id for it, 0: not known yet. */
+uint32_t session_peer_id(const struct session *);
 /* ICCN/OCCN: PPP may start.  OCRP sent: place the call. */
 void session_call_up(struct session *);
 void session_call_down(struct session *, const struct l2tp_cause *);

@@ -31,15 +31,15 @@ void session_apply(struct session *s)
 			tunnel_install(s->tunnel);
 			return;				/* called again when the tunnel is there */
 		}
-		kernel_request(&rq, K_SESSION_UP, s->tunnel->id, s->call.session_id);
-		rq.session.peer_session_id = s->call.peer_session_id;
+		kernel_request(&rq, K_SESSION_UP, s->tunnel->id, s->id);
+		rq.session.peer_session_id = (uint16_t)session_peer_id(s);
 		rq.session.lns_mode = s->policy->role == ROLE_LNS;
 		rq.session.send_seq = rq.session.recv_seq = s->call.info.sequencing_required;
 		if (s->policy->interface)
 			strncpy(rq.session.name, s->policy->interface, sizeof(rq.session.name) - 1);
 		link_describe(s, s->wanted, &rq.session.link);
 	} else {
-		kernel_request(&rq, K_LINK_SET, s->tunnel->id, s->call.session_id);
+		kernel_request(&rq, K_LINK_SET, s->tunnel->id, s->id);
 		link_describe(s, missing, &rq.link);
 		rq.link.no_ipv4 = surplus & LINK_IPV4;
 		rq.link.no_ipv6 = surplus & LINK_IPV6;
@@ -61,8 +61,8 @@ static void refused(struct session *s, const struct k_reply *r)
 
 	ctx->count.kernel_failures++;
 	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR,
-		    "session %u/%u in tunnel %u: the kernel refuses it: %s: %s", s->call.session_id,
-		    s->call.peer_session_id, s->tunnel->id, r->why, strerror(-r->result));
+		    "session %u/%u in tunnel %u: the kernel refuses it: %s: %s", s->wire_id,
+		    session_peer_id(s), s->tunnel->id, r->why, strerror(-r->result));
 	session_end(s, 2, 4, "the kernel refused the session");
 }
 
@@ -155,8 +155,8 @@ void session_kernel_lost(struct session *s, const char *why)
 		return;
 	ctx->count.kernel_vanished++;
 	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
-		    "session %u/%u in tunnel %u, interface %s: %s behind our back; ending the call", s->call.session_id,
-		    s->call.peer_session_id, s->tunnel->id, s->ifname, why);
+		    "session %u/%u in tunnel %u, interface %s: %s behind our back; ending the call", s->wire_id,
+		    session_peer_id(s), s->tunnel->id, s->ifname, why);
 	session_end(s, 2, 6, why);
 }
 

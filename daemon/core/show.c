@@ -9,6 +9,7 @@
 #include "core/listener.h"
 #include "core/policy.h"
 #include "core/pool.h"
+#include "core/version.h"
 #include "io/varlink.h"
 
 static json_t *text(const char *s)
@@ -49,13 +50,13 @@ static json_t *endpoint(const struct endpoint *e)
 	return json_pack("{s:s, s:i}", "address", endpoint_text(e, buf, sizeof(buf)), "port", e->port);
 }
 
-static const char *cc_state_name(const struct tunnel *t)
+static const char *cc_state_name(const struct tunnel *t, const struct cc_look *look)
 {
 	static const char *const name[] = { "idle", "wait-ctl-reply", "wait-ctl-conn", "established" };
 
 	if (t->down)
 		return "closing";
-	return t->cc.state < CC_N_STATES ? name[t->cc.state] : "?";
+	return look->state < CC_N_STATES ? name[look->state] : "?";
 }
 
 static const char *role_name(enum conf_role role)
@@ -67,12 +68,16 @@ json_t *show_tunnel(const struct tunnel *t)
 {
 	const struct ctx *ctx = t->ctx;
 	const struct policy *p = t->as ? &t->as->session[0].policy : &t->from->policy;
-	const struct rel *r = &t->cc.rel;
-	json_t *o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}",
-		"tunnel_id", t->id, "peer_tunnel_id", t->cc.peer_tunnel_id, "name", text(t->as ? t->as->name : NULL),
-		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", cc_state_name(t),
-		"local", endpoint(&t->local), "remote", endpoint(&t->peer), "peer_host_name", text(t->cc.peer_host_name),
-		"peer_vendor_name", text(t->cc.peer_vendor_name), "version", 2, "sessions", (int)t->n_sessions);
+	const struct rel *r = t->rel;
+	struct cc_look look;
+	json_t *o;
+
+	t->v->look(t, &look);
+	o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}",
+		"tunnel_id", t->id, "peer_tunnel_id", tunnel_peer_id(t), "name", text(t->as ? t->as->name : NULL),
+		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", cc_state_name(t, &look),
+		"local", endpoint(&t->local), "remote", endpoint(&t->peer), "peer_host_name", text(look.host_name),
+		"peer_vendor_name", text(look.vendor_name), "version", t->v->number, "sessions", (int)t->n_sessions);
 
 	if (!o)
 		return NULL;
@@ -166,8 +171,8 @@ json_t *show_session(const struct session *s)
 		if (s->addrs.dns[i])
 			json_array_append_new(dns, ipv4(s->addrs.dns[i]));
 	o = json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"session_id", s->call.session_id, "peer_session_id", s->call.peer_session_id, "tunnel_id", t->id,
-		"peer_tunnel_id", t->cc.peer_tunnel_id, "tunnel", text(t->as ? t->as->name : NULL),
+		"session_id", s->id, "peer_session_id", session_peer_id(s), "tunnel_id", t->id,
+		"peer_tunnel_id", tunnel_peer_id(t), "tunnel", text(t->as ? t->as->name : NULL),
 		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", session_state(s),
 		"user", text(s->user), "interface", text(s->ifname), "ifindex", number(s->ifindex), "mtu", number(s->mtu),
 		"ip", ipv4(s->addrs.ip), "peer_ip", ipv4(s->addrs.peer_ip), "dns", dns, "ifid", ifid(s->addrs.ifid),

@@ -16,14 +16,23 @@
 #include "core/policy.h"
 #include "core/session.h"
 #include "core/turn.h"
+#include "core/version.h"
 
 enum { LOOK_AT = 8, RETRY_MS = 1000 };	/* LOOK_AT: sessions whose counters are asked for */
 
 const char *tunnel_name(const struct tunnel *t)
 {
+	struct cc_look look;
+
 	if (t->as)
 		return t->as->name;
-	return t->cc.peer_host_name[0] ? t->cc.peer_host_name : "?";
+	t->v->look(t, &look);
+	return look.host_name[0] ? look.host_name : "?";
+}
+
+uint32_t tunnel_peer_id(const struct tunnel *t)
+{
+	return t->v->peer_id(t);
 }
 
 const char *cause_text(const struct l2tp_cause *c, bool call, char *buf, size_t size)
@@ -40,7 +49,7 @@ static void look_for_traffic(struct tunnel *t)
 {
 	unsigned n = 0;
 
-	if (!t->cc.rel.retries || t->down) {
+	if (!t->rel->retries || t->down) {
 		t->doubt_since = 0;
 		return;
 	}
@@ -51,7 +60,7 @@ static void look_for_traffic(struct tunnel *t)
 
 		if (!s->up || s->ending)
 			continue;
-		kernel_request(&rq, K_STATS, t->id, s->call.session_id);
+		kernel_request(&rq, K_STATS, t->id, s->id);
 		(void)kernel_submit(t->ctx, &rq);
 		n++;
 	}
@@ -62,8 +71,8 @@ static void due(struct timer *timer, void *arg)
 	struct tunnel *t = arg;
 
 	(void)timer;
-	if (t->ctx->loop.now >= cc_deadline(&t->cc)) {
-		cc_tick(&t->cc, t->ctx->loop.now);
+	if (t->ctx->loop.now >= t->v->deadline(t)) {
+		t->v->tick(t);
 		look_for_traffic(t);
 	}
 	tunnel_drain(t);
@@ -91,8 +100,9 @@ static void delist(struct tunnel *t)
 		t->next->at = t->at;
 }
 
-struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct cc_conf *cc, struct listener *on,
-			  const struct endpoint *local, const struct endpoint *peer)
+struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct conf_tunnel *as,
+			  const struct conf_peer *from, struct listener *on, const struct endpoint *local,
+			  const struct endpoint *peer)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
@@ -107,12 +117,15 @@ struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, con
 	t->id = id;
 	t->fd = -1;
 	t->conf = conf_get(conf);
+	t->as = as;
+	t->from = from;
 	t->listener = on;
 	on->uses++;
 	t->local = *local;
 	t->since = ctx->loop.now;
 	timer_init(&t->timer, due, t);
-	cc_init(&t->cc, &ctx->env, cc, id);
+	t->v = &version_2;
+	t->v->init(t);
 	enlist(t);
 	return t;
 }
@@ -147,7 +160,7 @@ void tunnels_sweep(struct ctx *ctx)
 {
 	for (struct tunnel *t; (t = ctx->free_tunnels);) {
 		ctx->free_tunnels = t->next_free;
-		cc_done(&t->cc);
+		t->v->done(t);
 		listener_put(t->listener);
 		conf_put(t->conf);
 		free(t);
@@ -171,7 +184,7 @@ static void uninstall(struct tunnel *t)
 	tunnel_changed(t);
 }
 
-static void went_up(struct tunnel *t)
+void tunnel_went_up(struct tunnel *t)
 {
 	struct ctx *ctx = t->ctx;
 	char where[96];
@@ -179,13 +192,13 @@ static void went_up(struct tunnel *t)
 	t->up_since = clock_wall();
 	ctx->count.tunnels_opened++;
 	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: established with %s at %s",
-		    t->id, t->cc.peer_tunnel_id, tunnel_name(t), endpoint_port_text(&t->peer, where, sizeof(where)));
+		    t->id, tunnel_peer_id(t), tunnel_name(t), endpoint_port_text(&t->peer, where, sizeof(where)));
 	event(ctx, "tunnel-up", t, NULL, "established with %s", tunnel_name(t));
 	if (t->dial)
 		dial_tunnel_up(t->dial);
 }
 
-static void went_down(struct tunnel *t, const struct l2tp_cause *cause)
+void tunnel_went_down(struct tunnel *t, const struct l2tp_cause *cause)
 {
 	struct ctx *ctx = t->ctx;
 	char why[256];
@@ -196,69 +209,13 @@ static void went_down(struct tunnel *t, const struct l2tp_cause *cause)
 	if (t->up_since)
 		ctx->count.tunnels_closed++;
 	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: down with %s: %s", t->id,
-		    t->cc.peer_tunnel_id, tunnel_name(t), why);
+		    tunnel_peer_id(t), tunnel_name(t), why);
 	event(ctx, "tunnel-down", t, NULL, "%s", why);
 	if (t->dial)
 		dial_tunnel_down(t->dial, cause);
 	for (struct session *s = t->sessions, *next; s; s = next) {
 		next = s->next;
 		session_end(s, cause->result, 0, "the tunnel is down");
-	}
-}
-
-static void perform(struct tunnel *t, const struct fx *f)
-{
-	struct ctx *ctx = t->ctx;
-	const void *data = f->data;
-	const struct l2tp_fx_state *state = data;
-	const struct l2tp_fx_call_down *down = data;
-	const struct l2tp_fx_call *call = data;
-	struct session *s;
-
-	switch ((enum l2tp_fx)f->type) {
-	case L2TP_FX_TX:
-		turn_datagram(ctx, t, f->data, f->len);
-		break;
-	case L2TP_FX_STATE:
-		s = ctx->session[state->session_id];
-		if (s && s->tunnel == t)
-			session_changed(s);
-		if (ctx->log.level >= LOG_DEBUG)
-			log_line(&ctx->log, LOG_DEBUG, "tunnel %u/%u: %s%s: %s --%s--> %s", t->id, t->cc.peer_tunnel_id,
-				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
-		break;
-	case L2TP_FX_NOTE:
-		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: %s: %.*s",
-			    t->id, t->cc.peer_tunnel_id, tunnel_name(t), (int)f->len, (const char *)f->data);
-		break;
-	case L2TP_FX_CC_UP:
-		went_up(t);
-		break;
-	case L2TP_FX_CC_DOWN:
-		went_down(t, data);
-		break;
-	case L2TP_FX_CC_GONE:
-		t->gone = true;
-		break;
-	case L2TP_FX_CALL_REQUEST:
-		(void)session_answer(t, data);
-		break;
-	case L2TP_FX_CALL_PLACE:
-	case L2TP_FX_CALL_UP:
-		s = ctx->session[call->session_id];
-		if (s && s->tunnel == t && f->type == L2TP_FX_CALL_PLACE)
-			cc_call_bearer_up(&t->cc, &s->call, ctx->loop.now);
-		else if (s && s->tunnel == t)
-			session_call_up(s);
-		break;
-	case L2TP_FX_CALL_DOWN:
-		s = ctx->session[down->session_id];
-		if (s && s->tunnel == t)
-			session_call_down(s, &down->cause);
-		break;
-	case L2TP_FX_SLI:			/* ACCMs are for asynchronous lines; the kernel has none here */
-	case L2TP_FX_WEN:
-		break;
 	}
 }
 
@@ -269,7 +226,7 @@ static void last_words(const struct tunnel *t, const struct l2tp_cause *cause)
 	uint8_t words[256];
 	size_t len;
 
-	for (unsigned i = 0; !t->down && fd >= 0 && (len = cc_last_words(&t->cc, cause, i, words, sizeof(words))); i++)
+	for (unsigned i = 0; !t->down && fd >= 0 && (len = t->v->last_words(t, cause, i, words, sizeof(words))); i++)
 		(void)udp_send(fd, &t->local, &t->peer, 0, words, len);
 }
 
@@ -279,12 +236,12 @@ static void give_up(struct tunnel *t)
 	struct l2tp_cause cause = { .result = 2, .error = 4 };
 
 	last_words(t, &cause);
-	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
-	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
-		perform(t, f);
-	t->cc.out.lost = false;
+	t->v->abandon(t, &cause);
+	for (struct fx *f; (f = fx_pop(t->out)); fx_free(f))
+		t->v->perform(t, f);
+	t->out->lost = false;
 	if (!t->down)
-		went_down(t, &cause);
+		tunnel_went_down(t, &cause);
 	for (struct session *s = t->sessions, *next; s; s = next) {
 		next = s->next;
 		session_call_down(s, &cause);
@@ -300,44 +257,46 @@ void tunnel_drain(struct tunnel *t)
 		return;				/* the outermost call will come to it */
 	tunnel_changed(t);
 	t->draining = true;
-	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
-		perform(t, f);
-	if (t->cc.out.lost && !t->gone) {
+	for (struct fx *f; (f = fx_pop(t->out)); fx_free(f))
+		t->v->perform(t, f);
+	if (t->out->lost && !t->gone) {
 		log_line(&ctx->log, LOG_ERR, "tunnel %u: out of memory; this tunnel is given up", t->id);
 		give_up(t);
 	}
 	t->draining = false;
 	/* An acknowledgement that is due leaves with the timer: one for all that this turn of the loop read (5.8). */
-	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : cc_deadline(&t->cc));
+	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : t->v->deadline(t));
 	if (t->down)
 		uninstall(t);
 	maybe_free(t);
 }
 
+void tunnel_probe(struct tunnel *t)
+{
+	t->v->probe(t);
+	timer_set(&t->ctx->loop, &t->timer, t->v->deadline(t));
+}
+
 /* A peer that comes again from the same address and port may have crashed, or have two tunnels: ask the others. */
 static void probe_older(const struct tunnel *t)
 {
-	ms_t now = t->ctx->loop.now;
-
 	for (struct tunnel *old = t->same_source; old; old = old->same_source) {
 		if (old->peer.port != t->peer.port || old->mark != t->mark || old->down)
 			continue;
-		cc_probe(&old->cc, now);
-		timer_set(&t->ctx->loop, &old->timer, cc_deadline(&old->cc));
+		tunnel_probe(old);
 	}
 }
 
-struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct dgram *d, const struct ho_entry *e,
+struct tunnel *tunnel_accept(struct ctx *ctx, uint16_t id, struct listener *on, const struct dgram *d,
 			     const struct conf_peer *from)
 {
-	struct tunnel *t = tunnel_new(ctx, e->tunnel_id, ctx->conf, &from->cc, on, &d->local, &d->peer);
+	struct tunnel *t = tunnel_new(ctx, id, ctx->conf, NULL, from, on, &d->local, &d->peer);
 
 	if (!t) {
-		id_rests(ctx, STORE_TUNNEL, e->tunnel_id, false);
+		id_rests(ctx, STORE_TUNNEL, id, false);
 		return NULL;
 	}
 	t->mark = d->mark;
-	t->from = from;
 	t->stat = peer_stat_get(ctx, from->name);
 	if (t->stat) {
 		t->stat->tunnels++;
@@ -345,9 +304,6 @@ struct tunnel *tunnel_accept(struct ctx *ctx, struct listener *on, const struct 
 	}
 	ipsec_join(t);
 	probe_older(t);
-	cc_accept(&t->cc, ctx->loop.now, e);
-	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
-	tunnel_drain(t);
 	return t;
 }
 
@@ -355,7 +311,7 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
 			   const struct endpoint *local, const struct endpoint *peer)
 {
 	uint16_t id = ids_take(ctx->tunnel_ids, ctx->loop.now);
-	struct tunnel *t = id ? tunnel_new(ctx, id, dial->conf, &as->cc, on, local, peer) : NULL;
+	struct tunnel *t = id ? tunnel_new(ctx, id, dial->conf, as, NULL, on, local, peer) : NULL;
 
 	if (!t) {
 		if (id)
@@ -363,12 +319,19 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
 		return NULL;
 	}
 	t->dial = dial;
-	t->as = as;
 	dial->tunnel = t;
 	ipsec_join(t);
-	(void)cc_open(&t->cc, ctx->loop.now);		/* it is idle: it was made above */
+	t->v->open(t);
 	tunnel_drain(t);
 	return t;
+}
+
+static bool is_dialling(const struct tunnel *t)
+{
+	struct cc_look look;
+
+	t->v->look(t, &look);
+	return look.state == CC_WAIT_CTL_REPLY;
 }
 
 /* RFC 2661 has no word on the source of a message; everybody else's spoofed StopCCN has.  While our SCCRQ is
@@ -380,7 +343,7 @@ static bool source_fits(struct tunnel *t, const struct dgram *d)
 		return false;
 	if (t->peer.port == d->peer.port)
 		return true;
-	if (t->cc.state != CC_WAIT_CTL_REPLY)
+	if (!is_dialling(t))
 		return false;
 	t->peer.port = d->peer.port;
 	return true;
@@ -395,8 +358,8 @@ void tunnel_input(struct tunnel *t, const struct dgram *d)
 		ctx->count.rx_wrong_source++;
 		return;
 	}
-	cc_input(&t->cc, ctx->loop.now, d->octets, d->len);
-	if (t->cc.state == CC_WAIT_CTL_REPLY)
+	t->v->input(t, d);
+	if (t->peer.port != port && is_dialling(t))
 		t->peer.port = port;		/* it was no SCCRP: anybody may have sent it */
 	tunnel_drain(t);
 }
@@ -408,7 +371,7 @@ void tunnel_close(struct tunnel *t, uint16_t result, uint16_t error, const char 
 	if (t->down)
 		return;
 	snprintf(cause.msg, sizeof(cause.msg), "%s", msg ? msg : "");
-	cc_close(&t->cc, t->ctx->loop.now, &cause);
+	t->v->close(t, &cause);
 	tunnel_drain(t);
 }
 
@@ -426,7 +389,7 @@ void tunnel_unprotected(struct tunnel *t, const char *why, bool tell)
 	snprintf(cause.msg, sizeof(cause.msg), "%s", why);
 	if (tell)
 		last_words(t, &cause);
-	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
+	t->v->abandon(t, &cause);
 	tunnel_drain(t);
 }
 
@@ -465,7 +428,7 @@ void tunnel_install(struct tunnel *t)
 		return;
 	memcpy(&rq.tunnel.local, &t->local, sizeof(rq.tunnel.local));
 	memcpy(&rq.tunnel.peer, &t->peer, sizeof(rq.tunnel.peer));
-	rq.tunnel.peer_tunnel_id = t->cc.peer_tunnel_id;
+	rq.tunnel.peer_tunnel_id = tunnel_peer_id(t);
 	rq.tunnel.mark = t->mark;
 	tunnel_changed(t);
 	if (kernel_submit(t->ctx, &rq))
@@ -508,7 +471,7 @@ void tunnel_kernel_up(struct ctx *ctx, const struct k_reply *r, int fd)
 		t->kernel = KS_NONE;
 		ctx->count.kernel_failures++;
 		log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_ERR, "tunnel %u/%u: the kernel refuses it: %s: %s",
-			    t->id, t->cc.peer_tunnel_id, r->why, strerror(-r->result));
+			    t->id, tunnel_peer_id(t), r->why, strerror(-r->result));
 		tunnel_close(t, 2, 4, "insufficient resources");
 		tunnel_drain(t);
 		return;
@@ -542,7 +505,7 @@ void tunnel_kernel_lost(struct tunnel *t, const char *why)
 		return;
 	ctx->count.kernel_vanished++;
 	log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_WARNING,
-		    "tunnel %u/%u with %s: its kernel tunnel is gone (%s); closing it", t->id, t->cc.peer_tunnel_id,
+		    "tunnel %u/%u with %s: its kernel tunnel is gone (%s); closing it", t->id, tunnel_peer_id(t),
 		    tunnel_name(t), why);
 	for (struct session *s = t->sessions, *next; s; s = next) {
 		next = s->next;

@@ -6,13 +6,16 @@
 #pragma once
 
 #include "core/ctx.h"
+#include "l2tp/v3_cc.h"
+
+struct version;
 
 /* Where an object of ours is in the kernel. */
 enum kernel_state { KS_NONE, KS_COMING, KS_UP, KS_GOING, KS_GONE };
 
 struct tunnel {
 	struct ctx *ctx;
-	uint16_t id;				/* our tunnel id, = cc.tunnel_id */
+	uint16_t id;				/* ours and the kernel's; of L2TPv2 also cc.tunnel_id */
 	uint8_t kernel;				/* enum kernel_state */
 	bool down;				/* CC_DOWN was drained: no new calls, sessions are ending */
 	bool gone;				/* CC_GONE was drained */
@@ -25,7 +28,13 @@ struct tunnel {
 	int fd;					/* the kernel tunnel's socket, ours to read; -1 */
 	ev_io rx;
 	struct timer timer;
-	struct cc cc;
+	const struct version *v;		/* core/version.h; only what it names knows which of these is the engine: */
+	union {
+		struct cc cc;
+		struct v3_cc v3;
+	};
+	struct fxq *out;			/* the engine's, of either version */
+	struct rel *rel;
 
 	struct config *conf;			/* what the pointers below point into */
 	const struct conf_peer *from;		/* the `peer` that admitted it, or NULL: */
@@ -51,17 +60,25 @@ const char *tunnel_name(const struct tunnel *);
 /* Why a tunnel or a call went down, in words: who said it, the RFC's name of the code, and the message if any. */
 const char *cause_text(const struct l2tp_cause *, bool call, char *buf, size_t size);
 
-/* A tunnel with this id, which is the caller's to give: in all tables, its cc idle.  NULL: memory. */
-struct tunnel *tunnel_new(struct ctx *, uint16_t id, struct config *, const struct cc_conf *, struct listener *,
-			  const struct endpoint *local, const struct endpoint *peer);
+/* The peer's tunnel id, 0: not known yet. */
+uint32_t tunnel_peer_id(const struct tunnel *);
+
+/* A tunnel with this id, which is the caller's to give, as `as` or `from` says: in all tables, its
+ * control connection idle.  NULL: memory. */
+struct tunnel *tunnel_new(struct ctx *, uint16_t id, struct config *, const struct conf_tunnel *as, const struct conf_peer *from,
+			  struct listener *, const struct endpoint *local, const struct endpoint *peer);
 /* The kernel has it; fd is the tunnel's from now on. */
 void tunnel_attach(struct tunnel *, int fd);
-/* A stranger's SCCCN was valid: takes over its half-open entry (and the tunnel id).  NULL: refused, id given back. */
-struct tunnel *tunnel_accept(struct ctx *, struct listener *, const struct dgram *, const struct ho_entry *,
-			     const struct conf_peer *);
+/* A stranger's SCCCN was valid: a tunnel of this id (given back if NULL, memory) for v2_accept or v3_accept. */
+struct tunnel *tunnel_accept(struct ctx *, uint16_t id, struct listener *, const struct dgram *, const struct conf_peer *);
 /* Dials: sends SCCRQ from listener's socket.  NULL when ids or memory are short. */
 struct tunnel *tunnel_dial(struct ctx *, struct dial *, const struct conf_tunnel *, struct listener *,
 			   const struct endpoint *local, const struct endpoint *peer);
+/* For its version's perform(): the control connection is established; is down, or never was up. */
+void tunnel_went_up(struct tunnel *);
+void tunnel_went_down(struct tunnel *, const struct l2tp_cause *);
+/* Asks whether the peer is still there. */
+void tunnel_probe(struct tunnel *);
 /* A control message that names this tunnel; its source is checked here. */
 void tunnel_input(struct tunnel *, const struct dgram *);
 /* StopCCN and all that follows.  result as in RFC 2661 4.4.2. */
@@ -73,7 +90,7 @@ void tunnel_unprotected(struct tunnel *, const char *why, bool tell);
 /* Its peer has another SA with another mark. */
 void tunnel_follow(struct tunnel *, uint32_t mark);
 void tunnel_followed(struct ctx *, const struct k_reply *);
-/* Performs the engine's effects and sets the timer; call after every call into ->cc. */
+/* Performs the engine's effects and sets the timer; call after every call into the engine. */
 void tunnel_drain(struct tunnel *);
 /* Asks for the kernel's tunnel when it is not there; sessions hear of it by session_apply. */
 void tunnel_install(struct tunnel *);

@@ -10,8 +10,7 @@
 #include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/session.h"
-#include "core/tunnel.h"
-#include "l2tp/save.h"
+#include "core/version.h"
 #include "netlink/pppio.h"
 
 enum { RECORD_ROOM = 16384, OUT_ROOM = 65536, OUT_KEPT = 1 << 20 };
@@ -119,7 +118,7 @@ static int write_record(struct ctx *ctx, const struct tunnel *t, const struct se
 		else
 			record_tunnel(t, &w);
 		if (!w.bad)
-			return store_put(ctx->store, slot, s ? STORE_SESSION : STORE_TUNNEL, s ? s->call.session_id : t->id,
+			return store_put(ctx->store, slot, s ? STORE_SESSION : STORE_TUNNEL, s ? s->id : t->id,
 					 u->record, wr_len(&w));
 	}
 	return -E2BIG;
@@ -142,7 +141,7 @@ void turn_checkpoint(struct ctx *ctx)
 	for (struct tunnel *t; (t = u->tunnels);) {
 		u->tunnels = t->next_changed;
 		t->changed = false;
-		if (!ctx->store || t->freed || !cc_to_be_saved(&t->cc))
+		if (!ctx->store || t->freed || !t->v->to_be_saved(t))
 			continue;
 		err = write_record(ctx, t, NULL, &t->slot);
 		if (err)
@@ -152,12 +151,12 @@ void turn_checkpoint(struct ctx *ctx)
 	for (struct session *s; (s = u->sessions);) {
 		u->sessions = s->next_changed;
 		s->changed = false;
-		if (!ctx->store || ctx->session[s->call.session_id] != s)
+		if (!ctx->store || ctx->session[s->id] != s)
 			continue;
 		s->link_saved = session_has_link(s);
 		err = write_record(ctx, NULL, s, &s->slot);
 		if (err)
-			failed(ctx, "session", s->call.session_id, err, &s->slot);
+			failed(ctx, "session", s->id, err, &s->slot);
 		any = true;
 	}
 	if (any && ctx->store)

@@ -11,6 +11,7 @@
 #include "core/listener.h"
 #include "core/record.h"
 #include "core/turn.h"
+#include "core/version.h"
 #include "l2tp/save.h"
 #include "lib/l2tp_end.h"
 #include "ppp/save.h"
@@ -37,8 +38,9 @@ static int begin(void **state)
 	sim_run(&s, 1000);
 	assert_int_equal(end_call(&e[0], CALL_LAC_INCOMING), 0);
 	sim_run(&s, 3000);
-	t = (struct tunnel){ .id = e[0].cc.tunnel_id, .kernel = KS_UP, .mark = 7, .local = { .family = 4, .port = 1701 },
-			     .peer = { .family = 4, .port = 40000, .addr = { 192, 0, 2, 1 } }, .listener = &on, .from = &peer,
+	t = (struct tunnel){ .v = &version_2, .id = e[0].cc.tunnel_id, .kernel = KS_UP, .mark = 7,
+			     .local = { .family = 4, .port = 1701 }, .peer = { .family = 4, .port = 40000,
+			     .addr = { 192, 0, 2, 1 } }, .listener = &on, .from = &peer,
 			     .since = 5, .up_since = 1700000000, .cc = e[0].cc };
 	ses = (struct session){ .tunnel = &t, .call = e[0].call[0].call, .user = alice, .kernel = KS_UP, .wanted = 3,
 				.applied = 3, .hooked = true, .counted = true, .auth = PPP_AUTH_CHAP_MD5, .leased = 0x0700000a,
