@@ -139,8 +139,9 @@ static unsigned vanished(struct keeper *k, const struct audit *a)
 
 		if (t && t->state == OBJECT_UP && !t->gone && !was_seen(a, TUNNELS, id))
 			n += watch_look(k, id, 0);
-		if (s && s->state == OBJECT_UP && !s->gone && !was_seen(a, SESSIONS, (uint64_t)s->tunnel_id << 32 | id))
-			n += watch_look(k, s->tunnel_id, id);
+		if (s && s->state == OBJECT_UP && !s->gone &&
+		    !was_seen(a, SESSIONS, (uint64_t)s->tunnel_id << 32 | s->wire_id))
+			n += watch_look(k, s->tunnel_id, s->wire_id);
 		if (s && s->state == OBJECT_UP && s->in.ifindex && s->in.audited && !was_seen(a, LINKS, s->in.ifindex)) {
 			ops_link_gone(k, s);
 			n++;
@@ -207,10 +208,9 @@ static unsigned orphans(struct keeper *k, const struct audit *a)
 	for (unsigned i = 0; i < a->n[SESSIONS] && n < ORPHANS_A_TURN; i++) {
 		uint32_t tunnel_id = (uint32_t)(a->seen[SESSIONS][i] >> 32), id = (uint32_t)a->seen[SESSIONS][i];
 		const struct tunnel *t = table_tunnel(k->table, tunnel_id);
-		const struct session *s = table_session(k->table, id);
 
 		/* Any program can connect a PPPoL2TP socket to a tunnel that it finds (KERNEL.md 5.3). */
-		if (!t || t->state != OBJECT_UP || t->gone || (s && s->tunnel_id == tunnel_id))
+		if (!t || t->state != OBJECT_UP || t->gone || table_on_wire(k->table, tunnel_id, id))
 			continue;
 		if (l2tp_session_exists(&k->nl, tunnel_id, id) == 1 && !l2tp_session_delete(&k->nl, tunnel_id, id)) {
 			say(k, "audit: session %u was in our tunnel %u and none of ours; it is removed", id, tunnel_id);

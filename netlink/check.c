@@ -8,7 +8,8 @@
 #include "why.h"
 #include "wire.h"
 
-enum { MAX_HOOK_WORDS = 64, MIN_MTU = 68, MIN_IPV6_MTU = 1280 };	/* RFC 791 3.2, RFC 8200 5 */
+enum { MAX_HOOK_WORDS = 64, MIN_MTU = 68, MIN_IPV6_MTU = 1280,	/* RFC 791 3.2, RFC 8200 5 */
+       MAX_VLAN = 4094 };
 
 static int bad(char *why, const char *what)
 {
@@ -40,6 +41,8 @@ static bool is_link_local(const struct k_addr *a)
 
 static bool address_ok(const struct k_addr *a)
 {
+	if (a->encap != K_UDP)
+		return false;
 	if (a->family == 4)
 		return !a->scope && all_zero(a->addr + 4, 12) && (a->addr[0] < 224 || a->addr[0] >= 240);
 	return a->family == 6 && a->addr[0] != 0xff && is_link_local(a) == !!a->scope;
@@ -70,7 +73,8 @@ static int check_route(const struct k_route *r, char *why)
 {
 	unsigned bits = r->dst.family == 6 ? 128 : 32;
 
-	if ((r->dst.family != 4 && r->dst.family != 6) || r->prefix_len > bits || r->dst.scope || r->dst.port)
+	if ((r->dst.family != 4 && r->dst.family != 6) || r->prefix_len > bits || r->dst.scope || r->dst.port ||
+	    r->dst.encap)
 		return bad(why, "a route's destination");
 	if (r->dst.family == 4 && !all_zero(r->dst.addr + 4, 12))
 		return bad(why, "a route's destination");
@@ -113,9 +117,57 @@ static int check_tunnel(const struct k_request *r, char *why)
 		return bad(why, "an address of the tunnel");
 	if (is_any(peer) || !peer->port || !memcmp(peer->addr, "\xff\xff\xff\xff", 4))
 		return bad(why, "the peer's address or port");
-	if (!r->tunnel.peer_tunnel_id)
-		return bad(why, "the peer's tunnel id is 0");
-	return flag_ok(&r->tunnel.no_csum) ? 0 : bad(why, "a flag of the tunnel");
+	if (!r->tunnel.peer_tunnel_id || (!r->tunnel.v3 && r->tunnel.peer_tunnel_id > UINT16_MAX))
+		return bad(why, "the peer's tunnel id");
+	return flag_ok(&r->tunnel.no_csum) && flag_ok(&r->tunnel.v3) ? 0 : bad(why, "a flag of the tunnel");
+}
+
+static bool cookie_ok(const uint8_t cookie[8], unsigned len)
+{
+	return (len == 0 || len == 4 || len == 8) && all_zero(cookie + len, 8 - len);
+}
+
+static int check_wire(const struct k_wire *w, char *why)
+{
+	if (!w->session_id || !w->peer_session_id)
+		return bad(why, "an id is 0");
+	if (w->l2spec > 1)
+		return bad(why, "the L2-Specific Sublayer");
+	return cookie_ok(w->tx_cookie, w->tx_cookie_len) && cookie_ok(w->rx_cookie, w->rx_cookie_len) ? 0 : bad(why, "a cookie");
+}
+
+static int check_eth(const struct k_request *r, char *why)
+{
+	if (!r->tunnel_id || !r->session_id)
+		return bad(why, "an id is 0");
+	if (r->eth.mtu && r->eth.mtu < MIN_MTU)
+		return bad(why, "MTU below 68");
+	if (!flag_ok(&r->eth.up) || !flag_ok(&r->eth.send_seq) || !flag_ok(&r->eth.recv_seq))
+		return bad(why, "a flag of the session");
+	if (!name_ok(r->eth.name) || !name_ok(r->eth.bridge) || !name_ok(r->eth.vrf))
+		return bad(why, "a link's name");
+	if (!memchr(r->eth.netns, 0, sizeof(r->eth.netns)) || strchr(r->eth.netns, '/'))
+		return bad(why, "the network namespace's name");
+	if ((r->eth.bridge[0] && r->eth.vrf[0]) || (r->eth.netns[0] && (r->eth.bridge[0] || r->eth.vrf[0])))
+		return bad(why, "more than one of bridge, VRF and network namespace");
+	if (r->eth.vlan > MAX_VLAN || (r->eth.vlan && !r->eth.bridge[0]))
+		return bad(why, "the VLAN");
+	return check_wire(&r->eth.wire, why);
+}
+
+/* In L2TPv2 the ids are the keeper's own. */
+static int check_session(const struct k_request *r, char *why)
+{
+	static const struct k_wire none;
+	bool v3 = memcmp(&r->session.wire, &none, sizeof(none));
+
+	if (!r->tunnel_id || !r->session_id || !r->session.peer_session_id == !v3)
+		return bad(why, "an id is 0");
+	if (!flag_ok(&r->session.lns_mode) || !flag_ok(&r->session.send_seq) || !flag_ok(&r->session.recv_seq))
+		return bad(why, "a flag of the session");
+	if (v3 && check_wire(&r->session.wire, why))
+		return -EINVAL;
+	return name_ok(r->session.name) ? check_link(&r->session.link, why) : bad(why, "the link's name");
 }
 
 /* Hooks run as root, and an environment can make any program load code: only what pppd(8) gives them, and our own. */
@@ -155,7 +207,8 @@ static bool prefix_ok(const struct k_addr *a, unsigned bits)
 {
 	unsigned full = a->family == 6 ? 128 : 32;
 
-	if ((a->family != 4 && a->family != 6) || bits > full || a->scope || (a->family == 4 && !all_zero(a->addr + 4, 12)))
+	if ((a->family != 4 && a->family != 6) || a->encap || bits > full || a->scope ||
+	    (a->family == 4 && !all_zero(a->addr + 4, 12)))
 		return false;
 	for (unsigned i = bits; i < full; i++)
 		if (a->addr[i / 8] & 0x80 >> i % 8)
@@ -204,11 +257,9 @@ int check_request(const struct k_request *r, size_t len, char *why)
 	case K_TUNNEL_DOWN:
 		return r->tunnel_id ? 0 : bad(why, "tunnel id 0");
 	case K_SESSION_UP:
-		if (!r->tunnel_id || !r->session_id || !r->session.peer_session_id)
-			return bad(why, "an id is 0");
-		if (!flag_ok(&r->session.lns_mode) || !flag_ok(&r->session.send_seq) || !flag_ok(&r->session.recv_seq))
-			return bad(why, "a flag of the session");
-		return name_ok(r->session.name) ? check_link(&r->session.link, why) : bad(why, "the link's name");
+		return check_session(r, why);
+	case K_ETH_UP:
+		return check_eth(r, why);
 	case K_SESSION_DOWN:
 		return r->session_id ? 0 : bad(why, "session id 0");
 	case K_LINK_SET:

@@ -16,7 +16,7 @@
 static const char magic[16] = "ktund-keeper 1\n";
 
 enum form { NUMBER, FLAG, OCTETS };
-enum kind { REC_KEEPER = 1, REC_LISTENER, REC_TUNNEL, REC_SESSION, REC_PIN, REC_HOOK };
+enum kind { REC_KEEPER = 1, REC_LISTENER, REC_TUNNEL, REC_SESSION, REC_PIN, REC_HOOK, REC_ETH };
 enum { TAG_ROUTE = 900 };
 
 struct row { uint16_t tag; uint8_t form; uint16_t at, size; };
@@ -57,6 +57,9 @@ static const struct row session_rows[] = {
 	ROW(7, OCTETS, struct session, in.name),
 	ROW(8, NUMBER, struct session, in.mtu),
 	ROW(9, FLAG, struct session, in.pinned),
+	ROW(10, NUMBER, struct session, in.eth_tunnel),
+	ROW(11, NUMBER, struct session, in.eth_session),
+	ROW(12, FLAG, struct session, in.away),
 };
 
 static const struct row pin_rows[] = {
@@ -93,7 +96,17 @@ static const struct row tunnel_request_rows[] = {
 	ROW(104, NUMBER, struct k_request, tunnel.peer_tunnel_id),
 	ROW(105, NUMBER, struct k_request, tunnel.mark),
 	ROW(106, FLAG, struct k_request, tunnel.no_csum),
+	ROW(107, FLAG, struct k_request, tunnel.v3),
 };
+
+#define WIRE_ROWS(tag, wire) \
+	ROW((tag), NUMBER, struct k_request, wire.session_id), \
+	ROW((tag) + 1, NUMBER, struct k_request, wire.peer_session_id), \
+	ROW((tag) + 2, NUMBER, struct k_request, wire.l2spec), \
+	ROW((tag) + 3, NUMBER, struct k_request, wire.tx_cookie_len), \
+	ROW((tag) + 4, NUMBER, struct k_request, wire.rx_cookie_len), \
+	ROW((tag) + 5, OCTETS, struct k_request, wire.tx_cookie), \
+	ROW((tag) + 6, OCTETS, struct k_request, wire.rx_cookie)
 
 static const struct row session_request_rows[] = {
 	ROW(101, NUMBER, struct k_request, tunnel_id),
@@ -115,6 +128,22 @@ static const struct row session_request_rows[] = {
 	ROW(117, NUMBER, struct k_request, session.link.peer_ifid),
 	ROW(118, FLAG, struct k_request, session.link.no_ipv4),
 	ROW(119, FLAG, struct k_request, session.link.no_ipv6),
+	WIRE_ROWS(120, session.wire),
+};
+
+static const struct row eth_request_rows[] = {
+	ROW(101, NUMBER, struct k_request, tunnel_id),
+	ROW(102, NUMBER, struct k_request, session_id),
+	WIRE_ROWS(103, eth.wire),
+	ROW(110, FLAG, struct k_request, eth.up),
+	ROW(111, NUMBER, struct k_request, eth.mtu),
+	ROW(112, OCTETS, struct k_request, eth.name),
+	ROW(113, FLAG, struct k_request, eth.send_seq),
+	ROW(114, FLAG, struct k_request, eth.recv_seq),
+	ROW(115, NUMBER, struct k_request, eth.vlan),
+	ROW(116, OCTETS, struct k_request, eth.bridge),
+	ROW(117, OCTETS, struct k_request, eth.vrf),
+	ROW(118, OCTETS, struct k_request, eth.netns),
 };
 
 static const struct row hook_request_rows[] = {
@@ -210,9 +239,14 @@ static void put_hook(struct out *o, const struct hook *h)
 
 static void put_session(struct out *o, const struct session *s)
 {
-	size_t at = begin(o, REC_SESSION);
+	size_t at = begin(o, s->was->op == K_ETH_UP ? REC_ETH : REC_SESSION);
 
 	put_rows(o, ROWS(session_rows), s);
+	if (s->was->op == K_ETH_UP) {
+		put_rows(o, ROWS(eth_request_rows), s->was);
+		end(o, at);
+		return;
+	}
 	put_rows(o, ROWS(session_request_rows), s->was);
 	for (unsigned i = 0; i < s->was->session.link.n_routes; i++) {
 		struct out one = { 0 };
@@ -375,10 +409,42 @@ static int take_tunnel(struct keeper *k, struct in *in, char *why)
 	return 0;
 }
 
+/* The session of a record whose fields were taken. */
+static int remake_session(struct keeper *k, const struct k_request *r, const struct session *s, char *why)
+{
+	struct session *made;
+	int err = judge(r, why);
+
+	if (!err && (!table_tunnel(k->table, r->tunnel_id) || table_session(k->table, r->session_id)))
+		err = refuse(why, "a session twice, or without its tunnel", r->session_id);
+	if (err)
+		return err;
+	made = table_add_session(k->table, r);
+	if (!made)
+		return -ENOMEM;
+	made->gone = s->gone;
+	made->in = s->in;
+	made->in.ifindex = 0;
+	made->in.name[sizeof(made->in.name) - 1] = 0;
+	made->state = OBJECT_UP;
+	table_set_link(k->table, made, s->in.ifindex);
+	return 0;
+}
+
+static int take_eth(struct keeper *k, struct in *in, char *why)
+{
+	struct k_request r = { .op = K_ETH_UP };
+	struct session s = { 0 };
+	struct target to[] = { { ROWS(session_rows), &s }, { ROWS(eth_request_rows), &r } };
+	int err = take_rows(in, to, 2, 0, NULL, why);
+
+	return err ? err : remake_session(k, &r, &s, why);
+}
+
 static int take_session(struct keeper *k, struct in *in, char *why)
 {
 	struct k_request r = { .op = K_SESSION_UP };
-	struct session s = { 0 }, *made;
+	struct session s = { 0 };
 	struct k_link *l = &r.session.link;
 	struct in route;
 	struct target to[] = { { ROWS(session_rows), &s }, { ROWS(session_request_rows), &r } };
@@ -394,22 +460,7 @@ static int take_session(struct keeper *k, struct in *in, char *why)
 		if (err)
 			return err;
 	}
-	if (!err)
-		err = judge(&r, why);
-	if (!err && (!table_tunnel(k->table, r.tunnel_id) || table_session(k->table, r.session_id)))
-		err = refuse(why, "a session twice, or without its tunnel", r.session_id);
-	if (err)
-		return err;
-	made = table_add_session(k->table, &r);
-	if (!made)
-		return -ENOMEM;
-	made->gone = s.gone;
-	made->in = s.in;
-	made->in.ifindex = 0;
-	made->in.name[sizeof(made->in.name) - 1] = 0;
-	made->state = OBJECT_UP;
-	table_set_link(k->table, made, s.in.ifindex);
-	return 0;
+	return err ? err : remake_session(k, &r, &s, why);
 }
 
 static int take_pin(struct keeper *k, struct in *in, char *why)
@@ -494,6 +545,9 @@ int handover_take(struct keeper *k, const uint8_t *record, size_t len, char *why
 			break;
 		case REC_SESSION:
 			err = take_session(k, &one, why);
+			break;
+		case REC_ETH:
+			err = take_eth(k, &one, why);
 			break;
 		case REC_PIN:
 			err = take_pin(k, &one, why);

@@ -8,8 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "journal.h"
+#include "kobj.h"
 #include "l2tp.h"
+#include "netns.h"
 #include "nl.h"
 #include "pins.h"
 #include "pppdev.h"
@@ -45,7 +48,7 @@ int install_tunnel(struct nl *nl, const struct k_request *r, int *ret_fd, char *
 	fd = udp_connect(&r->tunnel.local, &r->tunnel.peer, r->tunnel.mark, r->tunnel.no_csum, &call);
 	if (fd < 0)
 		return why_fail(why, fd, call, NULL);
-	err = l2tp_tunnel_create(nl, r->tunnel_id, r->tunnel.peer_tunnel_id, fd);
+	err = l2tp_tunnel_create(nl, r->tunnel.v3 ? 3 : 2, r->tunnel_id, r->tunnel.peer_tunnel_id, fd);
 	if (err) {
 		close(fd);
 		return netlink_fail(nl, why, err, "TUNNEL_CREATE");
@@ -178,7 +181,7 @@ static int connect_session(const struct k_request *r, const struct tunnel_ends *
 		err = open_ppp(&in->unit_fd, why);
 	if (err)
 		return err;
-	err = pppox_connect(in->pppox, &t->peer, r->tunnel_id, r->session_id, t->peer_tunnel_id,
+	err = pppox_connect(in->pppox, &t->peer, r->tunnel_id, r->session_id, (uint16_t)t->peer_tunnel_id,
 			    r->session.peer_session_id);
 	if (err)
 		return why_fail(why, err, "connect(AF_PPPOX)", NULL);
@@ -212,17 +215,85 @@ static int make_link(struct installed *in, char *why)
 	return 0;
 }
 
+/* The link's place: a bridge, a VRF, a network namespace or here.  To move it takes no capability there but to configure it
+ * afterwards would: so both are one request, which the kernel carries out in this order. */
+static int place_eth(struct nl *nl, const struct k_request *r, struct rtnl_link *set, struct installed *in, char *why)
+{
+	struct attach to = { .vlan = r->eth.vlan, .up = r->eth.up, .bridge = r->eth.bridge[0] ? r->eth.bridge : NULL,
+			     .vrf = r->eth.vrf[0] ? r->eth.vrf : NULL };
+	bool port = to.bridge || to.vrf;
+	int err;
+
+	set->up = r->eth.up && !port;
+	if (r->eth.netns[0]) {
+		set->netns = netns_open(r->eth.netns);
+		if (set->netns < 0)
+			return why_fail(why, set->netns, "network namespace", r->eth.netns);
+	}
+	err = rtnl_link_set(nl, set);
+	if (set->netns)
+		close(set->netns);
+	if (err)
+		return netlink_fail(nl, why, err, set->netns ? "move to the network namespace" : set->mtu ? "set MTU" : "link up");
+	in->away = set->netns;
+	if (in->away)
+		in->ifindex = 0;
+	return port ? attach_link(nl, in->name, &to, why) : 0;
+}
+
+/* SESSION_CREATE gives the link its name: it is down and unknown until then, and needs no other. */
+static int install_eth(struct nl *nl, const struct k_request *r, const char *alias, struct installed *ret, char *why)
+{
+	const struct k_wire *w = &r->eth.wire;
+	struct kobj_session eth = {		/* the kernel's "cookie" is what it sends, its "peer cookie" what it expects */
+		.tunnel_id = r->tunnel_id, .session_id = w->session_id, .peer_session_id = w->peer_session_id,
+		.pw = KOBJ_PW_ETHERNET, .l2spec = w->l2spec, .cookie_len = w->tx_cookie_len,
+		.peer_cookie_len = w->rx_cookie_len, .send_seq = r->eth.send_seq, .recv_seq = r->eth.recv_seq,
+	};
+	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
+	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu };
+	struct rtnl_info link;
+	int err;
+
+	memcpy(eth.cookie, w->tx_cookie, sizeof(eth.cookie));
+	memcpy(eth.peer_cookie, w->rx_cookie, sizeof(eth.peer_cookie));
+	memcpy(eth.name, r->eth.name, sizeof(eth.name));
+	err = kobj_session_add(nl, &eth, 3);
+	if (err)
+		return netlink_fail(nl, why, err, "SESSION_CREATE");
+	in.eth_tunnel = eth.tunnel_id;
+	in.eth_session = eth.session_id;
+	err = kobj_session_get(nl, eth.tunnel_id, eth.session_id, &eth);
+	memcpy(in.name, eth.name, sizeof(in.name));
+	if (err)
+		netlink_fail(nl, why, err, "SESSION_GET");
+	else if ((err = rtnl_link_info(nl, in.name, &link)))
+		netlink_fail(nl, why, err, "GETLINK");
+	set.ifindex = in.ifindex = link.ifindex;
+	in.mtu = set.mtu ? set.mtu : link.mtu;
+	if (!err)
+		err = place_eth(nl, r, &set, &in, why);
+	if (err)
+		remove_session(nl, &in, NULL, NULL);
+	else
+		*ret = in;
+	return err;
+}
+
 int install_session(struct nl *nl, const struct k_request *r, const struct tunnel_ends *t, struct pins *pins,
 		    struct installed *ret, char *why)
 {
 	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
-	int err = connect_session(r, t, &in, why);
 	char alias[LINK_ALIAS_SIZE] = "";
+	int err;
 
-	if (!err)
-		err = make_link(&in, why);
 	if (t->instance)
 		journal_link_alias(t->instance, r->tunnel_id, r->session_id, alias);
+	if (r->op == K_ETH_UP)
+		return install_eth(nl, r, alias, ret, why);
+	err = connect_session(r, t, &in, why);
+	if (!err)
+		err = make_link(&in, why);
 	if (!err)
 		err = apply(nl, &r->session.link, r->session.name[0] ? r->session.name : NULL, alias, t, pins, &in, why);
 	if (err)
@@ -246,6 +317,13 @@ void remove_links(struct nl *nl, const uint32_t *ifindex, unsigned n, uint32_t g
 
 void remove_session(struct nl *nl, struct installed *in, const struct tunnel_ends *t, struct pins *pins)
 {
+	struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+
+	/* The link goes a little later, and its name is free when it is gone. */
+	if (in->eth_session && !kobj_session_delete(nl, in->eth_tunnel, in->eth_session))
+		for (unsigned ms = 0; ms < FREE_WAIT_MS && if_nametoindex(in->name); ms += 2)
+			nanosleep(&pause, NULL);
+	in->eth_session = 0;
 	drop_fd(&in->unit_fd);
 	drop_fd(&in->pppox);
 	drop_fd(&in->channel);

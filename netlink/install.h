@@ -17,11 +17,13 @@ struct installed {
 	uint32_t ifindex, unit;		/* ifindex 0: the link is gone */
 	char name[16];
 	uint16_t mtu;
+	uint32_t eth_tunnel, eth_session;	/* the kernel's ids of an Ethernet session, 0: it is PPP */
 	bool pinned, audited;		/* audited: known before the audit began */
+	bool away;			/* the link is in another network namespace, and ifindex 0 */
 };
 
 /* What a session must know of its tunnel.  instance: whose links they are (journal.h); NULL: unmarked. */
-struct tunnel_ends { struct k_addr peer; uint16_t peer_tunnel_id; uint32_t mark; const char *instance; };
+struct tunnel_ends { struct k_addr peer; uint32_t peer_tunnel_id, mark; const char *instance; };
 
 /* *ret_fd: the connected UDP socket. */
 int install_tunnel(struct nl *, const struct k_request *, int *ret_fd, char *why);

@@ -7,7 +7,7 @@
  * keeps all of it when ktund goes away.
  *
  * Numbers are in host order (same machine), addresses in network order.
- * Ids are L2TPv2's: tunnel_id 1..65535 unique per keeper; session_id 1..65535
+ * Ids are L2TPv2's, or names for L2TPv3's: tunnel_id 1..65535 unique per keeper; session_id 1..65535
  * unique per keeper too, so that a session can be named by one number. */
 #pragma once
 
@@ -26,7 +26,7 @@
  * - After an event _GONE the object is still in the table: take it down.  The next client hears of it right behind K_LIST.
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
-enum { K_VERSION = 2, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
+enum { K_VERSION = 3, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
        K_MAX_GUARDS = 128,
        K_GUARD_USER = 0x6b74756e, K_GUARD_PRIORITY = 900000 };	/* of our XFRM policies; charon ends below 600000 */
 
@@ -50,11 +50,24 @@ enum k_op {
 	K_CHARON,	/* fds[0], fds[1]: both connected to charon's VICI socket */
 	K_TUNNEL_MARK,	/* a tunnel's socket sends with another mark from now on */
 	K_SA_DROP,	/* SAs that charon left behind, and their policies if nothing else uses them */
+	K_ETH_UP,	/* L2TPv3 Ethernet session in a tunnel that is v3: SESSION_CREATE, link; no descriptors.  For the rest
+			 * it is a session like others, but K_LINK_SET is not for it */
 	K_EVENT = 64,	/* unsolicited, id 0: .event */
 };
 
+/* Directly over IP (protocol 115) an end has no port. */
+enum k_encap { K_UDP, K_IP };
+
 /* family: 4 or 6.  port in host order.  scope: ifindex of a link-local address, else 0. */
-struct k_addr { uint8_t family; uint8_t pad; uint16_t port; uint32_t scope; uint8_t addr[16]; };
+struct k_addr { uint8_t family, encap; uint16_t port; uint32_t scope; uint8_t addr[16]; };
+
+/* A session's data messages in L2TPv3 (RFC 3931 4.1), whose ids have 32 bits; the keeper's own session_id is a name for it.
+ * The peer assigned tx_cookie, we assigned rx_cookie (0, 4 or 8 octets); l2spec: 0, or 1 for the Default Sublayer. */
+struct k_wire {
+	uint32_t session_id, peer_session_id;
+	uint8_t l2spec, tx_cookie_len, rx_cookie_len, pad;
+	uint8_t tx_cookie[8], rx_cookie[8];
+};
 
 struct k_route { struct k_addr dst; uint8_t prefix_len; uint8_t pad[3]; uint32_t metric; };	/* via the session's link */
 
@@ -83,13 +96,23 @@ struct k_request {
 	union {
 		struct { uint32_t version; } hello;
 		struct { struct k_addr local; } listen;
-		struct { struct k_addr local, peer; uint16_t peer_tunnel_id; uint32_t mark; bool no_csum; } tunnel;
+		struct { struct k_addr local, peer; uint32_t peer_tunnel_id, mark; bool no_csum, v3; } tunnel;
 		struct {
 			uint16_t peer_session_id;
 			bool lns_mode, send_seq, recv_seq;
 			char name[16];			/* wanted link name; "": pppN; "%d" as in ip link */
+			struct k_wire wire;		/* in L2TPv3; all zero in L2TPv2, peer_session_id 0 in L2TPv3 */
 			struct k_link link;
 		} session;
+		/* bridge, vrf, netns (a name): "" for none.  vlan: of the bridge, 0: as the bridge has it.  netns is with neither. */
+		struct {
+			struct k_wire wire;
+			bool send_seq, recv_seq, up;
+			uint8_t pad;
+			uint16_t mtu, vlan;		/* mtu 0: what the outer path leaves */
+			char name[16];			/* wanted link name; "": l2tpethN */
+			char bridge[16], vrf[16], netns[64];
+		} eth;
 		struct k_link link;
 		/* argv (argv[0] is the path), then env (names of check.c's list only), NUL-terminated each */
 		struct { uint16_t len, argc, envc; char text[K_MAX_HOOK]; } hook;
@@ -116,6 +139,7 @@ struct k_reply {
 	char why[128];			/* on failure: which call, and the kernel's own words if it has any */
 	union {
 		struct { uint32_t version, pid, n_tunnels, n_sessions; } hello;
+		/* ifindex 0: the link is in the namespace that was asked for */
 		struct { char name[16]; uint32_t ifindex, unit; uint16_t mtu; } session;
 		struct { uint32_t n; struct k_stats s[K_STATS_BATCH]; } stats;
 		/* kind: K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's tunnels and sessions by generic netlink "l2tp", for who works without a daemon: all that there are, and making
- * unmanaged ones, whose sockets the kernel opens itself (KERNEL.md 5.2).  All return 0 or -errno; nl->text has the kernel's
- * words.  -ENOENT: the kernel has no L2TP (module l2tp_netlink; asking for it loads it). */
+/* The kernel's tunnels and sessions by generic netlink "l2tp", for who works without a daemon, and for the keeper's Ethernet
+ * sessions: all that there are, and making unmanaged ones, whose sockets the kernel opens itself (KERNEL.md 5.2).  All return
+ * 0 or -errno; nl->text has the kernel's words.  -ENOENT: the kernel has no L2TP (module l2tp_netlink; asking loads it). */
 #pragma once
 
 #include <stdbool.h>

@@ -71,7 +71,7 @@ static void wait_for(struct keeper *k, struct waiting **list, const struct origi
 	for (; *at; at = &(*at)->next)
 		n++;
 	/* A tunnel that is being set up may have all its sessions waiting already. */
-	w = n < (r->op == K_SESSION_UP ? 65535u : MAX_WAITING) ? calloc(1, sizeof(*w)) : NULL;
+	w = n < (r->op == K_SESSION_UP || r->op == K_ETH_UP ? 65535u : MAX_WAITING) ? calloc(1, sizeof(*w)) : NULL;
 	if (w && !(w->request = request_copy(r))) {
 		free(w);
 		w = NULL;
@@ -296,7 +296,7 @@ void ops_kick(struct keeper *k)
 	b->job.done = unlink_done;
 	b->group = k->group++;
 	while (b->n < UNLINK_BATCH && (s = unlink_take(k))) {
-		b->s[b->n].ifindex = s->in.ifindex;
+		b->s[b->n].ifindex = s->in.eth_session ? 0 : s->in.ifindex;	/* it goes with its session */
 		b->s[b->n++].id = s->id;
 	}
 	k->unlinking = true;
@@ -502,7 +502,7 @@ static void session_up_done(struct job *j, void *arg)
 		r.session.ifindex = ifindex;
 		r.session.unit = s->in.unit;
 		r.session.mtu = s->in.mtu;
-		answer(k, &e->from, &r, (int[]){ s->in.channel, s->in.unit_fd }, 2);
+		answer(k, &e->from, &r, (int[]){ s->in.channel, s->in.unit_fd }, s->in.channel < 0 ? 0 : 2);
 		if (watch_was_lost(k, ifindex))
 			ops_link_gone(k, s);
 		session_settle(k, s);
@@ -528,8 +528,17 @@ static void session_up(struct keeper *k, const struct origin *from, const struct
 		answer_result(k, from, -ENOENT, !t ? "no such tunnel" : "the tunnel is going down");
 		return;
 	}
+	if (t->was->tunnel.v3 != (r->op == K_ETH_UP)) {
+		answer_result(k, from, -EPROTOTYPE, t->was->tunnel.v3 ? "the tunnel is L2TPv3's" : "the tunnel is L2TPv2's");
+		return;
+	}
 	if (t->state == OBJECT_COMING) {
 		wait_for(k, &t->wait, from, r);
+		return;
+	}
+	/* In one tunnel it would be anybody's; sockets of their own may share it (the kernel looks up both). */
+	if (r->op == K_ETH_UP && table_on_wire(k->table, t->id, r->eth.wire.session_id)) {
+		answer_result(k, from, -EEXIST, "the tunnel has a session with this id on the wire");
 		return;
 	}
 	e = errand_new(k, from, r);
@@ -605,6 +614,10 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 
 	if (!s)
 		return;
+	if (s->was->op == K_ETH_UP) {
+		answer_result(k, from, -EOPNOTSUPP, "an Ethernet session's link is its user's to configure");
+		return;
+	}
 	if (s->state != OBJECT_UP) {
 		if (s->state == OBJECT_GOING)
 			answer_result(k, from, -ENOENT, "the session is going down");
@@ -742,6 +755,7 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 		tunnel_down(k, from, r);
 		break;
 	case K_SESSION_UP:
+	case K_ETH_UP:
 		session_up(k, from, r);
 		break;
 	case K_SESSION_DOWN:

@@ -4,19 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kobj.h"
 #include "rtnl.h"
 #include "server.h"
 #include "wire.h"
 
 /* Counters */
 
-struct counted { uint32_t ifindex; struct k_stats s; };
-struct census { struct job job; struct origin from; uint32_t ifindex; int result; unsigned n, room; struct counted *c; };
+/* By the link, or (ifindex 0) by the kernel's ids. */
+struct counted { uint32_t ifindex, tunnel_id, wire_id; struct k_stats s; };
+/* one: of it alone.  away: there are links in other network namespaces, which only "l2tp" counts for us. */
+struct census {
+	struct job job;
+	struct origin from;
+	struct counted one;
+	bool all, away;
+	int result;
+	unsigned n, room;
+	struct counted *c;
+};
 
-static int census_one(uint32_t ifindex, const struct k_stats *s, void *arg)
+static int census_add(struct census *c, const struct counted *add)
 {
-	struct census *c = arg;
-
 	if (c->n == c->room) {
 		unsigned room = c->room ? c->room * 2 : 64;
 		struct counted *more = realloc(c->c, room * sizeof(*more));
@@ -26,19 +35,41 @@ static int census_one(uint32_t ifindex, const struct k_stats *s, void *arg)
 		c->c = more;
 		c->room = room;
 	}
-	c->c[c->n++] = (struct counted){ ifindex, *s };
+	c->c[c->n++] = *add;
 	return 0;
+}
+
+static int census_link(uint32_t ifindex, const struct k_stats *s, void *arg)
+{
+	return census_add(arg, &(struct counted){ .ifindex = ifindex, .s = *s });
+}
+
+static int census_session(const struct kobj_session *s, void *arg)
+{
+	const struct kobj_stats *t = &s->stats;
+
+	return census_add(arg, &(struct counted){ 0, s->tunnel_id, s->session_id, {
+		.rx_packets = t->rx_packets, .rx_octets = t->rx_octets, .rx_errors = t->rx_errors,
+		.tx_packets = t->tx_packets, .tx_octets = t->tx_octets, .tx_errors = t->tx_errors } });
 }
 
 static void census_run(struct job *j, struct nl *nl)
 {
 	struct census *c = (struct census *)j;
+	struct kobj_session session;
 	struct k_stats s;
 
-	if (!c->ifindex)
-		c->result = rtnl_stats_dump(nl, census_one, c);
-	else if (!(c->result = rtnl_stats(nl, c->ifindex, &s)))
-		c->result = census_one(c->ifindex, &s, c);
+	if (c->all) {
+		c->result = rtnl_stats_dump(nl, census_link, c);
+		if (c->away && !c->result)
+			c->result = kobj_sessions(nl, census_session, c);
+	} else if (c->away) {
+		c->result = kobj_session_get(nl, c->one.tunnel_id, c->one.wire_id, &session);
+		if (!c->result)
+			c->result = census_session(&session, c);
+	} else if (!(c->result = rtnl_stats(nl, c->one.ifindex, &s))) {
+		c->result = census_link(c->one.ifindex, &s, c);
+	}
 }
 
 static void census_done(struct job *j, void *arg)
@@ -48,9 +79,11 @@ static void census_done(struct job *j, void *arg)
 	struct k_reply r = { 0 };
 
 	for (unsigned i = 0; i < c->n && !c->result; i++) {
-		const struct session *s = table_by_link(k->table, c->c[i].ifindex);
+		const struct counted *it = &c->c[i];
+		const struct session *s = it->ifindex ? table_by_link(k->table, it->ifindex)
+						      : table_on_wire(k->table, it->tunnel_id, it->wire_id);
 
-		if (!s)
+		if (!s || s->in.away == !!it->ifindex)
 			continue;
 		if (r.stats.n == K_STATS_BATCH) {
 			r.more = 1;
@@ -63,7 +96,7 @@ static void census_done(struct job *j, void *arg)
 		r.stats.s[r.stats.n++] = c->c[i].s;
 	}
 	if (c->result)
-		answer_result(k, &c->from, c->result, "RTM_GETSTATS failed");
+		answer_result(k, &c->from, c->result, "the kernel does not tell its counters");
 	else
 		answer(k, &c->from, &r, NULL, 0);
 	free(c->c);
@@ -77,7 +110,7 @@ void query_stats(struct keeper *k, const struct origin *from, const struct k_req
 
 	if (r->session_id && !s)
 		return;
-	if (s && !s->in.ifindex) {
+	if (s && !s->in.ifindex && !s->in.away) {
 		answer_result(k, from, -ENODEV, "the session has no link");
 		return;
 	}
@@ -89,7 +122,13 @@ void query_stats(struct keeper *k, const struct origin *from, const struct k_req
 	c->job.run = census_run;
 	c->job.done = census_done;
 	c->from = *from;
-	c->ifindex = s ? s->in.ifindex : 0;
+	c->all = !s;
+	if (s) {
+		c->one = (struct counted){ .ifindex = s->in.ifindex, .tunnel_id = s->tunnel_id, .wire_id = s->wire_id };
+		c->away = s->in.away;
+	}
+	for (unsigned id = 1; id < 65536 && c->all && !c->away; id++)
+		c->away = table_session(k->table, id) && table_session(k->table, id)->in.away;
 	workers_run(k->workers, &c->job);
 }
 
@@ -138,7 +177,7 @@ static void list_end(struct keeper *k)
 
 		if (t && t->gone && t->state == OBJECT_UP)
 			tell_event(k, K_TUNNEL_GONE, t->id, 0);
-		if (s && s->state != OBJECT_GOING && (s->gone || (s->state == OBJECT_UP && !s->in.ifindex)))
+		if (s && s->state != OBJECT_GOING && (s->gone || (s->state == OBJECT_UP && !s->in.ifindex && !s->in.away)))
 			tell_event(k, s->gone ? K_SESSION_GONE : K_LINK_GONE, s->tunnel_id, s->id);
 	}
 }
@@ -166,7 +205,7 @@ void query_list_more(struct keeper *k)
 			if (tunnels && t && t->state == OBJECT_UP)
 				list_one(k, t->was, NULL, &t->fd, 1);
 			else if (!tunnels && s && (s->state == OBJECT_UP || s->state == OBJECT_CHANGING))
-				list_one(k, s->was, &s->in, (int[]){ s->in.channel, s->in.unit_fd }, 2);
+				list_one(k, s->was, &s->in, (int[]){ s->in.channel, s->in.unit_fd }, s->in.channel < 0 ? 0 : 2);
 			continue;
 		}
 		k->list.phase++;

@@ -83,6 +83,7 @@ static int on_info(const struct nlmsghdr *h, void *arg)
 		return 0;
 	memcpy(&ifi, nl_payload(h), sizeof(ifi));
 	r->ifindex = (uint32_t)ifi.ifi_index;
+	r->mtu = tb[IFLA_MTU] ? nla_get_u32(tb[IFLA_MTU]) : 0;
 	if (!tb[IFLA_LINKINFO] || nla_parse_nested(li, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) < 0)
 		return 0;
 	if (li[IFLA_INFO_KIND])

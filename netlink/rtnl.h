@@ -21,7 +21,7 @@ int rtnl_link_delete(struct nl *, uint32_t ifindex);
 /* All links of a group at once.  -ENODEV: there is none. */
 int rtnl_group_delete(struct nl *, uint32_t group);
 /* What a link is.  -ENODEV: none has this name.  default_pvid, vlan_filtering: of a bridge. */
-struct rtnl_info { uint32_t ifindex; char kind[16]; bool vlan_filtering; uint16_t default_pvid; };
+struct rtnl_info { uint32_t ifindex, mtu; char kind[16]; bool vlan_filtering; uint16_t default_pvid; };
 int rtnl_link_info(struct nl *, const char *name, struct rtnl_info *ret);
 /* The bridge's port carries vid's frames untagged and takes untagged ones for it; or, !add, has no part in vid. */
 int rtnl_port_vlan(struct nl *, uint32_t ifindex, uint16_t vid, bool add);

@@ -148,7 +148,7 @@ bool watch_was_lost(struct keeper *, uint32_t ifindex);
 int watch_timeout(const struct keeper *);
 void watch_tick(struct keeper *);
 void watch_stop(struct keeper *);
-/* Is this tunnel (session_id 0) or session still in the kernel?  false: it is no longer ours, or being looked at. */
+/* Is this tunnel (session_id 0) or session (by its id on the wire) still in the kernel?  false: it is no longer ours, or being looked at. */
 bool watch_look(struct keeper *, uint32_t tunnel_id, uint32_t session_id);
 
 /* audit.c */

@@ -7,11 +7,11 @@
 
 #include "wire.h"
 
-enum { IDS = 65536, LINK_BUCKETS = 4096, PEER_BUCKETS = 4096 };
+enum { IDS = 65536, LINK_BUCKETS = 4096, PEER_BUCKETS = 4096, WIRE_BUCKETS = 8192 };
 
 struct table {
 	unsigned n_tunnels, n_sessions;
-	uint16_t by_link[LINK_BUCKETS], by_peer[PEER_BUCKETS];
+	uint16_t by_link[LINK_BUCKETS], by_peer[PEER_BUCKETS], by_wire[WIRE_BUCKETS];
 	struct tunnel *tunnel[IDS];		/* pages that no id touches cost nothing */
 	struct session *session[IDS];
 };
@@ -42,6 +42,15 @@ struct tunnel *table_tunnel(const struct table *t, uint32_t tunnel_id)
 struct session *table_session(const struct table *t, uint32_t session_id)
 {
 	return session_id < IDS ? t->session[session_id] : NULL;
+}
+
+struct session *table_on_wire(const struct table *t, uint32_t tunnel_id, uint32_t wire_id)
+{
+	struct session *s = t->session[t->by_wire[wire_id % WIRE_BUCKETS]];
+
+	while (s && (s->tunnel_id != tunnel_id || s->wire_id != wire_id))
+		s = t->session[s->next_by_wire];
+	return s;
 }
 
 static unsigned peer_bucket(const struct k_addr *peer)
@@ -94,6 +103,7 @@ struct session *table_add_session(struct table *t, const struct k_request *was)
 {
 	struct tunnel *tu = t->tunnel[was->tunnel_id];
 	struct session *s = calloc(1, sizeof(*s));
+	uint16_t *bucket;
 
 	if (!s)
 		return NULL;
@@ -103,6 +113,9 @@ struct session *table_add_session(struct table *t, const struct k_request *was)
 		return NULL;
 	}
 	s->id = was->session_id;
+	s->wire_id = was->op == K_ETH_UP ? was->eth.wire.session_id : was->session.wire.session_id;
+	if (!s->wire_id)
+		s->wire_id = s->id;
 	s->tunnel_id = tu->id;
 	s->in = (struct installed){ .pppox = -1, .channel = -1, .unit_fd = -1 };
 	s->next = tu->first_session;
@@ -110,6 +123,9 @@ struct session *table_add_session(struct table *t, const struct k_request *was)
 		t->session[s->next]->prev = s->id;
 	tu->first_session = s->id;
 	tu->n_sessions++;
+	bucket = &t->by_wire[s->wire_id % WIRE_BUCKETS];
+	s->next_by_wire = *bucket;
+	*bucket = s->id;
 	t->session[s->id] = s;
 	t->n_sessions++;
 	return s;
@@ -131,7 +147,11 @@ void table_del_tunnel(struct table *t, struct tunnel *tu)
 void table_del_session(struct table *t, struct session *s)
 {
 	struct tunnel *tu = t->tunnel[s->tunnel_id];
+	uint16_t *at = &t->by_wire[s->wire_id % WIRE_BUCKETS];
 
+	while (*at != s->id)
+		at = &t->session[*at]->next_by_wire;
+	*at = s->next_by_wire;
 	table_set_link(t, s, 0);
 	if (s->prev)
 		t->session[s->prev]->next = s->next;

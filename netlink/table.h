@@ -33,7 +33,8 @@ struct tunnel {
 
 struct session {
 	uint16_t id, tunnel_id, next, prev;	/* its neighbours in the tunnel */
-	uint16_t next_by_link;
+	uint32_t wire_id;		/* in data messages and in the kernel's tables; in L2TPv2 it is id */
+	uint16_t next_by_link, next_by_wire;
 	uint8_t state;
 	bool gone, doomed;		/* doomed: goes down with its tunnel as soon as it is idle */
 	struct installed in;
@@ -50,6 +51,7 @@ struct table *table_new(void);
 void table_free(struct table *);
 struct tunnel *table_tunnel(const struct table *, uint32_t tunnel_id);
 struct session *table_session(const struct table *, uint32_t session_id);
+struct session *table_on_wire(const struct table *, uint32_t tunnel_id, uint32_t wire_id);
 /* A new object in state COMING with a copy of *was; NULL: no memory.  The id must be free (and the tunnel there). */
 struct tunnel *table_add_tunnel(struct table *, const struct k_request *was);
 struct session *table_add_session(struct table *, const struct k_request *was);

@@ -27,7 +27,8 @@ struct verify {
 	struct verify *next;
 	int64_t at;		/* 0: a thread has it */
 	unsigned looks;
-	uint16_t tunnel_id, session_id;
+	uint16_t tunnel_id;
+	uint32_t session_id;	/* the kernel's; 0: the tunnel itself */
 	int exists;
 };
 
@@ -157,11 +158,11 @@ void watch_link_notes(struct keeper *k)
 static bool still_ours(const struct keeper *k, uint32_t tunnel_id, uint32_t session_id)
 {
 	const struct tunnel *t = table_tunnel(k->table, tunnel_id);
-	const struct session *s = session_id ? table_session(k->table, session_id) : NULL;
+	const struct session *s = session_id ? table_on_wire(k->table, tunnel_id, session_id) : NULL;
 
 	if (!t || t->state != OBJECT_UP || t->gone)
 		return false;
-	return !session_id || (s && s->tunnel_id == tunnel_id && s->state != OBJECT_GOING && !s->gone);
+	return !session_id || (s && s->state != OBJECT_GOING && !s->gone);
 }
 
 static void session_gone(struct keeper *k, struct session *s)
@@ -195,7 +196,7 @@ bool watch_look(struct keeper *k, uint32_t tunnel_id, uint32_t session_id)
 		return false;
 	}
 	v->tunnel_id = (uint16_t)tunnel_id;
-	v->session_id = (uint16_t)session_id;
+	v->session_id = session_id;
 	v->at = now_ms() + look_after_ms[0];
 	v->next = k->verify;
 	k->verify = v;
@@ -248,7 +249,7 @@ static void look_done(struct job *j, void *arg)
 
 	if (v->exists == 0 && still_ours(k, v->tunnel_id, v->session_id)) {
 		if (v->session_id)
-			session_gone(k, table_session(k->table, v->session_id));
+			session_gone(k, table_on_wire(k->table, v->tunnel_id, v->session_id));
 		else
 			tunnel_gone(k, table_tunnel(k->table, v->tunnel_id));
 	} else if (v->exists == 1 && ++v->looks < LOOKS) {

@@ -39,6 +39,8 @@ static inline size_t k_request_size(const struct k_request *r, size_t len)
 		if (len < n || r->session.link.n_routes > K_MAX_ROUTES)
 			return 0;
 		return n + r->session.link.n_routes * sizeof(struct k_route);
+	case K_ETH_UP:
+		return K_END(struct k_request, eth);
 	case K_LINK_SET:
 		n = offsetof(struct k_request, link.route);
 		if (len < n || r->link.n_routes > K_MAX_ROUTES)
@@ -82,6 +84,7 @@ static inline size_t k_reply_pack(const struct k_reply *r, uint8_t *buf)
 		len += sizeof(r->hello);
 		break;
 	case K_SESSION_UP:
+	case K_ETH_UP:
 		len += sizeof(r->session);
 		break;
 	case K_STATS:
@@ -126,6 +129,7 @@ static inline int k_reply_unpack(const uint8_t *buf, size_t len, struct k_reply 
 		want += sizeof(ret->hello);
 		break;
 	case K_SESSION_UP:
+	case K_ETH_UP:
 		want += sizeof(ret->session);
 		break;
 	case K_STATS:
@@ -179,7 +183,7 @@ static inline int k_reply_unpack(const uint8_t *buf, size_t len, struct k_reply 
 	if (len != want)
 		return -EPROTO;
 	memcpy((uint8_t *)ret + K_REPLY_HEAD, buf + K_REPLY_HEAD, len - K_REPLY_HEAD);
-	if (ret->op == K_SESSION_UP)
+	if (ret->op == K_SESSION_UP || ret->op == K_ETH_UP)
 		ret->session.name[sizeof(ret->session.name) - 1] = 0;
 	return 0;
 }

@@ -253,7 +253,8 @@ static void inherited(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FD
 		(void)ids_claim(ctx->tunnel_ids, r->tunnel_id);
 		id_rests(ctx, STORE_TUNNEL, r->tunnel_id, false);
 		(void)kernel_submit(ctx, &rq);
-	} else if (r->list.kind == K_SESSION_UP) {	/* it goes with its tunnel; its id is not free before */
+	} else if (r->list.kind == K_SESSION_UP || r->list.kind == K_ETH_UP) {
+		/* it goes with its tunnel; its id is not free before */
 		(void)ids_claim(ctx->session_ids, r->session_id);
 		id_rests(ctx, STORE_SESSION, r->session_id, false);
 	}
@@ -297,6 +298,7 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		inherited(ctx, r, fds);
 		break;
 	case K_OPEN:
+	case K_ETH_UP:
 		close_all(fds);			/* nobody waits for it any more */
 		break;
 	case K_GUARD:

@@ -2,8 +2,10 @@
 /* Talks to a keeper from the command line, for the net tests:
  *   keeper-drive SOCKET COMMAND [, COMMAND]...        (a lone comma between commands)
  * Each prints one line "WORD: RESULT text"; the status is 0 if all results are 0.  Commands:
- *   hello | listen ADDR PORT | unlisten ADDR PORT | list | stop | stats SID
+ *   hello [VERSION] | listen ADDR PORT | unlisten ADDR PORT | list | stop | stats SID
  *   tunnel TID PEERTID LOCAL LPORT PEER PPORT [mark=N] [nocsum]
+ *   tunnel ... v3, then: eth TID SID WIRE-ID PEER-WIRE-ID [name=][mtu=][tx=HEX][rx=HEX][bridge=][vlan=][vrf=][netns=]
+ *	[l2spec] [seq] [up]
  *   session TID SID PEERSID [name=][mtu=][ip=A,B][ifid=N,M][route=NET/LEN]... [up][v4][v6][pin][lns]
  *   set SID (words of session) | sdown SID | tdown TID | many TID FIRST N | fewer FIRST N
  *   event MS | audited MS | hook WORD... | open PATH | junk LEN | hold | write SID PROTOCOL-HEX TEXT | read SID */
@@ -75,7 +77,7 @@ static void print(struct drive *d, const char *word, const struct k_reply *r, in
 	printf("%s: %d %s", word, r->result, r->why);
 	if (r->op == K_HELLO && !r->result)
 		printf("tunnels=%u sessions=%u", r->hello.n_tunnels, r->hello.n_sessions);
-	if (r->op == K_SESSION_UP && !r->result)
+	if ((r->op == K_SESSION_UP || r->op == K_ETH_UP) && !r->result)
 		printf("name=%s ifindex=%u mtu=%u", r->session.name, r->session.ifindex, r->session.mtu);
 	if (r->op == K_LIST && !r->result)
 		printf("kind=%u tunnel=%u session=%u name=%s ifindex=%u routes=%u", r->list.kind, r->tunnel_id, r->session_id,
@@ -156,6 +158,46 @@ static void link_words(struct k_link *l, char **word, int n, struct k_request *q
 		l->pin_peer |= !strcmp(w, "pin");
 		if (q)
 			q->session.lns_mode |= !strcmp(w, "lns");
+	}
+}
+
+static uint8_t cookie(const char *hex, uint8_t to[8])
+{
+	unsigned n = 0, octet;
+
+	for (; n < 8 && sscanf(hex, "%2x", &octet) == 1; hex += 2)
+		to[n++] = (uint8_t)octet;
+	return (uint8_t)n;
+}
+
+static void eth_words(struct k_request *q, char **word, int n)
+{
+	q->op = K_ETH_UP;
+	q->tunnel_id = (uint16_t)atoi(word[1]);
+	q->session_id = (uint16_t)atoi(word[2]);
+	q->eth.wire.session_id = (uint32_t)strtoul(word[3], NULL, 0);
+	q->eth.wire.peer_session_id = (uint32_t)strtoul(word[4], NULL, 0);
+	for (int i = 5; i < n; i++) {
+		if (!strncmp(word[i], "name=", 5))
+			snprintf(q->eth.name, sizeof(q->eth.name), "%s", word[i] + 5);
+		else if (!strncmp(word[i], "mtu=", 4))
+			q->eth.mtu = (uint16_t)atoi(word[i] + 4);
+		else if (!strncmp(word[i], "tx=", 3))
+			q->eth.wire.tx_cookie_len = cookie(word[i] + 3, q->eth.wire.tx_cookie);
+		else if (!strncmp(word[i], "rx=", 3))
+			q->eth.wire.rx_cookie_len = cookie(word[i] + 3, q->eth.wire.rx_cookie);
+		else if (!strncmp(word[i], "bridge=", 7))
+			snprintf(q->eth.bridge, sizeof(q->eth.bridge), "%s", word[i] + 7);
+		else if (!strncmp(word[i], "vlan=", 5))
+			q->eth.vlan = (uint16_t)atoi(word[i] + 5);
+		else if (!strncmp(word[i], "vrf=", 4))
+			snprintf(q->eth.vrf, sizeof(q->eth.vrf), "%s", word[i] + 4);
+		else if (!strncmp(word[i], "netns=", 6))
+			snprintf(q->eth.netns, sizeof(q->eth.netns), "%s", word[i] + 6);
+		q->eth.wire.l2spec |= !strcmp(word[i], "l2spec") || !strcmp(word[i], "seq");
+		q->eth.send_seq |= !strcmp(word[i], "seq");
+		q->eth.recv_seq |= !strcmp(word[i], "seq");
+		q->eth.up |= !strcmp(word[i], "up");
 	}
 }
 
@@ -276,20 +318,21 @@ static void command(struct drive *d, char **word, int n)
 
 	if (!strcmp(word[0], "hello")) {
 		q.op = K_HELLO;
-		q.hello.version = K_VERSION;
+		q.hello.version = n > 1 ? a : K_VERSION;
 	} else if (!strcmp(word[0], "listen") || !strcmp(word[0], "unlisten")) {
 		q.op = word[0][0] == 'l' ? K_LISTEN : K_UNLISTEN;
 		q.listen.local = address(word[1], word[2]);
 	} else if (!strcmp(word[0], "tunnel") && n >= 7) {
 		q.op = K_TUNNEL_UP;
 		q.tunnel_id = (uint16_t)a;
-		q.tunnel.peer_tunnel_id = (uint16_t)atoi(word[2]);
+		q.tunnel.peer_tunnel_id = (uint32_t)strtoul(word[2], NULL, 0);
 		q.tunnel.local = address(word[3], word[4]);
 		q.tunnel.peer = address(word[5], word[6]);
 		for (int i = 7; i < n; i++) {
 			if (!strncmp(word[i], "mark=", 5))
 				q.tunnel.mark = (uint32_t)atoi(word[i] + 5);
 			q.tunnel.no_csum |= !strcmp(word[i], "nocsum");
+			q.tunnel.v3 |= !strcmp(word[i], "v3");
 		}
 	} else if (!strcmp(word[0], "session") && n >= 4) {
 		q.op = K_SESSION_UP;
@@ -297,6 +340,8 @@ static void command(struct drive *d, char **word, int n)
 		q.session_id = (uint16_t)atoi(word[2]);
 		q.session.peer_session_id = (uint16_t)atoi(word[3]);
 		link_words(&q.session.link, word + 4, n - 4, &q);
+	} else if (!strcmp(word[0], "eth") && n >= 5) {
+		eth_words(&q, word, n);
 	} else if (!strcmp(word[0], "set")) {
 		q.op = K_LINK_SET;
 		q.session_id = (uint16_t)a;
