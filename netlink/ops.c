@@ -754,8 +754,7 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 	case K_TUNNEL_DOWN:
 		tunnel_down(k, from, r);
 		break;
-	case K_SESSION_UP:
-	case K_ETH_UP:
+	case K_SESSION_UP: case K_ETH_UP:
 		session_up(k, from, r);
 		break;
 	case K_SESSION_DOWN:
@@ -794,8 +793,7 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 	case K_STOP:
 		stop_begin(k, from);
 		break;
-	case K_HELLO:
-	case K_EVENT:
+	case K_HELLO: case K_EVENT:
 		answer_result(k, from, -EPROTO, "out of place");
 		break;
 	}

@@ -21,9 +21,10 @@ enum { CDN_GENERAL = 2, ERROR_VENDOR = 6, GENERAL_REQUEST = 1 };
 
 /* One object of the keeper's list. */
 struct held {
-	uint8_t kind;				/* K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */
+	uint8_t kind;				/* K_LISTEN, K_TUNNEL_UP, K_SESSION_UP, K_ETH_UP */
 	bool taken;
-	uint16_t tunnel_id, session_id, peer_session_id;
+	uint16_t tunnel_id, session_id;
+	uint32_t peer_session_id;
 	bool lns_mode;
 	int fd[2];
 	uint32_t ifindex;
@@ -114,6 +115,11 @@ void adoption_add(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 	case K_TUNNEL_UP:
 		a->by_tunnel[r->tunnel_id] = a->n;
 		break;
+	case K_ETH_UP:
+		a->by_session[r->session_id] = a->n;
+		h->peer_session_id = was->eth.wire.peer_session_id;
+		h->link.mtu = was->eth.mtu;
+		break;
 	case K_SESSION_UP:
 		a->by_session[r->session_id] = a->n;
 		h->peer_session_id = was->session.peer_session_id;
@@ -128,7 +134,7 @@ void adoption_add(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 		break;
 	case K_HELLO: case K_UNLISTEN: case K_TUNNEL_DOWN: case K_SESSION_DOWN: case K_LINK_SET: case K_STATS: case K_HOOK:
 	case K_OPEN: case K_LIST: case K_STOP: case K_GUARD: case K_MARKED: case K_CHARON:
-	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT: case K_ETH_UP:
+	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT:
 		break;
 	}
 }
@@ -155,9 +161,10 @@ static struct held *held_session(const struct adoption *a, uint16_t id, uint16_t
 /* Tunnels */
 
 /* A peer for a tunnel whose own is not configured any more: it is there to be told so, and that takes a while. */
-static struct config *stand_in(const struct ctx *ctx, struct span name)
+static struct config *stand_in(const struct ctx *ctx, const struct tunnel_record *r)
 {
 	struct config *c = calloc(1, sizeof(*c));
+	struct span name = r->as.n ? r->as : r->from;
 
 	if (c)
 		c->peer = calloc(1, sizeof(*c->peer));
@@ -169,6 +176,9 @@ static struct config *stand_in(const struct ctx *ctx, struct span name)
 	c->peer->name = strndup((const char *)name.p, name.n);
 	c->peer->cc.host_name = strdup(ctx->conf->host_name);
 	c->peer->policy.role = ROLE_LNS;
+	c->peer->policy.pseudowire = r->version == 3 ? V3_PW_ETHERNET : 0;
+	c->peer->l2tp.version = r->version;
+	c->peer->l2tp.v3.cc = c->peer->cc;
 	if (c->peer->name && c->peer->cc.host_name)
 		return c;
 	config_free(c);
@@ -229,8 +239,12 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 	struct listener *on;
 	struct tunnel *t;
 
+	if (as && as->l2tp.version != r->version)
+		as = NULL;
+	if (from && from->l2tp.version != r->version)
+		from = NULL;
 	if (!as && !from) {
-		conf = stand_in(ctx, r->as.n ? r->as : r->from);
+		conf = stand_in(ctx, r);
 		if (!conf)
 			return NULL;
 		from = &conf->peer[0];
@@ -310,11 +324,14 @@ static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct spa
 
 /* Sessions */
 
-static const struct conf_session *find_session(const struct conf_tunnel *as, struct span name)
+static const struct conf_session *find_session(const struct tunnel *t, struct span name)
 {
-	for (unsigned i = 0; as && i < as->n_sessions; i++)
-		if (is_name(as->session[i].name, name))
-			return &as->session[i];
+	const struct conf_session *list = t->as ? t->as->session : t->from->session;
+	unsigned n = t->as ? t->as->n_sessions : t->from->n_sessions;
+
+	for (unsigned i = 0; i < n; i++)
+		if (is_name(list[i].name, name))
+			return &list[i];
 	return NULL;
 }
 
@@ -467,7 +484,7 @@ static void adopt_session(struct ctx *ctx, uint16_t id, uint32_t slot, struct sp
 	else if (!ids_claim(ctx->session_ids, id))
 		why = "it has two checkpoints";
 	if (!why) {
-		as = r.dialled ? find_session(t->as, r.as) : NULL;
+		as = r.dialled ? find_session(t, r.as) : NULL;
 		s = session_new(t, policy_of(t, as), as, id);
 		if (!s)
 			why = "out of memory";

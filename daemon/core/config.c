@@ -196,6 +196,9 @@ void config_free(struct config *c)
 		wipe_pem(&c->peer[i].ipsec);
 		conf_bases_peer(base, &c->peer[i]);
 		conf_clear(base);
+		for (unsigned j = 0; j < c->peer[i].n_sessions; j++)
+			free_session(&c->peer[i].session[j]);
+		free(c->peer[i].session);
 		free(c->peer[i].name);
 		free(c->peer[i].resolved);
 	}
@@ -276,13 +279,13 @@ static bool within(const struct addr *net, unsigned bits, const struct addr *a)
 	return bits % 8 == 0 || !((net->a[bits / 8] ^ a->a[bits / 8]) >> (8 - bits % 8));
 }
 
-int config_match_peer(const struct config *c, const struct addr *from, const char *host_name)
+int config_match_peer(const struct config *c, unsigned version, const struct addr *from, const char *host_name)
 {
 	for (unsigned i = 0; i < c->n_peers; i++) {
 		const struct conf_peer *p = &c->peer[i];
 		bool match = !p->address.family && !p->remote_name;
 
-		if (p->host_name && (!host_name || strcasecmp(p->host_name, host_name)))
+		if (p->l2tp.version != version || (p->host_name && (!host_name || strcasecmp(p->host_name, host_name))))
 			continue;
 		if (p->address.family)
 			match = within(&p->address, p->address.prefix_len, from);

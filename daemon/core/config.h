@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "l2tp/cc.h"
+#include "l2tp/v3_cc.h"
 #include "ppp/ppp.h"
 
 struct addr {				/* family 4 or 6, 0: unset; network order */
@@ -40,6 +41,16 @@ struct conf_user {
 };
 
 enum conf_role { ROLE_LNS = 1, ROLE_LAC };
+enum conf_encap { ENCAP_UDP, ENCAP_IP };
+enum conf_digest { DIGEST_NONE, DIGEST_MD5, DIGEST_SHA1 };
+
+/* Which L2TP is spoken with a peer, and what L2TPv3 has beyond cc_conf. */
+struct conf_l2tp {
+	uint8_t version;					/* 2 or 3 */
+	uint8_t encap;						/* enum conf_encap */
+	uint8_t digest;						/* enum conf_digest */
+	struct v3_conf v3;					/* its cc is a copy of the section's */
+};
 
 /* What a session is run by: the merged keys of defaults, profile, peer/tunnel, session. */
 struct policy {
@@ -61,7 +72,17 @@ struct policy {
 	uint32_t route_metric;
 	bool sequencing;					/* ask for data sequence numbers */
 	bool outgoing_calls;					/* LAC: answer OCRQ; LNS tunnel: place OCRQ */
+	uint8_t pseudowire;					/* enum v3_pw; 0 in L2TPv2: PPP */
+	uint8_t cookie_len;					/* of the cookie that we give the peer: 0, 4 or 8 */
+	uint8_t l2spec;						/* V3_L2SPEC_* */
+	char *bridge, *vrf;					/* that get the link of an Ethernet session, or NULL */
+	uint16_t vlan;						/* of the bridge; 0: as the bridge has it */
 };
+
+static inline bool is_ethernet(const struct policy *p)
+{
+	return p->pseudowire == V3_PW_ETHERNET || p->pseudowire == V3_PW_VLAN;
+}
 
 /* How IKE protects it (core/ipsec.h); strings owned here. */
 struct conf_ipsec {
@@ -86,6 +107,8 @@ struct conf_peer {
 	struct policy policy;
 	struct conf_ipsec ipsec;
 	struct cc_conf cc;					/* secret, timers, our host name; strings owned here */
+	struct conf_l2tp l2tp;
+	struct conf_session *session; unsigned n_sessions;	/* those that it may call, by Remote End ID; L2TPv3 */
 	struct addr *resolved; unsigned n_resolved;		/* of remote_name, see config_set_resolved */
 	struct conf_pos pos;
 };
@@ -93,6 +116,7 @@ struct conf_peer {
 struct conf_session {
 	char *name;						/* unique in its tunnel; "" for the implicit one */
 	char *user, *password;					/* ours, for when the peer authenticates us */
+	char *remote_end_id;					/* RFC 3931 5.4.4; L2TPv3: the name if it is not given */
 	struct policy policy;
 	struct conf_pos pos;
 };
@@ -107,6 +131,7 @@ struct conf_tunnel {						/* we dial */
 	bool enabled;						/* dial at start (`start = no`: only by ktun up) */
 	struct conf_ipsec ipsec;
 	struct cc_conf cc;
+	struct conf_l2tp l2tp;
 	struct conf_session *session; unsigned n_sessions;	/* at least one */
 	struct conf_pos pos;
 };
@@ -116,6 +141,7 @@ struct config {
 	char *file;
 	char **source; unsigned n_sources;			/* every file that was read, in order; [0] is file */
 	char *host_name;					/* ours; default: the machine's */
+	uint32_t router_id;					/* RFC 3931 5.4.3, network order; 0: made of the host name */
 	char *log;						/* "stderr", "syslog", "journal", "auto" */
 	int log_level;						/* syslog's numbers; LOG_INFO */
 	unsigned max_tunnels, max_sessions, max_half_open;	/* whole daemon */
@@ -140,5 +166,5 @@ const struct conf_user *config_user(const struct config *, const void *name, siz
 /* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -EINVAL: no such peer, or it has no
  * remote_name; -ENOMEM. */
 int config_set_resolved(struct config *, unsigned peer, const struct addr *addr, unsigned n);
-/* The first peer that admits this address (network order, family) and SCCRQ host name; -1: none.  resolved: see core/resolve. */
-int config_match_peer(const struct config *, const struct addr *from, const char *host_name);
+/* The first peer of this version of L2TP that admits this address (network order, family) and SCCRQ host name; -1: none. */
+int config_match_peer(const struct config *, unsigned version, const struct addr *from, const char *host_name);

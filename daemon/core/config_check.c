@@ -31,6 +31,7 @@ static void check_values(struct conf_loader *ld, const struct conf_sect *s)
 	void *base[B_N] = {
 		[B_GLOBAL] = &t.global, [B_LISTEN] = &t.listen, [B_POOL] = &t.pool, [B_USER] = &t.user, [B_PEER] = &t.peer,
 		[B_TUNNEL] = &t.tunnel, [B_SESSION] = &t.session, [B_POLICY] = &t.session.policy, [B_CC] = &t.tunnel.cc,
+		[B_L2TP] = &t.tunnel.l2tp,
 		[B_IPSEC] = &t.peer.ipsec, [B_LIMITS] = &t.peer.limits, [B_AUX] = &t.aux,
 	};
 	char err[160];
@@ -335,8 +336,33 @@ static void check_cc(struct conf_loader *ld, struct conf_pos pos, const char *wh
 		conf_error(ld, pos, "%s \"%s\": retransmit-cap is less than retransmit-interval", what, name);
 }
 
+/* RFC 3931's part of a peer or tunnel. */
+static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *what, const char *name, const struct conf_l2tp *l,
+		     const struct conf_session *s, unsigned n)
+{
+	if (l->version == 2) {
+		if (n && !strcmp(what, "peer"))
+			conf_error(ld, s->pos, "peer \"%s\": sessions of a peer are for version = 3, where the Remote End ID tells "
+				   "which is called", name);
+		return;
+	}
+	if (!n)
+		conf_error(ld, pos, "%s \"%s\" with version = 3 needs a session: its name is the Remote End ID that is called",
+			   what, name);
+	for (unsigned i = 0; i < n; i++) {
+		if (!s[i].remote_end_id)
+			conf_error(ld, s[i].pos, "%s \"%s\" with version = 3 needs a remote-end-id", what, name);
+		for (unsigned j = 0; j < i; j++)
+			if (s[i].remote_end_id && s[j].remote_end_id && !strcmp(s[i].remote_end_id, s[j].remote_end_id))
+				conf_error(ld, s[i].pos, "remote-end-id \"%s\" is given twice (first in %s:%u)",
+					   s[i].remote_end_id, s[j].pos.file, s[j].pos.line);
+	}
+}
+
 static bool same_match(const struct conf_peer *a, const struct conf_peer *b)
 {
+	if (a->l2tp.version != b->l2tp.version)
+		return false;
 	if (!a->host_name != !b->host_name || (a->host_name && strcmp(a->host_name, b->host_name)))
 		return false;
 	if (a->remote_name || b->remote_name)
@@ -364,7 +390,9 @@ static void check_peers(struct conf_loader *ld)
 		const struct conf_peer *p = &c->peer[i];
 
 		check_cc(ld, p->pos, "peer", p->name, &p->cc);
-		check_giving(ld, p->pos, "peer", p->name, &p->policy);
+		if (p->l2tp.version == 2)
+			check_giving(ld, p->pos, "peer", p->name, &p->policy);
+		check_v3(ld, p->pos, "peer", p->name, &p->l2tp, p->session, p->n_sessions);
 		if (!listens)
 			conf_error(ld, p->pos, "peer \"%s\" cannot reach us: there is no listen section", p->name);
 		for (unsigned j = 0; j < i; j++)
@@ -388,7 +416,7 @@ static void check_session(struct conf_loader *ld, const struct conf_tunnel *t, c
 	char name[140];
 
 	snprintf(name, sizeof(name), s->name[0] ? "tunnel \"%s\" session \"%s\"" : "tunnel \"%s\"", t->name, s->name);
-	if (s->policy.role == ROLE_LAC && s->policy.ppp.allow[0] && (!s->user || !s->password))
+	if (!is_ethernet(&s->policy) && s->policy.role == ROLE_LAC && s->policy.ppp.allow[0] && (!s->user || !s->password))
 		conf_error(ld, s->pos, "%s needs a %s to be authenticated with, or authentication = \"none\"", name,
 			   s->user ? "password" : "user");
 	if (t->n_sessions > 1 && s->policy.interface && !strchr(s->policy.interface, '%'))
@@ -396,7 +424,8 @@ static void check_session(struct conf_loader *ld, const struct conf_tunnel *t, c
 			if (o->policy.interface && !strcmp(o->policy.interface, s->policy.interface))
 				conf_error(ld, s->pos, "%s: interface \"%s\" is taken; write %%d for a number", name,
 					   s->policy.interface);
-	check_giving(ld, s->pos, "tunnel", t->name, &s->policy);
+	if (!is_ethernet(&s->policy))
+		check_giving(ld, s->pos, "tunnel", t->name, &s->policy);
 }
 
 void conf_check(struct conf_loader *ld)
@@ -408,6 +437,8 @@ void conf_check(struct conf_loader *ld)
 	check_peers(ld);
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
 		check_cc(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].cc);
+		check_v3(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].l2tp, c->tunnel[i].session,
+			 c->tunnel[i].n_sessions);
 		for (unsigned j = 0; j < c->tunnel[i].n_sessions; j++)
 			check_session(ld, &c->tunnel[i], &c->tunnel[i].session[j]);
 	}

@@ -162,16 +162,18 @@ static void *plain(const void *p)
 	return (void *)(uintptr_t)p;
 }
 
+struct session_list { const struct conf_session *session; unsigned n; };
+
 static unsigned n_pools(const void *c) { return ((const struct config *)c)->n_pools; }
 static unsigned n_users(const void *c) { return ((const struct config *)c)->n_users; }
 static unsigned n_peers(const void *c) { return ((const struct config *)c)->n_peers; }
 static unsigned n_tunnels(const void *c) { return ((const struct config *)c)->n_tunnels; }
-static unsigned n_sessions(const void *t) { return ((const struct conf_tunnel *)t)->n_sessions; }
+static unsigned n_sessions(const void *l) { return ((const struct session_list *)l)->n; }
 static const char *pool_name(const void *c, unsigned i) { return ((const struct config *)c)->pool[i].name; }
 static const char *user_name(const void *c, unsigned i) { return ((const struct config *)c)->user[i].name; }
 static const char *peer_name(const void *c, unsigned i) { return ((const struct config *)c)->peer[i].name; }
 static const char *tunnel_name(const void *c, unsigned i) { return ((const struct config *)c)->tunnel[i].name; }
-static const char *session_name(const void *t, unsigned i) { return ((const struct conf_tunnel *)t)->session[i].name; }
+static const char *session_name(const void *l, unsigned i) { return ((const struct session_list *)l)->session[i].name; }
 
 static void pool_bases(const void *c, unsigned i, void *base[B_N])
 {
@@ -193,9 +195,9 @@ static void tunnel_bases(const void *c, unsigned i, void *base[B_N])
 	conf_bases_tunnel(base, plain(&((const struct config *)c)->tunnel[i]));
 }
 
-static void session_bases(const void *t, unsigned i, void *base[B_N])
+static void session_bases(const void *l, unsigned i, void *base[B_N])
 {
-	conf_bases_session(base, plain(&((const struct conf_tunnel *)t)->session[i]));
+	conf_bases_session(base, plain(&((const struct session_list *)l)->session[i]));
 }
 
 static const struct kind pools = { CONF_POOL, n_pools, pool_name, pool_bases };
@@ -206,12 +208,24 @@ static const struct kind sessions = { CONF_SESSION, n_sessions, session_name, se
 
 static void compare_named(struct diff *d, const struct kind *k, const char *prefix, const void *a, const void *b);
 
-static void compare_tunnel_sessions(struct diff *d, int was, int is)
+/* Those of a peer or a tunnel; i < 0: it is not there. */
+static struct session_list sessions_of(const struct config *c, enum conf_what what, int i)
 {
-	static const struct conf_tunnel none = { .name = NULL };
-	const struct conf_tunnel *a = was < 0 ? &none : &d->a->tunnel[was], *b = is < 0 ? &none : &d->b->tunnel[is];
+	if (i < 0)
+		return (struct session_list){ NULL, 0 };
+	if (what == CONF_PEER)
+		return (struct session_list){ c->peer[i].session, c->peer[i].n_sessions };
+	return (struct session_list){ c->tunnel[i].session, c->tunnel[i].n_sessions };
+}
 
-	compare_named(d, &sessions, a->name ? a->name : b->name, a, b);
+static void compare_sessions(struct diff *d, enum conf_what what, const char *name, int was, int is)
+{
+	struct session_list a = sessions_of(d->a, what, was), b = sessions_of(d->b, what, is);
+
+	char of[80];
+
+	snprintf(of, sizeof(of), "%s%s", what == CONF_PEER ? "peer " : "", name);
+	compare_named(d, &sessions, of, &a, &b);
 }
 
 /* Old ones in their order, then what is new. */
@@ -244,16 +258,16 @@ static void compare_named(struct diff *d, const struct kind *k, const char *pref
 		} else {
 			add(d, CONF_REMOVED, k->what, name, "", (int)i, -1);
 		}
-		if (k->what == CONF_TUNNEL)
-			compare_tunnel_sessions(d, (int)i, n ? n->index : -1);
+		if (k->what == CONF_TUNNEL || k->what == CONF_PEER)
+			compare_sessions(d, k->what, k->name(a, i), (int)i, n ? n->index : -1);
 	}
 	for (unsigned i = 0; i < k->count(b) && !d->oom; i++) {
 		if (all[i].met)
 			continue;
 		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "/" : "", all[i].key);
 		add(d, CONF_ADDED, k->what, name, "", -1, (int)i);
-		if (k->what == CONF_TUNNEL)
-			compare_tunnel_sessions(d, -1, (int)i);
+		if (k->what == CONF_TUNNEL || k->what == CONF_PEER)
+			compare_sessions(d, k->what, all[i].key, -1, (int)i);
 	}
 	HASH_CLEAR(hh, table);
 	free(all);

@@ -13,7 +13,7 @@ enum conf_sec {
 
 /* Which struct a key's field is in. */
 enum conf_base {
-	B_GLOBAL, B_LISTEN, B_POOL, B_USER, B_PEER, B_TUNNEL, B_SESSION, B_POLICY, B_CC, B_LIMITS,
+	B_GLOBAL, B_LISTEN, B_POOL, B_USER, B_PEER, B_TUNNEL, B_SESSION, B_POLICY, B_CC, B_L2TP, B_LIMITS,
 	B_IPSEC, B_AUX, B_N
 };
 
@@ -108,6 +108,8 @@ bool conf_set(const struct conf_key *, const char *text, unsigned index, void *c
 /* The field as text, for people; secrets are not shown.  Static or in buf. */
 const char *conf_show(const struct conf_key *, void *const base[B_N], char *buf, size_t size);
 bool conf_same(const struct conf_key *, void *const a[B_N], void *const b[B_N]);
+/* Is this a key that L2TPv2 has no use for? */
+bool conf_is_v3(const struct conf_key *);
 /* Is this a key of conf_ipsec other than `ipsec` itself? */
 bool conf_is_ipsec(const struct conf_key *);
 /* Frees and wipes what fields own. */

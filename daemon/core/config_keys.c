@@ -16,6 +16,7 @@
 #define G(field) F(B_GLOBAL, struct config, field)
 #define P(field) F(B_POLICY, struct policy, field)
 #define C(field) F(B_CC, struct cc_conf, field)
+#define V(field) F(B_L2TP, struct conf_l2tp, field)
 #define L(field) F(B_LIMITS, struct conf_limits, field)
 #define T(field) F(B_TUNNEL, struct conf_tunnel, field)
 #define I(field) F(B_IPSEC, struct conf_ipsec, field)
@@ -26,6 +27,24 @@ static const struct conf_word roles[] = {
 };
 static const struct conf_word gives[] = {
 	{ "give", 1, NULL }, { "take", 2, NULL }, { NULL, 0, NULL },
+};
+static const struct conf_word versions[] = {
+	{ "2", 2, NULL }, { "3", 3, NULL }, { NULL, 0, NULL },
+};
+static const struct conf_word encaps[] = {
+	{ "udp", ENCAP_UDP, NULL }, { "ip", ENCAP_IP, "L2TPv3 directly over IP is not there yet" }, { NULL, 0, NULL },
+};
+static const struct conf_word digests[] = {
+	{ "none", DIGEST_NONE, NULL }, { "md5", DIGEST_MD5, NULL }, { "sha1", DIGEST_SHA1, NULL }, { NULL, 0, NULL },
+};
+static const struct conf_word pseudowires[] = {
+	{ "ppp", V3_PW_PPP, "PPP over L2TPv3 is not there yet" }, { "ethernet", V3_PW_ETHERNET, NULL }, { "vlan", V3_PW_VLAN, NULL }, { NULL, 0, NULL },
+};
+static const struct conf_word cookies[] = {
+	{ "0", 0, NULL }, { "4", 4, NULL }, { "8", 8, NULL }, { NULL, 0, NULL },
+};
+static const struct conf_word sublayers[] = {
+	{ "none", V3_L2SPEC_NONE, NULL }, { "default", V3_L2SPEC_DEFAULT, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word ipsecs[] = {
 	{ "none", 0, NULL }, { "required", 1, NULL }, { NULL, 0, NULL },
@@ -45,6 +64,8 @@ const struct conf_key conf_keys[] = {
 	/* the daemon */
 	{ "host-name", TOP, K_STR, G(host_name), NULL, 1, 255, NULL,
 	  "our name in SCCRQ and SCCRP; the machine's if absent" },
+	{ "router-id", TOP, K_IPV4, G(router_id), NULL, 0, 0, NULL,
+	  "our Router ID in L2TPv3 (RFC 3931 5.4.3); made of the host name if absent" },
 	{ "log", TOP, K_ENUM, G(log), "auto", 0, 0, logs, "where the log goes" },
 	{ "log-level", TOP, K_ENUM, G(log_level), "info", 0, 0, levels, "what is worth a line" },
 	{ "max-tunnels", TOP, K_UINT, G(max_tunnels), "65535", 1, 65535, NULL, "tunnels in all" },
@@ -89,6 +110,22 @@ const struct conf_key conf_keys[] = {
 	  "our name when the peer authenticates us" },
 	{ "password", IN(SEC_TUNNEL) | IN(SEC_SESSION), K_SECRET, F(B_SESSION, struct conf_session, password), NULL, 1, 255, NULL,
 	  "our password when the peer authenticates us" },
+
+	/* L2TPv3 (RFC 3931) */
+	{ "version", CON, K_ENUM, V(version), "2", 0, 0, versions, "of L2TP" },
+	{ "encapsulation", CON, K_ENUM, V(encap), "udp", 0, 0, encaps, "version 3: over UDP, or over IP (protocol 115)" },
+	{ "digest", CON, K_ENUM, V(digest), "md5", 0, 0, digests,
+	  "version 3: signs our SCCRQ with the secret (5.4.1); an answer is signed like the question" },
+	{ "second-secret", CON, K_SPAN, V(v3.secret2), NULL, 1, 255, NULL,
+	  "version 3: believed as well as secret, for a change of secrets (5.4.1)" },
+	{ "pseudowire", POL, K_ENUM, P(pseudowire), NULL, 0, 0, pseudowires,
+	  "version 3: what the session carries; ethernet if absent" },
+	{ "remote-end-id", IN(SEC_TUNNEL) | IN(SEC_SESSION), K_STR, F(B_SESSION, struct conf_session, remote_end_id), NULL, 1, 64,
+	  NULL, "version 3: by which both ends know the session (5.4.4); its name if absent" },
+	{ "cookie-length", POL, K_ENUM, P(cookie_len), "8", 0, 0, cookies,
+	  "version 3: octets of the cookie that the peer must send (5.4.4)" },
+	{ "l2-specific-sublayer", POL, K_ENUM, P(l2spec), "none", 0, 0, sublayers,
+	  "version 3: the sublayer that we ask for when we call (5.4.4)" },
 
 	/* the control connection (RFC 2661) */
 	{ "secret", CON, K_SPAN, C(secret), NULL, 1, 255, NULL,
@@ -179,6 +216,9 @@ const struct conf_key conf_keys[] = {
 	{ "interface", POL, K_IFNAME, P(interface), NULL, 1, 15, NULL,
 	  "name of the link, %d: a number; pppN if absent" },
 	{ "mtu", POL, K_UINT, P(mtu), "0", 0, 16384, NULL, "of the link, octets; 0: what LCP agreed on" },
+	{ "bridge", POL, K_IFNAME, P(bridge), NULL, 1, 15, NULL, "version 3: of which an Ethernet session becomes a port" },
+	{ "vlan", POL, K_UINT, P(vlan), "0", 0, 4094, NULL, "version 3: of the bridge, untagged on this port; 0: as the bridge has it" },
+	{ "vrf", POL, K_IFNAME, P(vrf), NULL, 1, 15, NULL, "version 3: to which an Ethernet session belongs" },
 	{ "default-route", POL, K_BOOL, P(default_route), "no", 0, 0, NULL,
 	  "default route through the link" },
 	{ "route", POL, K_ROUTES, P(route), NULL, 0, 0, NULL, "prefixes to be routed through the link" },
@@ -210,6 +250,17 @@ const struct conf_key conf_keys[] = {
 	{ "unauthenticated", IN(SEC_LIMITS), K_UINT, L(unauthenticated), "1024", 1, 65535, NULL,
 	  "calls that have not authenticated yet, in all tunnels without a secret" },
 };
+
+bool conf_is_v3(const struct conf_key *k)
+{
+	return (k->base == B_L2TP && k->off != offsetof(struct conf_l2tp, version)) ||
+	       (k->base == B_SESSION && k->off == offsetof(struct conf_session, remote_end_id)) ||
+	       (k->base == B_POLICY && (k->off == offsetof(struct policy, pseudowire) ||
+		k->off == offsetof(struct policy, cookie_len) || k->off == offsetof(struct policy, l2spec) ||
+		k->off == offsetof(struct policy, bridge) || k->off == offsetof(struct policy, vrf) ||
+		k->off == offsetof(struct policy, vlan)));
+}
+
 bool conf_is_ipsec(const struct conf_key *k)
 {
 	return k->base == B_IPSEC && k->off != offsetof(struct conf_ipsec, required);

@@ -3,6 +3,7 @@
  * defaults, the defaults section, its profile, the section itself, and for
  * sessions their own section.  Values were judged before (config_check.c), so
  * that a mistake in a profile is said once and not for every peer. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ void conf_bases_peer(void *base[B_N], struct conf_peer *p)
 	base[B_POLICY] = &p->policy;
 	base[B_IPSEC] = &p->ipsec;
 	base[B_CC] = &p->cc;
+	base[B_L2TP] = &p->l2tp;
 	base[B_LIMITS] = &p->limits;
 }
 
@@ -42,6 +44,7 @@ void conf_bases_tunnel(void *base[B_N], struct conf_tunnel *t)
 	base[B_TUNNEL] = t;
 	base[B_IPSEC] = &t->ipsec;
 	base[B_CC] = &t->cc;
+	base[B_L2TP] = &t->l2tp;
 }
 
 void conf_bases_session(void *base[B_N], struct conf_session *s)
@@ -111,6 +114,29 @@ static void finish_policy(struct conf_loader *ld, struct conf_pos pos, struct po
 	default_name(ld, &p->ppp.auth_name, our_name);
 }
 
+/* L2TPv3 beyond its keys: once the sessions are known, too.  Keys that would be obeyed by nobody are mistakes where they
+ * stand; inherited ones may wait for somebody who needs them. */
+static void finish_l2tp(struct conf_loader *ld, const struct conf_sect *s, struct conf_l2tp *l, const struct cc_conf *cc,
+			const struct conf_session *session, unsigned n)
+{
+	const struct conf_sect *end = ld->sect + ld->n_sects;
+
+	for (const struct conf_sect *sub = s; sub < end && (sub == s || sub->parent == (int)(s - ld->sect)); sub++)
+		for (unsigned i = 0; i < sub->n && l->version == 2; i++)
+			if (conf_is_v3(sub->val[i].key))
+				conf_error(ld, (struct conf_pos){ sub->pos.file, sub->val[i].line },
+					   "%s means nothing without version = 3", sub->val[i].key->name);
+	l->v3.cc = *cc;
+	if (l->digest == DIGEST_NONE)
+		l->v3.cc.secret = (struct span){ NULL, 0 };
+	l->v3.digest = l->digest == DIGEST_SHA1 ? V3_HMAC_SHA1 : V3_HMAC_MD5;
+	l->v3.router_id = ntohl(ld->c->router_id);
+	for (const char *c = ld->c->host_name; c && *c && !ld->c->router_id; c++)
+		l->v3.router_id = l->v3.router_id * 31 + (unsigned char)*c;
+	for (unsigned i = 0; i < n; i++)
+		l->v3.pw_caps |= 1u << session[i].policy.pseudowire;
+}
+
 static void merge_global(struct conf_loader *ld)
 {
 	void *base[B_N] = { [B_GLOBAL] = ld->c };
@@ -165,6 +191,46 @@ static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, stru
 	p->crl_pem = pem(ld, s, "crl", p->crl, false);
 }
 
+/* The sessions of a peer or tunnel; the first of a tunnel without any is its own keys. */
+static void merge_sessions(struct conf_loader *ld, const struct conf_sect *s, enum conf_role role, const struct conf_l2tp *l,
+			   const struct cc_conf *cc, struct conf_session **ret, unsigned *ret_n)
+{
+	const struct conf_sect *end = ld->sect + ld->n_sects;
+	bool implicit = s->kind == SEC_TUNNEL;
+	unsigned n = 0;
+
+	for (const struct conf_sect *sub = s + 1; sub < end && sub->parent == (int)(s - ld->sect); sub++)
+		n += sub->kind == SEC_SESSION;
+	*ret = calloc(n ? n : 1, sizeof(**ret));
+	if (!*ret) {
+		ld->oom = true;
+		return;
+	}
+	for (const struct conf_sect *sub = s; sub < end && (sub == s || sub->parent == (int)(s - ld->sect)); sub++) {
+		const struct conf_sect *own = sub == s ? NULL : sub;
+		struct conf_session *session = *ret + *ret_n;
+		struct conf_aux aux = { .addresses = 0 };
+		void *base[B_N];
+
+		if (own ? own->kind != SEC_SESSION : n || !implicit)
+			continue;
+		++*ret_n;
+		conf_bases_session(base, session);
+		base[B_AUX] = &aux;
+		session->pos = own ? own->pos : s->pos;
+		session->name = conf_strdup(ld, own ? own->title : "");
+		apply_layers(ld, s, base);
+		apply(ld, own, base);
+		finish_policy(ld, session->pos, &session->policy, &aux, role, cc->host_name);
+		if (l->version == 2)
+			session->policy.pseudowire = 0;
+		else if (!session->policy.pseudowire)
+			session->policy.pseudowire = V3_PW_ETHERNET;
+		if (l->version == 3 && !session->remote_end_id && session->name && *session->name)
+			session->remote_end_id = conf_strdup(ld, session->name);
+	}
+}
+
 static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct conf_peer *p)
 {
 	struct conf_aux aux = { .addresses = 0 };
@@ -178,27 +244,12 @@ static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct
 	finish_ipsec(ld, s, &p->ipsec);
 	default_name(ld, &p->cc.host_name, ld->c->host_name);
 	finish_policy(ld, s->pos, &p->policy, &aux, ROLE_LNS, p->cc.host_name);
-}
-
-static void merge_session(struct conf_loader *ld, const struct conf_sect *tunnel, const struct conf_sect *own,
-			  const struct cc_conf *cc, struct conf_session *s)
-{
-	struct conf_aux aux = { .addresses = 0 };
-	void *base[B_N];
-
-	conf_bases_session(base, s);
-	base[B_AUX] = &aux;
-	s->pos = own ? own->pos : tunnel->pos;
-	s->name = conf_strdup(ld, own ? own->title : "");
-	apply_layers(ld, tunnel, base);
-	apply(ld, own, base);
-	finish_policy(ld, s->pos, &s->policy, &aux, ROLE_LAC, cc->host_name);
+	merge_sessions(ld, s, ROLE_LNS, &p->l2tp, &p->cc, &p->session, &p->n_sessions);
+	finish_l2tp(ld, s, &p->l2tp, &p->cc, p->session, p->n_sessions);
 }
 
 static void merge_tunnel(struct conf_loader *ld, const struct conf_sect *s, struct conf_tunnel *t)
 {
-	const struct conf_sect *end = ld->sect + ld->n_sects, *sub = s + 1;
-	unsigned n = 0, i = 0;
 	void *base[B_N];
 
 	conf_bases_tunnel(base, t);
@@ -209,17 +260,8 @@ static void merge_tunnel(struct conf_loader *ld, const struct conf_sect *s, stru
 	default_name(ld, &t->cc.host_name, ld->c->host_name);
 	if (t->redial_max_ms < t->redial_min_ms)
 		conf_error(ld, s->pos, "redial-max is less than redial-min");
-	while (sub + n < end && sub[n].parent == (int)(s - ld->sect))
-		n++;
-	t->session = calloc(n ? n : 1, sizeof(*t->session));
-	if (!t->session) {
-		ld->oom = true;
-		return;
-	}
-	t->n_sessions = n ? n : 1;
-	do
-		merge_session(ld, s, n ? &sub[i] : NULL, &t->cc, &t->session[i]);
-	while (++i < n);
+	merge_sessions(ld, s, ROLE_LAC, &t->l2tp, &t->cc, &t->session, &t->n_sessions);
+	finish_l2tp(ld, s, &t->l2tp, &t->cc, t->session, t->n_sessions);
 }
 
 static int by_user(const void *a, const void *b)

@@ -31,7 +31,7 @@ static const struct { enum conf_sec in, is; } nest[] = {
 	{ SEC_TOP, SEC_LISTEN }, { SEC_TOP, SEC_POOL }, { SEC_TOP, SEC_USER }, { SEC_TOP, SEC_DEFAULTS },
 	{ SEC_TOP, SEC_PROFILE }, { SEC_TOP, SEC_PEER }, { SEC_TOP, SEC_TUNNEL },
 	{ SEC_DEFAULTS, SEC_LIMITS }, { SEC_PROFILE, SEC_LIMITS }, { SEC_PEER, SEC_LIMITS },
-	{ SEC_TUNNEL, SEC_SESSION },
+	{ SEC_TUNNEL, SEC_SESSION }, { SEC_PEER, SEC_SESSION },
 };
 #define N_NEST (sizeof(nest) / sizeof(nest[0]))
 

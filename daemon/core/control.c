@@ -107,7 +107,7 @@ static void left(void *arg, struct vl_call *call, void *data)
 static void counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
 {
 	struct waiting *w = arg;
-	struct session *s = w->id > 0 && w->id < MAX_ID ? ctx->session[w->id] : NULL;
+	struct session *s = session_find(ctx, w->id);
 	char name[24];
 
 	(void)r;
@@ -128,8 +128,8 @@ static void counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
 static void with_counters(struct ctx *ctx, struct vl_call *call, struct walk *walk, int64_t id)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
-	struct k_request rq = { .op = K_STATS, .session_id = (uint16_t)id,
-				.tunnel_id = id && ctx->session[id] ? ctx->session[id]->tunnel->id : 0 };
+	const struct session *s = session_find(ctx, id);
+	struct k_request rq = { .op = K_STATS, .session_id = s ? s->id : 0, .tunnel_id = s ? s->tunnel->id : 0 };
 
 	if (!w) {
 		free(walk);
@@ -169,7 +169,7 @@ static void show_one_session(void *arg, struct vl_call *call, json_t *params)
 
 	if (!vl_params(call, params, p, 1))
 		return;
-	if (id > 0 && id < MAX_ID && ctx->session[id]) {
+	if (session_find(ctx, id)) {
 		with_counters(ctx, call, NULL, id);
 		return;
 	}
@@ -363,16 +363,18 @@ static void disconnect_session(void *arg, struct vl_call *call, json_t *params)
 	const char *reason = "by the operator";
 	int64_t id = 0;
 	struct vl_param p[] = { { "session_id", 'i', true, &id }, { "reason", 's', false, &reason } };
+	struct session *s;
 	char name[24];
 
 	if (!vl_params(call, params, p, 2))
 		return;
-	if (id <= 0 || id >= MAX_ID || !ctx->session[id] || ctx->session[id]->ending) {
+	s = session_find(ctx, id);
+	if (!s || s->ending) {
 		snprintf(name, sizeof(name), "%lld", (long long)id);
 		not_found(call, "session", name);
 		return;
 	}
-	session_hangup(ctx->session[id], reason);
+	session_hangup(s, reason);
 	vl_reply_empty(call);
 }
 

@@ -87,7 +87,7 @@ struct ctx {
 
 	struct listener *listeners;
 	struct udp_rx *rx;
-	struct halfopen *half_open;
+	struct halfopen *half_open, *v3_half_open;
 	struct timer half_open_timer, stats_timer, listen_retry;
 	unsigned n_idle_watched;		/* sessions with an idle timeout */
 	struct ids *tunnel_ids, *session_ids;

@@ -468,8 +468,6 @@ void dial_adopt_session(struct dial *d, const struct session *s)
 	for (unsigned i = 0; i < d->as->n_sessions; i++)
 		if (d->session[i].as == s->as)
 			d->session[i].session_id = s->id;
-	if (s->call.info.serial > d->ctx->last_serial)
-		d->ctx->last_serial = s->call.info.serial;
 }
 
 void dial_adopted(struct dial *d)

@@ -64,7 +64,7 @@ void event(struct ctx *ctx, const char *what, const struct tunnel *t, const stru
 		json_object_set_new(ids, "peer_tunnel_id", json_integer(tunnel_peer_id(t)));
 	}
 	if (s) {
-		json_object_set_new(ids, "session_id", json_integer(s->id));
+		json_object_set_new(ids, "session_id", json_integer(s->wire_id));
 		json_object_set_new(ids, "peer_session_id", json_integer(session_peer_id(s)));
 	}
 	e = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)clock_wall(), "event", what,

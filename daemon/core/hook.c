@@ -54,8 +54,11 @@ void hook_run(const struct session *s, bool up)
 	if (!path)
 		return;
 	kernel_request(&rq, K_HOOK, s->tunnel->id, s->id);
-	ipv4_text(s->addrs.ip, local);
-	ipv4_text(s->addrs.peer_ip, remote);
+	local[0] = remote[0] = 0;
+	if (!is_ethernet(s->policy)) {
+		ipv4_text(s->addrs.ip, local);
+		ipv4_text(s->addrs.peer_ip, remote);
+	}
 	endpoint_text(&s->tunnel->peer, peer, sizeof(peer));
 	argument(&rq, path);
 	argument(&rq, s->ifname);
@@ -70,13 +73,13 @@ void hook_run(const struct session *s, bool up)
 	variable(&rq, "SPEED", "0");
 	variable(&rq, "IPLOCAL", local);
 	variable(&rq, "IPREMOTE", remote);
-	variable(&rq, "PEERNAME", s->user);
+	variable(&rq, "PEERNAME", is_ethernet(s->policy) ? s->as->remote_end_id : s->user);
 	variable(&rq, "PPPLOGNAME", "root");
 	variable(&rq, "ORIG_UID", "0");
 	variable(&rq, "LINKNAME", tunnel_name(s->tunnel));
 	variable(&rq, "CALLING_ADDRESS", peer);
 	number(&rq, "TUNNEL_ID", s->tunnel->id);
-	number(&rq, "SESSION_ID", s->id);
+	number(&rq, "SESSION_ID", s->wire_id);
 	number(&rq, "MTU", s->mtu);
 	if (s->policy->ppp.take && s->policy->ppp.want_dns) {
 		for (unsigned i = 0; i < 2; i++)

@@ -284,6 +284,7 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		tunnel_kernel_down(ctx, r);
 		break;
 	case K_SESSION_UP:
+	case K_ETH_UP:
 	case K_SESSION_DOWN:
 	case K_LINK_SET:
 		session_kernel_reply(ctx, r, fds[0], fds[1]);
@@ -298,7 +299,6 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		inherited(ctx, r, fds);
 		break;
 	case K_OPEN:
-	case K_ETH_UP:
 		close_all(fds);			/* nobody waits for it any more */
 		break;
 	case K_GUARD:

@@ -17,8 +17,8 @@ int kernel_keep_keeper(const struct ctx *);
 /* An empty request.  Leaves hook.text alone, which only K_HOOK uses and which is long. */
 static inline void kernel_request(struct k_request *rq, enum k_op op, uint16_t tunnel_id, uint16_t session_id)
 {
-	_Static_assert(sizeof(rq->session) >= sizeof(rq->open) && sizeof(rq->session) >= sizeof(rq->tunnel),
-		       "session is the longest");
+	_Static_assert(sizeof(rq->session) >= sizeof(rq->eth) && sizeof(rq->session) >= sizeof(rq->open) &&
+		       sizeof(rq->session) >= sizeof(rq->tunnel), "session is the longest");
 	memset(rq, 0, offsetof(struct k_request, session) + sizeof(rq->session));
 	rq->op = op;
 	rq->tunnel_id = tunnel_id;

@@ -13,6 +13,7 @@
 #include "core/kernel.h"
 #include "core/policy.h"
 #include "core/session.h"
+#include "core/stranger.h"
 #include "core/turn.h"
 #include "core/version.h"
 #include "l2tp/data.h"
@@ -220,262 +221,6 @@ void listeners_free(struct ctx *ctx)
 	}
 }
 
-/* Strangers */
-
-static void half_open_expire(struct ctx *ctx)
-{
-	uint32_t ids[64];
-	unsigned n;
-
-	do {
-		n = ho_expire(ctx->half_open, ctx->loop.now, ids, 64);
-		for (unsigned i = 0; i < n; i++)
-			ids_release(ctx->tunnel_ids, ids[i]);	/* in quarantine a flood's ids would soon be all there are */
-	} while (n == 64);
-}
-
-static void half_open_due(struct timer *timer, void *arg)
-{
-	(void)timer;
-	half_open_expire(arg);
-	half_open_timer(arg);
-}
-
-void half_open_timer(struct ctx *ctx)
-{
-	if (!ctx->half_open_timer.due)
-		timer_init(&ctx->half_open_timer, half_open_due, ctx);
-	timer_set(&ctx->loop, &ctx->half_open_timer, ho_deadline(ctx->half_open));
-}
-
-static void ho_key(struct ho_addr *ret, const struct dgram *d)
-{
-	*ret = (struct ho_addr){ .family = d->peer.family, .peer_port = d->peer.port, .local_port = d->local.port,
-				 .mark = d->mark, .ifindex = d->peer.scope };
-	memcpy(ret->peer, d->peer.addr, sizeof(ret->peer));
-	memcpy(ret->local, d->local.addr, sizeof(ret->local));
-}
-
-static void answer(struct listener *on, const struct dgram *d, const void *buf, size_t len)
-{
-	struct ctx *ctx = on->ctx;
-
-	if (!len)
-		return;
-	ctx->count.tx_datagrams++;
-	if (udp_send(d->mark ? ipsec_socket(ctx, d->mark) : on->fd, &d->local, &d->peer, 0, buf, len))
-		ctx->count.send_errors++;
-}
-
-/* Both ends dialled at once (RFC 2661 4.4.3 Tie Breaker): may the peer's tunnel live beside ours? */
-static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct l2tp_msg *m)
-{
-	for (struct dial *dial = ctx->dials; dial; dial = dial->next) {
-		struct tunnel *t = dial->tunnel;
-		enum cc_tie tie;
-
-		if (!t || t->v != &version_2 || t->cc.state != CC_WAIT_CTL_REPLY || t->peer.port != d->peer.port ||
-		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
-			continue;
-		tie = cc_tie(&t->cc, m);
-		if (tie == CC_TIE_OURS)
-			return true;
-		if (tie == CC_TIE_THEIRS || tie == CC_TIE_BOTH_DROP) {
-			struct l2tp_cause cause = { .result = 2, .error = 0 };
-
-			snprintf(cause.msg, sizeof(cause.msg), "tie breaker: the peer's tunnel stays");
-			dial->yields = tie == CC_TIE_THEIRS;
-			cc_abandon(&t->cc, ctx->loop.now, &cause);
-			tunnel_drain(t);
-			return tie == CC_TIE_BOTH_DROP;
-		}
-	}
-	return false;
-}
-
-static void refuse(struct ctx *ctx, const struct dgram *d, const struct conf_peer *p, const char *why)
-{
-	struct peer_stat *stat = p ? peer_stat_get(ctx, p->name) : NULL;
-	char where[96];
-
-	if (stat) {
-		stat->refused++;
-		snprintf(stat->last_refusal, sizeof(stat->last_refusal), "%s: %s", endpoint_text(&d->peer, where, 64), why);
-	}
-	log_limited(&ctx->log, &ctx->limit[T_REFUSE], ctx->loop.now, LOG_NOTICE, "SCCRQ from %s%s%s refused: %s",
-		    endpoint_port_text(&d->peer, where, sizeof(where)), p ? ", peer " : "", p ? p->name : "", why);
-}
-
-static bool no_more_tunnels(const struct ctx *ctx, const struct dgram *d, const struct conf_peer *p)
-{
-	return source_tunnels(ctx->sources, &d->peer) >= p->limits.tunnels ||
-	       (ctx->conf->max_tunnels && ctx->n_tunnels >= ctx->conf->max_tunnels);
-}
-
-/* Is somebody with another mark served at this address and port?  It may be the same peer, with a new SA after a crash:
- * whoever is there is asked, and makes room if he is not. */
-static bool mark_taken(struct ctx *ctx, const struct dgram *d)
-{
-	bool taken = false;
-
-	for (struct tunnel *t = source_first(ctx->sources, &d->peer); t; t = t->same_source) {
-		if (t->down || t->mark == d->mark || t->peer.port != d->peer.port ||
-		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
-			continue;
-		tunnel_probe(t);
-		taken = true;
-	}
-	return taken;
-}
-
-static void sccrq(struct listener *on, const struct dgram *d, const struct l2tp_msg *m)
-{
-	struct ctx *ctx = on->ctx;
-	struct addr from = { .family = d->peer.family };
-	const struct conf_peer *p;
-	struct ho_addr key;
-	uint8_t reply[1024];
-	char host[65];
-	bool used = false;
-	size_t len = 0;
-	uint16_t id;
-	int i;
-
-	ctx->count.sccrq++;
-	memcpy(from.a, d->peer.addr, sizeof(from.a));
-	l2tp_clean(host, sizeof(host), m->host_name);
-	i = config_match_peer(ctx->conf, &from, host);
-	if (i < 0 || ctx->stopping) {
-		ctx->count.sccrq_no_peer++;
-		refuse(ctx, d, NULL, ctx->stopping ? "shutting down" : "no `peer` section matches");
-		return;
-	}
-	p = &ctx->conf->peer[i];
-	if (p->ipsec.required && !ipsec_guards(ctx, &d->local, &d->peer)) {
-		ctx->count.sccrq_dropped++;
-		refuse(ctx, d, p, "it demands IPsec, and this came without");
-		return;
-	}
-	if (!source_admit(ctx->sources, ctx->loop.now, &d->peer, p->limits.setup_rate, p->limits.setup_burst)) {
-		ctx->count.sccrq_rate_limited++;
-		refuse(ctx, d, p, "setup-rate of this address is exceeded");
-		return;
-	}
-	if (no_more_tunnels(ctx, d, p)) {
-		ctx->count.sccrq_dropped++;
-		refuse(ctx, d, p, "limit of tunnels");
-		return;
-	}
-	if (d->mark && ctx->old_demux && mark_taken(ctx, d)) {
-		ctx->count.sccrq_dropped++;
-		refuse(ctx, d, p, "another peer behind its NAT has this address and port, and Linux before 6.11 cannot tell "
-		       "their data apart");
-		return;
-	}
-	if (tie_lost(ctx, d, m))
-		return;
-	if (!ctx->keeper_ready || on->stale) {
-		ctx->count.sccrq_dropped++;
-		refuse(ctx, d, p, "the kernel cannot be reached: no keeper");
-		answer(on, d, reply, ho_refuse_sccrq(ctx->half_open, ctx->loop.now, m, d->len, L2TP_STOP_ERROR, L2TP_E_RESOURCES,
-						     reply, sizeof(reply)));
-		return;
-	}
-	if (ho_deadline(ctx->half_open) <= ctx->loop.now)
-		half_open_expire(ctx);
-	id = ids_pick(ctx->tunnel_ids, ctx->loop.now);
-	if (!id) {
-		ctx->count.sccrq_dropped++;
-		return;
-	}
-	ho_key(&key, d);
-	switch (ho_sccrq(ctx->half_open, ctx->loop.now, &key, m, d->len, &p->cc, (uint16_t)i, ctx->conf_gen,
-			 p->limits.half_open, id, &used, reply, sizeof(reply), &len)) {
-	case HO_REPLY:
-		answer(on, d, reply, len);
-		half_open_timer(ctx);
-		break;
-	case HO_LIMIT:
-		ctx->count.sccrq_half_open_limited++;
-		refuse(ctx, d, p, "half-open limit of this address");
-		break;
-	case HO_DROP: case HO_ACCEPTED: case HO_REFUSED: case HO_UNKNOWN:
-		ctx->count.sccrq_dropped++;
-		break;
-	}
-	if (used)
-		(void)ids_claim(ctx->tunnel_ids, id);
-}
-
-/* The peer section of a half-open tunnel; matched anew if the configuration was reloaded meanwhile, and then not to be had
- * by who was not asked for the secret that it demands now. */
-static const struct conf_peer *policy_of(const struct ctx *ctx, const struct dgram *d, const struct ho_entry *e)
-{
-	struct addr from = { .family = d->peer.family };
-	int i = e->policy;
-
-	if (e->policy_gen != ctx->conf_gen) {
-		memcpy(from.a, d->peer.addr, sizeof(from.a));
-		i = config_match_peer(ctx->conf, &from, e->host_name);
-		if (i >= 0 && ctx->conf->peer[i].cc.secret.n && !e->challenged)
-			i = -1;
-	}
-	if (i < 0 || (unsigned)i >= ctx->conf->n_peers ||
-	    (ctx->conf->peer[i].ipsec.required && !ipsec_guards(ctx, &d->local, &d->peer)))
-		return NULL;
-	return &ctx->conf->peer[i];
-}
-
-/* A message to a half-open tunnel: only a valid SCCCN makes it one of ours. */
-static void scccn(struct listener *on, const struct dgram *d, const struct ho_entry *e)
-{
-	struct ctx *ctx = on->ctx;
-	const struct conf_peer *p;
-	uint8_t scratch[L2TP_SCRATCH], reply[256];
-	struct ho_entry entry;
-	struct tunnel *t;
-	struct l2tp_msg m;
-	struct ho_addr key;
-	size_t len = 0;
-
-	p = policy_of(ctx, d, e);
-	if (!p)
-		return;				/* it expires */
-	if (!l2tp_decode(&m, d->octets, d->len, p->cc.secret, scratch)) {
-		ctx->count.rx_malformed++;
-		return;
-	}
-	m.tunnel_id = e->tunnel_id;		/* it may have been 0 */
-	ho_key(&key, d);
-	switch (ho_scccn(ctx->half_open, ctx->loop.now, &key, &m, &p->cc, &entry, reply, sizeof(reply), &len)) {
-	case HO_ACCEPTED:
-		if (!no_more_tunnels(ctx, d, p)) {	/* several may have been half-open side by side */
-			t = tunnel_accept(ctx, (uint16_t)entry.tunnel_id, on, d, p);
-			if (t) {
-				v2_accept(t, d, &entry);
-				break;
-			}
-			len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory", reply, sizeof(reply));
-			answer(on, d, reply, len);
-			break;
-		}
-		refuse(ctx, d, p, "limit of tunnels");
-		len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "limit of tunnels", reply, sizeof(reply));
-		answer(on, d, reply, len);
-		id_rests(ctx, STORE_TUNNEL, entry.tunnel_id, true);
-		break;
-	case HO_REFUSED:
-		ctx->count.auth_tunnel_failed++;
-		refuse(ctx, d, p, "tunnel authentication failed (wrong or missing Challenge Response: is the secret the same?)");
-		answer(on, d, reply, len);
-		id_rests(ctx, STORE_TUNNEL, entry.tunnel_id, true);
-		break;
-	case HO_DROP: case HO_REPLY: case HO_LIMIT: case HO_UNKNOWN:
-		break;
-	}
-	half_open_timer(ctx);
-}
-
 /* The only tunnel from there, or NULL. */
 static struct tunnel *only_tunnel(const struct ctx *ctx, const struct dgram *d)
 {
@@ -503,11 +248,11 @@ static bool id_0(struct listener *on, const struct dgram *d)
 		tunnel_input(t, d);
 		return true;
 	}
-	ho_key(&key, d);
+	stranger_key(&key, d);
 	e = t ? NULL : ho_find_only(on->ctx->half_open, &key);
-	p = e ? policy_of(on->ctx, d, e) : NULL;
+	p = e ? stranger_policy(on->ctx, d, e, 2) : NULL;
 	if (p && p->cc.id_0)
-		scccn(on, d, e);
+		stranger_scccn(on, d, e);
 	return p && p->cc.id_0;
 }
 
@@ -522,14 +267,14 @@ static void control(struct listener *on, const struct dgram *d)
 		ctx->count.rx_malformed++;
 		return;
 	}
-	if (id && ctx->tunnel[id]) {
+	if (id && ctx->tunnel[id] && ctx->tunnel[id]->v == &version_2) {
 		tunnel_input(ctx->tunnel[id], d);
 		return;
 	}
 	if (id) {
 		e = ho_find(ctx->half_open, id);
 		if (e)
-			scccn(on, d, e);
+			stranger_scccn(on, d, e);
 		else
 			ctx->count.rx_unknown_tunnel++;
 		return;
@@ -539,8 +284,28 @@ static void control(struct listener *on, const struct dgram *d)
 		return;
 	}
 	if (m.type == L2TP_SCCRQ && on->configured)
-		sccrq(on, d, &m);
+		stranger_sccrq(on, d, &m);
 	else if (m.type == L2TP_SCCRQ || !id_0(on, d))
+		ctx->count.rx_unknown_tunnel++;
+}
+
+/* A control message of L2TPv3 (RFC 3931 3.2.1); the ids of our tunnels end in ours. */
+static void v3_control(struct listener *on, const struct dgram *d)
+{
+	struct ctx *ctx = on->ctx;
+	struct tunnel *t;
+	uint32_t id;
+
+	if (!v3_peek(d->octets, d->len, &id)) {
+		ctx->count.rx_malformed++;
+		return;
+	}
+	t = ctx->tunnel[id % MAX_ID];
+	if (t && t->v == &version_3 && t->v3.cc_id == id)
+		tunnel_input(t, d);
+	else if (id)
+		v3_stranger_scccn(on, d, id);
+	else if (!on->configured || !v3_stranger_sccrq(on, d))
 		ctx->count.rx_unknown_tunnel++;
 }
 
@@ -568,6 +333,12 @@ static void data(struct ctx *ctx, const struct dgram *d)
 	session_frame(s, h.proto, h.info.p, h.info.n);
 }
 
+/* RFC 3931 4.1.2.1, RFC 2661 3.1: Ver. */
+static bool is_v3(const struct dgram *d)
+{
+	return (d->octets[1] & 15) == 3;
+}
+
 void demux_read(struct ctx *ctx, int fd, struct listener *on)
 {
 	struct dgram *d;
@@ -581,8 +352,12 @@ void demux_read(struct ctx *ctx, int fd, struct listener *on)
 		for (int i = 0; i < n; i++) {
 			if (d[i].mark && !ipsec_knows_mark(ctx, d[i].mark))
 				d[i].mark = 0;		/* a firewall's marks are not ours */
-			if (!d[i].len || !d[i].peer.port)
+			if (d[i].len < 2 || !d[i].peer.port)
 				ctx->count.rx_malformed++;
+			else if (is_v3(&d[i]) && d[i].octets[0] & 0x80)
+				v3_control(on, &d[i]);
+			else if (is_v3(&d[i]))
+				ctx->count.rx_unknown_session++;	/* else the kernel would have taken it */
 			else if (d[i].octets[0] & 0x80)
 				control(on, &d[i]);
 			else

@@ -11,8 +11,8 @@
 enum { FORMAT = 1 };
 
 /* Fields that are no plain members. */
-enum { T_FORMAT = 1, T_FROM, T_AS, T_CC, T_LISTEN, T_PROTECTED };
-enum { S_FORMAT = 1, S_TUNNEL, S_USER, S_AS, S_CALL, S_PPP };
+enum { T_FORMAT = 1, T_FROM, T_AS, T_CC, T_LISTEN, T_PROTECTED, T_VERSION };
+enum { S_FORMAT = 1, S_TUNNEL, S_USER, S_AS, S_CALL, S_PPP, S_ETHERNET };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define ROW(tag, kind, member) REC_ROW(tag, kind, struct tunnel, member)
@@ -65,6 +65,7 @@ void record_tunnel(const struct tunnel *t, struct wr *w)
 	else
 		rec_octets(w, T_FROM, t->from->name, strlen(t->from->name));
 	rec_u(w, T_PROTECTED, tunnel_protected(t));
+	rec_u(w, T_VERSION, t->v->number);
 	rec_save(w, tunnel_rows, COUNT(tunnel_rows), t);
 	opened = rec_open(w, T_LISTEN);
 	rec_save(w, endpoint_rows, COUNT(endpoint_rows), &t->listener->local);
@@ -83,6 +84,7 @@ void record_session(const struct session *s, struct wr *w)
 
 	rec_u(w, S_FORMAT, FORMAT);
 	rec_u(w, S_TUNNEL, s->tunnel->id);
+	rec_u(w, S_ETHERNET, is_ethernet(s->policy));
 	if (s->user)
 		rec_octets(w, S_USER, s->user, strlen(s->user));
 	if (s->as) {				/* its name may be "" */
@@ -123,6 +125,7 @@ bool record_read_tunnel(struct span record, uint16_t id, struct tunnel_record *r
 {
 	struct rd r = rd_init(record.p, record.n);
 	bool ok = true, known = false;
+	uint64_t n = 2;				/* who wrote none knew no other */
 	struct span v;
 	unsigned tag;
 
@@ -136,10 +139,12 @@ bool record_read_tunnel(struct span record, uint16_t id, struct tunnel_record *r
 		case T_CC: ret->cc = v; break;
 		case T_LISTEN: ok = read_endpoint(v, &ret->listen); break;
 		case T_PROTECTED: ret->protected = v.n; break;
+		case T_VERSION: ok = rec_number(v, 3, &n); break;
 		default: ok = rec_load(tunnel_rows, COUNT(tunnel_rows), &ret->t, tag, v); break;
 		}
 	}
 	ret->t.id = id;
+	ret->version = (uint8_t)n;
 	return ok && known && !r.bad && !ret->from.n != !ret->as.n && ret->cc.n && is_address(&ret->t.local) &&
 	       is_address(&ret->t.peer) && is_address(&ret->listen) && ret->t.local.family == ret->t.peer.family &&
 	       ret->listen.family == ret->t.local.family && (!ret->t.gone || ret->t.down);
@@ -148,7 +153,7 @@ bool record_read_tunnel(struct span record, uint16_t id, struct tunnel_record *r
 bool record_read_session(struct span record, struct session_record *ret)
 {
 	struct rd r = rd_init(record.p, record.n);
-	bool ok = true, known = false;
+	bool ok = true, known = false, ethernet = false;
 	uint64_t n = 0;
 	struct span v;
 	unsigned tag;
@@ -163,10 +168,12 @@ bool record_read_session(struct span record, struct session_record *ret)
 		case S_AS: ret->as = v; ret->dialled = true; break;
 		case S_CALL: ret->call = v; break;
 		case S_PPP: ret->ppp = v; break;
+		case S_ETHERNET: ethernet = v.n; break;
 		default: ok = rec_load(session_rows, COUNT(session_rows), &ret->s, tag, v); break;
 		}
 	}
 	ret->tunnel_id = (uint16_t)n;
 	return ok && known && !r.bad && ret->call.n && ret->s.ending == ret->s.call_down &&
-	       (ret->user.n || (!ret->s.counted && !ret->s.waiting_address)) && (ret->ppp.n || !ret->s.up || ret->s.ending);
+	       (ret->user.n || (!ret->s.counted && !ret->s.waiting_address)) &&
+	       (ret->ppp.n || ethernet || !ret->s.up || ret->s.ending);
 }

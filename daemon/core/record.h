@@ -10,6 +10,7 @@ struct tunnel_record {
 	struct tunnel t;
 	struct endpoint listen;			/* its listener's */
 	bool protected;				/* IPsec had to protect it */
+	uint8_t version;			/* of L2TP */
 	struct span from, as;			/* name of its `peer`, or of its `tunnel`; one of them */
 	struct span cc;				/* for cc_restore */
 };

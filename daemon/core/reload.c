@@ -52,6 +52,29 @@ static void end_tunnels_of(struct ctx *ctx, const struct conf_plan *plan)
 	}
 }
 
+/* Pseudowires that a peer may not have any more, or not so; their tunnel stays. */
+static void end_pseudowires_of(struct ctx *ctx, const struct conf_plan *plan)
+{
+	char name[160];
+
+	for (unsigned i = 0; i < plan->n; i++) {
+		const struct conf_item *item = &plan->item[i];
+
+		if (item->what != CONF_SESSION || (item->kind != CONF_REMOVED && item->kind != CONF_CHANGED))
+			continue;
+		for (unsigned id = 1; id < MAX_ID; id++) {
+			struct session *s = ctx->session[id];
+
+			if (!s || s->ending || !s->as || !s->tunnel->from)
+				continue;
+			snprintf(name, sizeof(name), "peer %s/%s", s->tunnel->from->name, s->as->name);
+			if (!strcmp(name, item->name))
+				session_hangup(s, item->kind == CONF_REMOVED ? "it is not configured any more" :
+					       "its configuration changed");
+		}
+	}
+}
+
 int reload(struct ctx *ctx, bool dry_run, struct conf_plan *plan, char **ret_errors)
 {
 	struct conf_opener by_keeper = { open_by_keeper, ctx };
@@ -77,6 +100,7 @@ int reload(struct ctx *ctx, bool dry_run, struct conf_plan *plan, char **ret_err
 	listeners_configure(ctx);
 	end_sessions_of(ctx, plan);
 	end_tunnels_of(ctx, plan);
+	end_pseudowires_of(ctx, plan);
 	dials_configure(ctx, plan);
 	names_configure(ctx, old);
 	conf_put(old);

@@ -194,7 +194,11 @@ static void start_ppp(struct session *s)
 
 void session_call_up(struct session *s)
 {
-	if (!s->ending && !s->ppp_on)
+	if (s->ending)
+		return;
+	if (is_ethernet(s->policy))
+		eth_call_up(s);
+	else if (!s->ppp_on)
 		start_ppp(s);
 }
 
@@ -344,6 +348,8 @@ static void authorise(struct session *s, const struct conf_user *u)
 
 void session_installed(struct session *s)
 {
+	if (is_ethernet(s->policy))
+		eth_installed(s);
 	if (!s->admitted || s->ending)
 		return;
 	s->admitted = false;
@@ -410,10 +416,9 @@ static void check(struct session *s, const struct ppp_fx_auth *a)
 	authorise(s, u);
 }
 
-static void went_up(struct session *s)
+void session_went_up(struct session *s)
 {
 	struct ctx *ctx = s->ctx;
-	char a[16], b[16];
 
 	s->up = true;
 	s->up_at = s->traffic_at = ctx->loop.now;
@@ -423,12 +428,20 @@ static void went_up(struct session *s)
 		ctx->n_idle_watched++;
 		stats_timer_start(ctx);
 	}
+	if (s->tunnel->dial)
+		dial_session_up(s->tunnel->dial, s);
+}
+
+static void ppp_went_up(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+	char a[16], b[16];
+
+	session_went_up(s);
 	log_line(&ctx->log, LOG_INFO, "session %u/%u in tunnel %u with %s: up: user %s, interface %s, %s -> %s, MTU %u",
 		 s->wire_id, session_peer_id(s), s->tunnel->id, tunnel_name(s->tunnel), s->user ? s->user : "(none)",
 		 s->ifname, ipv4_text(s->addrs.ip, a), ipv4_text(s->addrs.peer_ip, b), s->mtu);
 	event(ctx, "session-up", s->tunnel, s, "user %s, interface %s, %s -> %s", s->user ? s->user : "(none)", s->ifname, a, b);
-	if (s->tunnel->dial)
-		dial_session_up(s->tunnel->dial, s);
 }
 
 /* Words for the log, and what CDN says: RFC 2661 4.4.2, RFC 3145 2.2. */
@@ -582,7 +595,7 @@ static void perform(struct session *s, const struct fx *f)
 		break;
 	case PPP_FX_NCP_UP:
 		if (!s->up)
-			went_up(s);
+			ppp_went_up(s);
 		if (ncp->proto == PPP_IPCP && !s->hooked) {
 			s->hooked = true;
 			hook_run(s, true);

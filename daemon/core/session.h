@@ -68,9 +68,16 @@ struct session *session_new(struct tunnel *, const struct policy *, const struct
 const char *session_refusal(const struct tunnel *, const struct policy *);
 /* One was refused: counted and logged. */
 void session_refused(struct tunnel *, const char *why);
+/* The session that people call so, or NULL. */
+static inline struct session *session_find(const struct ctx *ctx, int64_t wire_id)
+{
+	struct session *s = wire_id > 0 && wire_id <= UINT32_MAX ? ctx->session[wire_id % MAX_ID] : NULL;
+
+	return s && s->wire_id == wire_id ? s : NULL;
+}
 /* The peer's id for it, 0: not known yet. */
 uint32_t session_peer_id(const struct session *);
-/* ICCN/OCCN: PPP may start.  OCRP sent: place the call. */
+/* ICCN/OCCN: PPP may start; the kernel may have what is no PPP. */
 void session_call_up(struct session *);
 void session_call_down(struct session *, const struct l2tp_cause *);
 /* One PPP frame of the peer's, however it came. */
@@ -101,6 +108,14 @@ void sessions_retry(struct ctx *);
 void session_stats(struct session *, const struct k_stats *);
 /* Reads all counters now and then while some session has an idle timeout. */
 void stats_timer_start(struct ctx *);
+
+/* It is up: what that means for every kind of session. */
+void session_went_up(struct session *);
+
+/* core/eth.c: Ethernet pseudowires. */
+void eth_call_up(struct session *);
+void eth_installed(struct session *);
+void eth_describe(const struct session *, struct k_request *);
 
 /* core/link.c: frames between descriptors, datagrams and PPP.  link_init: PPP with who we are; false: memory. */
 bool link_init(struct session *);

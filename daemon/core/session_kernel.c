@@ -11,6 +11,22 @@
 
 enum { STATS_MS = 10000 };
 
+static void describe(const struct session *s, struct k_request *rq)
+{
+	if (is_ethernet(s->policy)) {
+		kernel_request(rq, K_ETH_UP, s->tunnel->id, s->id);
+		eth_describe(s, rq);
+		return;
+	}
+	kernel_request(rq, K_SESSION_UP, s->tunnel->id, s->id);
+	rq->session.peer_session_id = (uint16_t)session_peer_id(s);
+	rq->session.lns_mode = s->policy->role == ROLE_LNS;
+	rq->session.send_seq = rq->session.recv_seq = s->call.info.sequencing_required;
+	if (s->policy->interface)
+		strncpy(rq->session.name, s->policy->interface, sizeof(rq->session.name) - 1);
+	link_describe(s, s->wanted, &rq->session.link);
+}
+
 void session_apply(struct session *s)
 {
 	struct k_request rq;
@@ -31,13 +47,7 @@ void session_apply(struct session *s)
 			tunnel_install(s->tunnel);
 			return;				/* called again when the tunnel is there */
 		}
-		kernel_request(&rq, K_SESSION_UP, s->tunnel->id, s->id);
-		rq.session.peer_session_id = (uint16_t)session_peer_id(s);
-		rq.session.lns_mode = s->policy->role == ROLE_LNS;
-		rq.session.send_seq = rq.session.recv_seq = s->call.info.sequencing_required;
-		if (s->policy->interface)
-			strncpy(rq.session.name, s->policy->interface, sizeof(rq.session.name) - 1);
-		link_describe(s, s->wanted, &rq.session.link);
+		describe(s, &rq);
 	} else {
 		kernel_request(&rq, K_LINK_SET, s->tunnel->id, s->id);
 		link_describe(s, missing, &rq.link);
@@ -81,7 +91,8 @@ void session_attach(struct session *s, const char name[16], uint32_t ifindex, in
 	s->ifindex = ifindex;
 	memcpy(s->ifname, name, sizeof(s->ifname));
 	s->ifname[sizeof(s->ifname) - 1] = 0;
-	link_attach(s, channel, unit);
+	if (channel >= 0)			/* PPP */
+		link_attach(s, channel, unit);
 	session_changed(s);
 }
 
@@ -96,14 +107,18 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 		return;
 	}
 	if (s->ending) {
-		close(channel);
-		close(unit);
+		if (channel >= 0)
+			close(channel);
+		if (unit >= 0)
+			close(unit);
 		kernel_request(&rq, K_SESSION_DOWN, r->tunnel_id, r->session_id);
 		s->kernel = kernel_submit(s->ctx, &rq) ? KS_GOING : KS_GONE;
 		session_drain(s);
 		return;
 	}
 	done(s);
+	if (!s->mtu)				/* it was the kernel's to know */
+		s->mtu = r->session.mtu;
 	session_attach(s, r->session.name, r->session.ifindex, channel, unit);
 	session_installed(s);
 	session_apply(s);
@@ -122,6 +137,7 @@ void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel,
 	}
 	switch ((enum k_op)r->op) {
 	case K_SESSION_UP:
+	case K_ETH_UP:
 		if (s->kernel == KS_COMING)
 			came_up(s, r, channel, unit);
 		break;
@@ -142,7 +158,7 @@ void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel,
 		break;
 	case K_HELLO: case K_LISTEN: case K_UNLISTEN: case K_TUNNEL_UP: case K_TUNNEL_DOWN: case K_STATS: case K_HOOK:
 	case K_OPEN: case K_LIST: case K_STOP: case K_GUARD: case K_MARKED: case K_CHARON:
-	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT: case K_ETH_UP:
+	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT:
 		break;
 	}
 }

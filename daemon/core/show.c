@@ -64,6 +64,11 @@ static const char *role_name(enum conf_role role)
 	return role == ROLE_LAC ? "lac" : "lns";
 }
 
+static const char *digest_name(const struct v3_auth *a)
+{
+	return !a->n_keys ? "none" : a->digest == V3_HMAC_SHA1 ? "sha1" : "md5";
+}
+
 json_t *show_tunnel(const struct tunnel *t)
 {
 	const struct ctx *ctx = t->ctx;
@@ -73,14 +78,20 @@ json_t *show_tunnel(const struct tunnel *t)
 	json_t *o;
 
 	t->v->look(t, &look);
-	o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}",
-		"tunnel_id", t->id, "peer_tunnel_id", tunnel_peer_id(t), "name", text(t->as ? t->as->name : NULL),
+	o = json_pack("{s:i, s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}",
+		"tunnel_id", t->id, "peer_tunnel_id", (json_int_t)tunnel_peer_id(t), "name", text(t->as ? t->as->name : NULL),
 		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", cc_state_name(t, &look),
 		"local", endpoint(&t->local), "remote", endpoint(&t->peer), "peer_host_name", text(look.host_name),
 		"peer_vendor_name", text(look.vendor_name), "version", t->v->number, "sessions", (int)t->n_sessions);
 
 	if (!o)
 		return NULL;
+	json_object_set_new(o, "encapsulation", json_string(t->local.encap == ENCAP_IP ? "ip" : "udp"));
+	if (t->v == &version_3) {
+		json_object_set_new(o, "control_connection_id", json_integer(t->v3.cc_id));
+		json_object_set_new(o, "digest", text(digest_name(&t->v3.auth)));
+		json_object_set_new(o, "forged", json_integer(t->v3.forged));
+	}
 	json_object_set_new(o, "up_since", number((uint64_t)t->up_since));
 	json_object_set_new(o, "age_s", json_integer((json_int_t)((ctx->loop.now - t->since) / 1000)));
 	json_object_set_new(o, "ns", json_integer(r->ns));
@@ -107,7 +118,7 @@ json_t *show_dial(const struct dial *d)
 	o = json_pack("{s:i, s:n, s:s, s:n, s:s, s:s, s:n, s:o, s:n, s:n, s:i, s:i, s:n, s:n, s:o, s:o}",
 		"tunnel_id", 0, "peer_tunnel_id", "name", d->as->name, "peer", "role", role_name(d->as->session[0].policy.role),
 		"state", state, "local", "remote", d->peer.family ? endpoint(&d->peer) : json_null(), "peer_host_name",
-		"peer_vendor_name", "version", 2, "sessions", 0, "up_since", "age_s", "next_dial_s", next,
+		"peer_vendor_name", "version", d->as->l2tp.version, "sessions", 0, "up_since", "age_s", "next_dial_s", next,
 		"last_error", text(d->last_error));
 	if (o)
 		json_object_set_new(o, "ipsec", json_boolean(d->as->ipsec.required));
@@ -157,29 +168,10 @@ static void add_ppp(json_t *o, const struct session *s)
 	json_object_set_new(o, "echo_received", json_integer(i.echo_received));
 }
 
-json_t *show_session(const struct session *s)
+static void add_v2_call(json_t *o, const struct call_info *c)
 {
-	const struct ctx *ctx = s->ctx;
-	const struct tunnel *t = s->tunnel;
-	const struct policy *p = s->policy;
-	const struct call_info *c = &s->call.info;
 	static const char *const proxy_auth[] = { NULL, "text", "chap", "pap", "none", "mschap" };	/* RFC 2661 4.4.5 */
-	json_t *dns = json_array(), *o;
-	char buf[96];
 
-	for (unsigned i = 0; i < 2; i++)
-		if (s->addrs.dns[i])
-			json_array_append_new(dns, ipv4(s->addrs.dns[i]));
-	o = json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"session_id", s->id, "peer_session_id", session_peer_id(s), "tunnel_id", t->id,
-		"peer_tunnel_id", tunnel_peer_id(t), "tunnel", text(t->as ? t->as->name : NULL),
-		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", session_state(s),
-		"user", text(s->user), "interface", text(s->ifname), "ifindex", number(s->ifindex), "mtu", number(s->mtu),
-		"ip", ipv4(s->addrs.ip), "peer_ip", ipv4(s->addrs.peer_ip), "dns", dns, "ifid", ifid(s->addrs.ifid),
-		"peer_ifid", ifid(s->addrs.peer_ifid));
-	if (!o)
-		return NULL;
-	add_ppp(o, s);
 	json_object_set_new(o, "calling_number", text(c->calling));
 	json_object_set_new(o, "called_number", text(c->called));
 	json_object_set_new(o, "proxy_lcp", json_boolean(c->proxy_lcp));
@@ -189,6 +181,52 @@ json_t *show_session(const struct session *s)
 	json_object_set_new(o, "tx_speed", number(c->tx_speed));
 	json_object_set_new(o, "rx_speed", number(c->rx_speed));
 	json_object_set_new(o, "sequencing", json_boolean(c->sequencing_required));
+}
+
+/* Cookies are secrets between the two ends. */
+static void add_v3_call(json_t *o, const struct session *s)
+{
+	const struct v3_call_info *c = &s->v3.info;
+
+	json_object_set_new(o, "remote_end_id", vl_text((const char *)c->end_id, c->end_id_len));
+	json_object_set_new(o, "pseudowire", text(c->pw_type == V3_PW_ETHERNET ? "ethernet" : c->pw_type == V3_PW_VLAN ? "vlan" :
+						  c->pw_type == V3_PW_PPP ? "ppp" : NULL));
+	json_object_set_new(o, "cookie_length", json_integer(c->own.cookie.len));
+	json_object_set_new(o, "peer_cookie_length", json_integer(c->peer.cookie.len));
+	json_object_set_new(o, "l2_specific_sublayer", json_string(c->own.l2spec ? "default" : "none"));
+	json_object_set_new(o, "circuit", json_string(c->peer.circuit_status & V3_CIRCUIT_ACTIVE ? "active" : "inactive"));
+	json_object_set_new(o, "proxy_lcp", json_false());
+	json_object_set_new(o, "serial", json_integer(c->serial));
+	json_object_set_new(o, "tx_speed", number(c->tx_speed));
+	json_object_set_new(o, "rx_speed", number(c->rx_speed));
+	json_object_set_new(o, "sequencing", json_false());
+}
+
+json_t *show_session(const struct session *s)
+{
+	const struct ctx *ctx = s->ctx;
+	const struct tunnel *t = s->tunnel;
+	const struct policy *p = s->policy;
+	json_t *dns = json_array(), *o;
+	char buf[96];
+
+	for (unsigned i = 0; i < 2; i++)
+		if (s->addrs.dns[i])
+			json_array_append_new(dns, ipv4(s->addrs.dns[i]));
+	o = json_pack("{s:I, s:I, s:i, s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"session_id", (json_int_t)s->wire_id, "peer_session_id", (json_int_t)session_peer_id(s), "tunnel_id", t->id,
+		"peer_tunnel_id", (json_int_t)tunnel_peer_id(t), "tunnel", text(t->as ? t->as->name : NULL),
+		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", session_state(s),
+		"user", text(s->user), "interface", text(s->ifname), "ifindex", number(s->ifindex), "mtu", number(s->mtu),
+		"ip", ipv4(s->addrs.ip), "peer_ip", ipv4(s->addrs.peer_ip), "dns", dns, "ifid", ifid(s->addrs.ifid),
+		"peer_ifid", ifid(s->addrs.peer_ifid));
+	if (!o)
+		return NULL;
+	add_ppp(o, s);
+	if (t->v == &version_3)
+		add_v3_call(o, s);
+	else
+		add_v2_call(o, &s->call.info);
 	json_object_set_new(o, "rx_packets", json_integer((json_int_t)s->stats.rx_packets));
 	json_object_set_new(o, "rx_octets", json_integer((json_int_t)s->stats.rx_octets));
 	json_object_set_new(o, "tx_packets", json_integer((json_int_t)s->stats.tx_packets));
@@ -210,6 +248,7 @@ json_t *show_session(const struct session *s)
 
 json_t *show_peer(struct ctx *ctx, const struct conf_peer *p)
 {
+	const struct halfopen *table = p->l2tp.version == 2 ? ctx->half_open : ctx->v3_half_open;
 	const struct peer_stat *stat = peer_stat_get(ctx, p->name);
 	char address[INET6_ADDRSTRLEN + 8] = "";
 
@@ -222,7 +261,7 @@ json_t *show_peer(struct ctx *ctx, const struct conf_peer *p)
 			 text(p->name), "address", text(address), "host_name", text(p->host_name), "profile",
 			 text(p->policy.profile), "tunnels", stat ? (int)stat->tunnels : 0, "sessions",
 			 stat ? (int)stat->sessions : 0, "half_open",
-			 (int)ho_count_policy(ctx->half_open, (uint16_t)(p - ctx->conf->peer)), "accepted",
+			 (int)ho_count_policy(table, (uint16_t)(p - ctx->conf->peer)), "accepted",
 			 (json_int_t)(stat ? stat->accepted : 0), "refused", (json_int_t)(stat ? stat->refused : 0),
 			 "last_refusal", text(stat ? stat->last_refusal : NULL), "limits", "half-open",
 			 (int)p->limits.half_open, "setup-rate", (int)p->limits.setup_rate, "setup-burst",
@@ -277,7 +316,7 @@ json_t *show_stats(struct ctx *ctx)
 #undef X
 	json_object_set_new(c, "tunnels", json_integer(ctx->n_tunnels));
 	json_object_set_new(c, "sessions", json_integer(ctx->n_sessions));
-	json_object_set_new(c, "half_open", json_integer(ho_count(ctx->half_open)));
+	json_object_set_new(c, "half_open", json_integer(ho_count(ctx->half_open) + ho_count(ctx->v3_half_open)));
 	for (unsigned id = 1; id < MAX_ID; id++) {
 		tunnels += ctx->tunnel[id] && ctx->tunnel[id]->kernel == KS_UP;
 		sessions += ctx->session[id] && ctx->session[id]->kernel == KS_UP;

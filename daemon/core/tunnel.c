@@ -124,7 +124,7 @@ struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, con
 	t->local = *local;
 	t->since = ctx->loop.now;
 	timer_init(&t->timer, due, t);
-	t->v = &version_2;
+	t->v = (as ? as->l2tp.version : from->l2tp.version) == 3 ? &version_3 : &version_2;
 	t->v->init(t);
 	enlist(t);
 	return t;
@@ -430,6 +430,7 @@ void tunnel_install(struct tunnel *t)
 	memcpy(&rq.tunnel.peer, &t->peer, sizeof(rq.tunnel.peer));
 	rq.tunnel.peer_tunnel_id = tunnel_peer_id(t);
 	rq.tunnel.mark = t->mark;
+	rq.tunnel.v3 = t->v == &version_3;
 	tunnel_changed(t);
 	if (kernel_submit(t->ctx, &rq))
 		t->kernel = KS_COMING;

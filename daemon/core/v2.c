@@ -252,7 +252,11 @@ static bool call_readable(struct span record, uint16_t id)
 
 static int call_restore(struct session *s, struct span record)
 {
-	return cc_call_restore(&s->tunnel->cc, &s->call, s->ctx->loop.now, record);
+	int err = cc_call_restore(&s->tunnel->cc, &s->call, s->ctx->loop.now, record);
+
+	if (!err && s->as && s->call.info.serial > s->ctx->last_serial)
+		s->ctx->last_serial = s->call.info.serial;
+	return err;
 }
 
 static void call_keep(struct session *s, struct span record)

@@ -50,7 +50,11 @@ struct version {
 	void (*orphan)(struct tunnel *, uint16_t id, uint32_t peer_id, bool lns, const struct l2tp_cause *);
 };
 
-extern const struct version version_2;
+extern const struct version version_2, version_3;
+
+/* An id for the wire, of which this is the lower half. */
+uint32_t v3_wire_id(struct ctx *, uint16_t id);
 
 /* The tunnel that tunnel_accept has made for a half-open entry takes it over; d: its SCCCN. */
 void v2_accept(struct tunnel *, const struct dgram *d, const struct ho_entry *);
+void v3_accept(struct tunnel *, const struct dgram *d, const struct ho_entry *);

@@ -9,8 +9,8 @@
 
 enum { UDP_BATCH = 16, UDP_MAX = 4096 };
 
-/* Network order address, host order port. */
-struct endpoint { uint8_t family, pad; uint16_t port; uint32_t scope; uint8_t addr[16]; };	/* family 4, 6; 0: unset */
+/* Network order address, host order port; encap: 0 is UDP, 1 L2TPv3 directly over IP (port 0). */
+struct endpoint { uint8_t family, encap; uint16_t port; uint32_t scope; uint8_t addr[16]; };	/* family 4, 6; 0: unset */
 
 struct dgram {
 	struct endpoint peer, local;		/* local.port as bound */

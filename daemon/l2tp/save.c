@@ -9,8 +9,8 @@
 
 enum { FORMAT = 1, LINGER_MS = 31000 };
 
-/* Tags of fields that are no plain members. */
-enum { T_FORMAT = 1, T_TX = 2 };
+/* Of the field that is no plain member. */
+enum { T_FORMAT = 1 };
 
 #define ROW(tag, kind, member) REC_ROW(tag, kind, struct cc, member)
 #define MAX(tag, member, max) REC_MAX(tag, struct cc, member, max)
@@ -21,9 +21,6 @@ static const struct rec_row cc_rows[] = {
 	MAX(13, ending, CC_ENDED), ROW(14, REC_BOOL, opener), ROW(15, REC_TIME, hello_at), ROW(16, REC_TIME, gone_at),
 	ROW(17, REC_U, peer_framing_caps), ROW(18, REC_U, peer_bearer_caps), ROW(19, REC_U, peer_firmware),
 	ROW(20, REC_TEXT, peer_host_name), ROW(21, REC_TEXT, peer_vendor_name),
-	ROW(30, REC_U, rel.ns), ROW(31, REC_U, rel.nr), ROW(32, REC_U, rel.una), ROW(33, REC_U, rel.nxt),
-	MAX(34, rel.rws, REL_RWS_MAX), MAX(35, rel.peer_rws, INT16_MAX), ROW(36, REC_U, rel.cwnd), ROW(37, REC_U, rel.ssthresh),
-	ROW(38, REC_U, rel.cwnd_acks), ROW(39, REC_BOOL, rel.ack_due), ROW(40, REC_BOOL, rel.urgent),
 };
 
 #undef ROW
@@ -43,8 +40,6 @@ static const struct rec_row call_rows[] = {
 #undef ROW
 #undef MAX
 
-/* Messages that came early are not saved: they are not acknowledged, and come again. */
-
 bool cc_to_be_saved(const struct cc *cc)
 {
 	return cc->state == CC_ESTABLISHED || cc->ending != CC_LIVE;
@@ -56,47 +51,8 @@ void cc_save(const struct cc *cc, struct wr *w, unsigned tag)
 
 	rec_u(w, T_FORMAT, FORMAT);
 	rec_save(w, cc_rows, COUNT(cc_rows), cc);
-	for (const struct rel_msg *m = cc->rel.tx; m; m = m->next)
-		rec_octets(w, T_TX, m->data, m->len);
+	rel_save(&cc->rel, w);
 	rec_close(w, all);
-}
-
-/* One message of ours that is not acknowledged, or waits for the window. */
-static int load_tx(struct rel *r, struct span v)
-{
-	struct rel_msg *m;
-
-	if (v.n < L2TP_HDR_LEN || v.n > L2TP_MSG_MAX)
-		return -EBADMSG;
-	m = l2tp_alloc(sizeof(*m) + v.n);
-	if (!m)
-		return -ENOMEM;
-	*m = (struct rel_msg){ .len = (uint16_t)v.n };
-	memcpy(m->data, v.p, v.n);
-	if (r->tx_tail)
-		r->tx_tail->next = m;
-	else
-		r->tx = m;
-	r->tx_tail = m;
-	r->n_tx++;
-	return 0;
-}
-
-/* Numbers the messages that have left, and finds where transmission goes on.  False: the figures contradict each other. */
-static bool number(struct rel *r)
-{
-	uint16_t sent = (uint16_t)(r->ns - r->una), due = (uint16_t)(r->nxt - r->una), n = 0;
-	struct rel_msg *m;
-
-	if (sent > r->n_tx || due > sent || !r->rws || !r->peer_rws || !r->cwnd)
-		return false;
-	r->tx_next = r->tx;
-	for (m = r->tx; m && n < sent; m = m->next, n++) {
-		m->ns = (uint16_t)(r->una + n);
-		if (n < due)
-			r->tx_next = m->next;
-	}
-	return true;
 }
 
 static bool consistent(const struct cc *cc, uint16_t tunnel_id)
@@ -124,21 +80,16 @@ static uint32_t or_default(uint32_t v, uint32_t dflt)
 static void set_times(struct cc *cc, ms_t now)
 {
 	uint32_t hello = or_default(cc->conf->hello_ms, 60000);
-	struct rel *r = &cc->rel;
 
 	cc->setup_by = NEVER;
 	cc->hello_at = hello == UINT32_MAX || cc->state != CC_ESTABLISHED ? NEVER : ms_min(cc->hello_at, now + hello);
 	cc->gone_at = cc->ending == CC_STOP_RCVD ? ms_min(cc->gone_at, now + LINGER_MS) : NEVER;
-	r->retries = 0;
-	r->rto = r->rto_ms;
-	r->retransmit_at = r->tx ? now : NEVER;
-	r->ack_at = now;
 }
 
 static int load_field(struct cc *cc, unsigned tag, struct span v)
 {
-	if (tag == T_TX)
-		return load_tx(&cc->rel, v);
+	if (rel_is_field(tag))
+		return rel_load(&cc->rel, tag, v);
 	return rec_load(cc_rows, COUNT(cc_rows), cc, tag, v) ? 0 : -EBADMSG;
 }
 
@@ -159,11 +110,12 @@ int cc_restore(struct cc *cc, ms_t now, struct span record)
 	int err = 0;
 
 	rec_default(cc_rows, COUNT(cc_rows), cc);
+	rel_load_begin(&cc->rel);
 	while (!err && rec_next(&r, &tag, &v)) {
 		known = known || tag == T_FORMAT;
 		err = tag == T_FORMAT ? format_known(v) ? 0 : -EBADMSG : load_field(cc, tag, v);
 	}
-	if (!err && (r.bad || !known || !number(&cc->rel) || !consistent(cc, as_it_was.tunnel_id)))
+	if (!err && (r.bad || !known || !rel_load_end(&cc->rel, now) || !consistent(cc, as_it_was.tunnel_id)))
 		err = -EBADMSG;
 	if (err) {
 		rel_done(&cc->rel);

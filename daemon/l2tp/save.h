@@ -18,6 +18,15 @@ void cc_save(const struct cc *cc, struct wr *w, unsigned tag);
  * On failure the cc is as it was. */
 int cc_restore(struct cc *cc, ms_t now, struct span record);
 
+/* The part that both versions share: fields with tags 2 and 30..40 of an open record.  rel_load: -EBADMSG, -ENOMEM; then
+ * rel_load_end: false when the figures contradict each other.  Messages that came early are not saved: they are not
+ * acknowledged, and come again. */
+void rel_save(const struct rel *, struct wr *w);
+bool rel_is_field(unsigned tag);
+void rel_load_begin(struct rel *);
+int rel_load(struct rel *, unsigned tag, struct span v);
+bool rel_load_end(struct rel *, ms_t now);
+
 /* Likewise for a call that is the cc's. */
 void call_save(const struct call *call, struct wr *w, unsigned tag);
 /* What a record says of a call (of no cc yet).  False: not a record, or of another format. */

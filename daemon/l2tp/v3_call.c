@@ -524,6 +524,25 @@ void v3_call_rx(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
 		v3_pending_drop(cc, m->local_session_id);
 }
 
+/* Every state but idle of a machine that has it knows the local close request. */
+bool v3_call_adopt(struct v3_cc *cc, struct v3_call *call, ms_t now, const struct v3_call *was)
+{
+	uint32_t ms = cc->conf->cc.setup_ms ? cc->conf->cc.setup_ms : 60000;
+
+	if (!was->session_id || !v3_call_fsm[was->role].cell[V3_CALL_EV_CLOSE * V3_CALL_N_STATES + was->state].ok ||
+	    (!was->peer_session_id && was->state != V3_CALL_WAIT_REPLY) || v3_call_find(cc, was->session_id) ||
+	    v3_calls_by_peer(cc, was->peer_session_id))
+		return false;
+	*call = *was;
+	call->setup_by = ms_min(was->setup_by, now + ms);
+	v3_calls_add(cc, call);
+	if (call->state == V3_CALL_ESTABLISHED)
+		v3_calls_established(cc, call);
+	else
+		v3_calls_sort(cc, call);
+	return true;
+}
+
 /* Orders. */
 
 static void call_add(struct v3_cc *cc, struct v3_call *call, ms_t now)

@@ -105,6 +105,25 @@ void v3_calls_add(struct v3_cc *cc, struct v3_call *call)
 	cc->setup_tail = call;
 }
 
+void v3_calls_sort(struct v3_cc *cc, struct v3_call *call)
+{
+	struct v3_call *before = cc->setup_tail == call ? call->prev : cc->setup_tail;
+
+	unlink_list(cc, call);
+	while (before && before->setup_by > call->setup_by)
+		before = before->prev;
+	call->prev = before;
+	call->next = before ? before->next : cc->setup;
+	if (call->next)
+		call->next->prev = call;
+	else
+		cc->setup_tail = call;
+	if (before)
+		before->next = call;
+	else
+		cc->setup = call;
+}
+
 void v3_calls_established(struct v3_cc *cc, struct v3_call *call)
 {
 	unlink_list(cc, call);

@@ -48,11 +48,15 @@ void v3_settle(struct v3_cc *cc, ms_t now);
 void v3_call_rx(struct v3_cc *cc, ms_t now, const struct v3_msg *m);
 /* The oldest call in set-up is overdue. */
 void v3_call_overdue(struct v3_cc *cc, ms_t now);
+/* A call of an earlier process joins those of the cc; false: one of its ids is in use, or it cannot be in this state. */
+bool v3_call_adopt(struct v3_cc *cc, struct v3_call *call, ms_t now, const struct v3_call *was);
 /* All calls go down with the cc. */
 void v3_call_all_down(struct v3_cc *cc, ms_t now, const struct l2tp_cause *cause);
 
 /* The cc's table of calls (v3_calls.c). */
 void v3_calls_add(struct v3_cc *cc, struct v3_call *call);		/* into those in set-up */
+/* To its place among those in set-up, by setup_by. */
+void v3_calls_sort(struct v3_cc *cc, struct v3_call *call);
 void v3_calls_established(struct v3_cc *cc, struct v3_call *call);
 void v3_calls_remove(struct v3_cc *cc, struct v3_call *call);
 void v3_calls_set_peer_id(struct v3_cc *cc, struct v3_call *call, uint32_t peer_session_id);

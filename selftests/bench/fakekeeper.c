@@ -23,8 +23,8 @@
 
 enum { IDS = 65536, LISTENERS = 16, CLIENT = 0, CHANNEL = 1, UNIT = 2, EVENTS = 64 };
 
-struct tunnel { int fd; uint16_t peer_tunnel_id; struct k_request *was; };
-struct session { int end[2], theirs[2]; uint16_t tunnel_id, peer_session_id; unsigned unit; bool on; struct k_request *was; };
+struct tunnel { int fd; uint32_t peer_tunnel_id; struct k_request *was; };
+struct session { int end[2], theirs[2]; uint16_t tunnel_id, peer_session_id; unsigned unit; bool on, eth; struct k_request *was; };
 struct listener { int fd; struct k_addr local; };
 
 struct fake {
@@ -72,9 +72,9 @@ static struct k_request *remember(const struct fake *k, const struct k_request *
 	return was;
 }
 
-static void name_of(unsigned unit, char name[16])
+static void name_of(const struct session *s, char name[16])
 {
-	snprintf(name, 16, "ppp%u", unit);
+	snprintf(name, 16, s->eth ? "l2tpeth%u" : "ppp%u", s->unit);
 }
 
 static void list(struct fake *k, const struct k_request *q)
@@ -99,8 +99,8 @@ static void list(struct fake *k, const struct k_request *q)
 		r.list.was = *was;
 		r.list.ifindex = s ? was->session_id : 0;
 		if (s)
-			name_of(s->unit, r.list.name);
-		reply(k, &r, s ? s->theirs : t ? &t->fd : &k->listener[i].fd, s ? 2 : 1);
+			name_of(s, r.list.name);
+		reply(k, &r, s ? s->theirs : t ? &t->fd : &k->listener[i].fd, s ? s->eth ? 0 : 2 : 1);
 	}
 	r = (struct k_reply){ .op = K_LIST, .id = q->id };
 	reply(k, &r, NULL, 0);
@@ -121,13 +121,14 @@ static void session_up(struct fake *k, const struct k_request *q, struct k_reply
 		watch(k, pair[0], i ? UNIT : CHANNEL, q->session_id);
 	}
 	s->on = true;
+	s->eth = false;
 	s->tunnel_id = q->tunnel_id;
 	s->peer_session_id = q->session.peer_session_id;
 	r->session.ifindex = q->session_id;
 	s->was = remember(k, q);
 	s->unit = r->session.unit = k->sessions++;
 	r->session.mtu = 1400;
-	name_of(s->unit, r->session.name);
+	name_of(s, r->session.name);
 	reply(k, r, theirs, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		s->theirs[i] = theirs[i];
@@ -136,18 +137,32 @@ static void session_up(struct fake *k, const struct k_request *q, struct k_reply
 	}
 }
 
+/* Nothing goes through it. */
+static void eth_up(struct fake *k, const struct k_request *q, struct k_reply *r)
+{
+	struct session *s = &k->session[q->session_id];
+
+	*s = (struct session){ .on = true, .eth = true, .tunnel_id = q->tunnel_id, .was = remember(k, q), .unit = k->sessions++ };
+	r->session.ifindex = q->session_id;
+	r->session.mtu = q->eth.mtu ? q->eth.mtu : 1446;
+	name_of(s, r->session.name);
+	reply(k, r, NULL, 0);
+}
+
 static void session_down(const struct fake *k, struct session *s)
 {
 	if (!s->on)
 		return;
-	if (k->keep) {
+	if (k->keep && !s->eth) {
 		close(s->theirs[0]);
 		close(s->theirs[1]);
-		free(s->was);
-		s->was = NULL;
 	}
-	close(s->end[0]);
-	close(s->end[1]);
+	free(s->was);
+	s->was = NULL;
+	if (!s->eth) {
+		close(s->end[0]);
+		close(s->end[1]);
+	}
 	s->on = false;
 }
 
@@ -187,6 +202,9 @@ static void request(struct fake *k, const struct k_request *q)
 	case K_SESSION_UP:
 		session_up(k, q, &r);
 		return;
+	case K_ETH_UP:
+		eth_up(k, q, &r);
+		return;
 	case K_SESSION_DOWN:
 		session_down(k, &k->session[q->session_id]);
 		break;
@@ -205,7 +223,7 @@ static void request(struct fake *k, const struct k_request *q)
 			k->session[q->session_id].was->session.link = q->link;	/* all of it: addresses come together here */
 		break;
 	case K_UNLISTEN: case K_STATS: case K_HOOK: case K_EVENT: case K_GUARD: case K_MARKED: case K_CHARON:
-	case K_TUNNEL_MARK: case K_SA_DROP: case K_ETH_UP:
+	case K_TUNNEL_MARK: case K_SA_DROP:
 		break;
 	}
 	if (r.result)
@@ -226,7 +244,7 @@ static void frame(struct fake *k, struct session *s, int fd)
 		epoll_ctl(k->epoll, EPOLL_CTL_DEL, fd, NULL);
 		return;
 	}
-	l2tp_data_header(buf, t->peer_tunnel_id, s->peer_session_id, (uint16_t)(p[0] << 8 | p[1]));
+	l2tp_data_header(buf, (uint16_t)t->peer_tunnel_id, s->peer_session_id, (uint16_t)(p[0] << 8 | p[1]));
 	(void)send(t->fd, buf, L2TP_DATA_HEADER - 2 + (size_t)n, MSG_DONTWAIT);
 }
 

@@ -187,6 +187,11 @@ static char *dump(struct config *c)
 		conf_bases_peer(base, &c->peer[i]);
 		dump_keys(out, "  ", base);
 		dump_policy(out, "  ", &c->peer[i].policy);
+		for (unsigned j = 0; j < c->peer[i].n_sessions; j++) {
+			fprintf(out, "  session \"%s\"\n", c->peer[i].session[j].name);
+			conf_bases_session(base, &c->peer[i].session[j]);
+			dump_keys(out, "    ", base);
+		}
 	}
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
 		fprintf(out, "tunnel %s\n", c->tunnel[i].name);
@@ -291,7 +296,7 @@ static const char *match(const struct config *c, const char *from, const char *h
 
 	if (!conf_addr(from, &a))
 		return "?";
-	i = config_match_peer(c, &a, host);
+	i = config_match_peer(c, 2, &a, host);
 	return i < 0 ? "-" : c->peer[i].name;
 }
 

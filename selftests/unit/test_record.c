@@ -24,6 +24,7 @@ static struct conf_peer peer = { .name = (char[]){ "anyone" } };
 static struct conf_session voice = { .name = (char[]){ "" } };
 static struct conf_tunnel branch = { .name = (char[]){ "branch" }, .session = &voice, .n_sessions = 1 };
 static struct tunnel t;
+static const struct policy policy;
 static struct session ses;
 static uint8_t buf[2][65536];
 
@@ -42,9 +43,10 @@ static int begin(void **state)
 			     .local = { .family = 4, .port = 1701 }, .peer = { .family = 4, .port = 40000,
 			     .addr = { 192, 0, 2, 1 } }, .listener = &on, .from = &peer,
 			     .since = 5, .up_since = 1700000000, .cc = e[0].cc };
-	ses = (struct session){ .tunnel = &t, .call = e[0].call[0].call, .user = alice, .kernel = KS_UP, .wanted = 3,
-				.applied = 3, .hooked = true, .counted = true, .auth = PPP_AUTH_CHAP_MD5, .leased = 0x0700000a,
-				.mtu = 1400, .since = 6, .up_at = 7, .traffic_at = 8, .up_since = 1700000001, .ifindex = 9,
+	ses = (struct session){ .tunnel = &t, .policy = &policy, .call = e[0].call[0].call, .user = alice, .kernel = KS_UP,
+				.wanted = 3, .applied = 3, .hooked = true, .counted = true, .auth = PPP_AUTH_CHAP_MD5,
+				.leased = 0x0700000a, .mtu = 1400, .since = 6, .up_at = 7, .traffic_at = 8,
+				.up_since = 1700000001, .ifindex = 9,
 				.addrs = { .ip = 0x0100000a, .peer_ip = 0x0700000a }, .ifname = "ppp7", .stats.rx_packets = 11 };
 	return 0;
 }

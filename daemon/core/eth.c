@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Ethernet pseudowires (RFC 4719): nothing is negotiated but the call, so the kernel has the session as soon as both ids are
+ * known, and the session is up when the kernel has it and the call is established. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/dial.h"
+#include "core/event.h"
+#include "core/session.h"
+#include "core/version.h"
+
+void eth_describe(const struct session *s, struct k_request *rq)
+{
+	const struct v3_call_info *i = &s->v3.info;
+	const struct policy *p = s->policy;
+
+	rq->eth.wire = (struct k_wire){
+		.session_id = s->wire_id, .peer_session_id = s->v3.peer_session_id, .l2spec = (uint8_t)i->own.l2spec,
+		.tx_cookie_len = i->peer.cookie.len, .rx_cookie_len = i->own.cookie.len,
+	};
+	memcpy(rq->eth.wire.tx_cookie, i->peer.cookie.octets, i->peer.cookie.len);
+	memcpy(rq->eth.wire.rx_cookie, i->own.cookie.octets, i->own.cookie.len);
+	rq->eth.mtu = s->mtu;
+	rq->eth.up = true;
+	if (p->interface)
+		snprintf(rq->eth.name, sizeof(rq->eth.name), "%s", p->interface);
+	if (p->bridge)
+		snprintf(rq->eth.bridge, sizeof(rq->eth.bridge), "%s", p->bridge);
+	if (p->vrf)
+		snprintf(rq->eth.vrf, sizeof(rq->eth.vrf), "%s", p->vrf);
+	rq->eth.vlan = p->vlan;
+}
+
+void eth_installed(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+
+	if (s->up || s->ending || s->kernel != KS_UP || !s->tunnel->v->call_up(s))
+		return;
+	log_line(&ctx->log, LOG_INFO, "session %u/%u in tunnel %u with %s: up: %s, interface %s, MTU %u", s->wire_id,
+		 session_peer_id(s), s->tunnel->id, tunnel_name(s->tunnel), s->as->remote_end_id, s->ifname, s->mtu);
+	session_went_up(s);
+	event(ctx, "session-up", s->tunnel, s, "%s, interface %s", s->as->remote_end_id, s->ifname);
+	s->hooked = true;
+	hook_run(s, true);
+}
+
+void eth_call_up(struct session *s)
+{
+	s->wanted |= LINK_BASE;
+	session_apply(s);
+	eth_installed(s);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* L2TPv3's engine (l2tp/v3_cc.h) as core's tunnels and sessions use it.  Ids on the wire have 32 bits: the lower half is our
+ * own id, the upper one is random. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/event.h"
+#include "core/policy.h"
+#include "core/session.h"
+#include "core/turn.h"
+#include "core/version.h"
+#include "l2tp/v3_save.h"
+
+uint32_t v3_wire_id(struct ctx *ctx, uint16_t id)
+{
+	return (env_u32(&ctx->env) & 0xffff0000) | id;
+}
+
+static struct session *find(const struct tunnel *t, uint32_t wire_id)
+{
+	struct session *s = t->ctx->session[wire_id % MAX_ID];
+
+	return s && s->tunnel == t && s->wire_id == wire_id ? s : NULL;
+}
+
+/* Calls. */
+
+/* Whom a peer may call is as in the configuration of today. */
+static const struct conf_peer *today(const struct tunnel *t)
+{
+	const struct config *c = t->ctx->conf;
+
+	for (unsigned i = 0; i < c->n_peers; i++)
+		if (!strcmp(c->peer[i].name, t->from->name) && c->peer[i].l2tp.version == 3)
+			return &c->peer[i];
+	return t->from;
+}
+
+static const struct conf_session *by_end_id(const struct tunnel *t, const struct v3_call_info *info)
+{
+	const struct conf_session *list = t->as ? t->as->session : today(t)->session;
+	unsigned n = t->as ? t->as->n_sessions : today(t)->n_sessions;
+
+	for (unsigned i = 0; i < n; i++)
+		if (strlen(list[i].remote_end_id) == info->end_id_len &&
+		    !memcmp(list[i].remote_end_id, info->end_id, info->end_id_len))
+			return &list[i];
+	return NULL;
+}
+
+/* The session that has this circuit already.  In another tunnel its end has most likely not been noticed yet: it makes room, and
+ * who asks may ask again. */
+static struct session *holder(const struct tunnel *with, const struct conf_session *as)
+{
+	for (const struct tunnel *t = source_first(with->ctx->sources, &with->peer); t; t = t->same_source)
+		for (struct session *s = t->sessions; s; s = s->next)
+			if (!s->ending && s->as && !strcmp(s->as->name, as->name) && t->as == with->as &&
+			    (t->as || !strcmp(t->from->name, with->from->name)))
+				return s;
+	return NULL;
+}
+
+/* RFC 3931 5.4.2. */
+static struct l2tp_cause judge(struct tunnel *t, const struct v3_fx_request *rq, const struct conf_session *as)
+{
+	const char *why = as ? session_refusal(t, &as->policy) : NULL;
+	struct session *old = as ? holder(t, as) : NULL;
+
+	if (!as)
+		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "unknown Remote End ID", NULL);
+	if (as->policy.pseudowire != rq->info.pw_type)
+		return l2tp_cause(V3_CDN_PW_TYPE, 0, "another PW type is configured", NULL);
+	if (rq->info.peer.sequencing)
+		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "data sequencing is not done here", NULL);
+	if (!why && !old)
+		return (struct l2tp_cause){ 0 };
+	if (old && old->tunnel != t)
+		session_end(old, L2TP_CDN_ADMIN, 0, "replaced: its peer asks for it in a new tunnel");
+	return l2tp_cause(L2TP_CDN_TEMPORARY, 0, why ? why : "this Remote End ID is in use", NULL);
+}
+
+static void answer(struct tunnel *t, const struct v3_fx_request *rq)
+{
+	const struct conf_session *as = by_end_id(t, &rq->info);
+	struct l2tp_cause cause = judge(t, rq, as);
+	struct v3_side own = { .l2spec = rq->info.peer.l2spec, .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW };
+	ms_t now = t->ctx->loop.now;
+	struct session *s = NULL;
+
+	if (!cause.result)
+		s = session_new(t, &as->policy, as, 0);
+	if (!s && !cause.result)
+		cause = l2tp_cause(L2TP_CDN_TEMPORARY, 0, "out of memory or of session ids", NULL);
+	if (!s) {
+		session_refused(t, cause.msg);
+		v3_call_refuse(&t->v3, now, rq, &cause);
+		return;
+	}
+	if (!t->as) {
+		conf_put(s->conf);
+		s->conf = conf_get(t->ctx->conf);
+	}
+	s->wire_id = v3_wire_id(t->ctx, s->id);
+	own.cookie.len = as->policy.cookie_len;
+	if (v3_call_answer(&t->v3, &s->v3, now, rq, s->wire_id, &own)) {
+		s->call_down = true;
+		session_end(s, 0, 0, "the call could not be answered");
+		return;
+	}
+	session_call_up(s);			/* the kernel's part: the peer's frames come right behind its ICCN */
+}
+
+static struct session *place(struct tunnel *t, const struct conf_session *as)
+{
+	struct session *s = session_new(t, &as->policy, as, 0);
+	struct v3_call_info info = {
+		.pw_type = as->policy.pseudowire, .end_id_len = (uint8_t)strlen(as->remote_end_id),
+		.own = { .cookie.len = as->policy.cookie_len, .l2spec = as->policy.l2spec,
+			 .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW },
+	};
+	int err;
+
+	if (!s)
+		return NULL;
+	s->wire_id = v3_wire_id(t->ctx, s->id);
+	memcpy(info.end_id, as->remote_end_id, info.end_id_len);
+	err = v3_call_open(&t->v3, &s->v3, t->ctx->loop.now, V3_ICRQ_SENDER, s->wire_id, &info);
+	if (!err)
+		return s;
+	s->call_down = true;
+	session_end(s, 0, 0, err == -EPROTONOSUPPORT ? "the peer does not offer this pseudowire type" :
+		    "the call could not be placed");
+	return NULL;
+}
+
+/* The sublayer is one for both directions in the kernel. */
+static void call_is_up(struct session *s)
+{
+	if (s->v3.info.own.l2spec != s->v3.info.peer.l2spec)
+		session_end(s, L2TP_CDN_PERMANENT, 0, "the peer wants another L2-Specific Sublayer");
+	else if (s->v3.info.peer.sequencing)
+		session_end(s, L2TP_CDN_PERMANENT, 0, "data sequencing is not done here");
+	else
+		session_call_up(s);
+}
+
+static void status(struct session *s, uint16_t circuit)
+{
+	struct ctx *ctx = s->ctx;
+	const char *is = circuit & V3_CIRCUIT_ACTIVE ? "active" : "inactive";
+
+	session_changed(s);
+	log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "session %u/%u: the peer's circuit is %s",
+		    s->wire_id, session_peer_id(s), is);
+	event(ctx, "session-status", s->tunnel, s, "the peer's circuit is %s", is);
+}
+
+static void perform(struct tunnel *t, const struct fx *f)
+{
+	struct ctx *ctx = t->ctx;
+	const void *data = f->data;
+	const struct v3_fx_state *state = data;
+	const struct v3_fx_call_down *down = data;
+	const struct v3_fx_call *call = data;
+	const struct v3_fx_sli *sli = data;
+	struct session *s;
+
+	switch ((enum v3_fx)f->type) {
+	case V3_FX_TX:
+		turn_datagram(ctx, t, f->data, f->len);
+		break;
+	case V3_FX_STATE:
+		s = find(t, state->session_id);
+		if (s)
+			session_changed(s);
+		if (ctx->log.level >= LOG_DEBUG)
+			log_line(&ctx->log, LOG_DEBUG, "tunnel %u/%u: %s%s: %s --%s--> %s", t->id, t->v3.peer_cc_id,
+				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
+		break;
+	case V3_FX_NOTE:
+		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: %s: %.*s",
+			    t->id, t->v3.peer_cc_id, tunnel_name(t), (int)f->len, (const char *)f->data);
+		break;
+	case V3_FX_CC_UP:
+		tunnel_went_up(t);
+		break;
+	case V3_FX_CC_DOWN:
+		tunnel_went_down(t, data);
+		break;
+	case V3_FX_CC_GONE:
+		t->gone = true;
+		break;
+	case V3_FX_CALL_REQUEST:
+		answer(t, data);
+		break;
+	case V3_FX_CALL_PLACE:
+		s = find(t, call->session_id);
+		if (s)
+			v3_call_placed(&t->v3, &s->v3, ctx->loop.now);
+		break;
+	case V3_FX_CALL_UP:
+		s = find(t, call->session_id);
+		if (s)
+			call_is_up(s);
+		break;
+	case V3_FX_CALL_DOWN:
+		s = find(t, down->session_id);
+		if (s)
+			session_call_down(s, &down->cause);
+		break;
+	case V3_FX_SLI:
+		s = find(t, sli->session_id);
+		if (s)
+			status(s, sli->circuit_status);
+		break;
+	case V3_FX_WEN:
+	case V3_FX_FALLBACK:			/* not asked for: our SCCRQ is for L2TPv3 alone */
+	case V3_N_FX:
+		break;
+	}
+}
+
+void v3_accept(struct tunnel *t, const struct dgram *d, const struct ho_entry *e)
+{
+	t->v3.cc_id = e->tunnel_id;
+	v3_cc_accept(&t->v3, t->ctx->loop.now, e);
+	v3_cc_input(&t->v3, t->ctx->loop.now, d->octets, d->len);
+	tunnel_drain(t);
+}
+
+/* The verbs. */
+
+static void init(struct tunnel *t)
+{
+	v3_cc_init(&t->v3, &t->ctx->env, t->as ? &t->as->l2tp.v3 : &t->from->l2tp.v3, v3_wire_id(t->ctx, t->id));
+	t->out = &t->v3.out;
+	t->rel = &t->v3.rel;
+}
+
+static void done(struct tunnel *t)
+{
+	v3_cc_done(&t->v3);
+}
+
+static void look(const struct tunnel *t, struct cc_look *ret)
+{
+	*ret = (struct cc_look){ t->v3.state, t->v3.ending, t->v3.peer_host_name, t->v3.peer_vendor_name };
+}
+
+static uint32_t peer_id(const struct tunnel *t)
+{
+	return t->v3.peer_cc_id;
+}
+
+static void open_cc(struct tunnel *t)
+{
+	(void)v3_cc_open(&t->v3, t->ctx->loop.now, 0);	/* it is idle: it is new */
+}
+
+static void input(struct tunnel *t, const struct dgram *d)
+{
+	v3_cc_input(&t->v3, t->ctx->loop.now, d->octets, d->len);
+}
+
+static void tick(struct tunnel *t)
+{
+	v3_cc_tick(&t->v3, t->ctx->loop.now);
+}
+
+/* An acknowledgement is due at once; the timer fires when all that this turn of the loop read is answered. */
+static ms_t deadline(const struct tunnel *t)
+{
+	return t->v3.rel.ack_due ? t->ctx->loop.now : v3_cc_deadline(&t->v3);
+}
+
+static void alive(struct tunnel *t)
+{
+	v3_cc_alive(&t->v3, t->ctx->loop.now);
+}
+
+static void probe(struct tunnel *t)
+{
+	v3_cc_probe(&t->v3, t->ctx->loop.now);
+}
+
+static void close_cc(struct tunnel *t, const struct l2tp_cause *cause)
+{
+	v3_cc_close(&t->v3, t->ctx->loop.now, cause);
+}
+
+static void abandon(struct tunnel *t, const struct l2tp_cause *cause)
+{
+	v3_cc_abandon(&t->v3, t->ctx->loop.now, cause);
+}
+
+static size_t last_words(const struct tunnel *t, const struct l2tp_cause *cause, unsigned i, void *buf, size_t size)
+{
+	(void)t;
+	(void)cause;
+	(void)i;
+	(void)buf;
+	(void)size;
+	return 0;				/* its HELLOs stay unanswered */
+}
+
+static bool to_be_saved(const struct tunnel *t)
+{
+	return v3_cc_to_be_saved(&t->v3);
+}
+
+static void save(const struct tunnel *t, struct wr *w, unsigned tag)
+{
+	v3_cc_save(&t->v3, w, tag);
+}
+
+static int restore(struct tunnel *t, struct span record)
+{
+	int err = v3_cc_restore(&t->v3, t->ctx->loop.now, record);
+
+	return err ? err : t->v3.cc_id % MAX_ID == t->id ? 0 : -EBADMSG;
+}
+
+static void wreck(struct tunnel *t)
+{
+	t->v3.state = V3_CC_IDLE;
+	t->v3.ending = CC_ENDED;
+}
+
+static uint32_t call_peer_id(const struct session *s)
+{
+	return s->v3.peer_session_id;
+}
+
+static bool call_idle(const struct session *s)
+{
+	return s->v3.state == V3_CALL_IDLE;
+}
+
+static bool call_up(const struct session *s)
+{
+	return s->v3.state == V3_CALL_ESTABLISHED;
+}
+
+static void call_close(struct session *s, const struct l2tp_cause *cause)
+{
+	v3_call_close(&s->tunnel->v3, &s->v3, s->ctx->loop.now, cause);
+}
+
+static void save_call(const struct session *s, struct wr *w, unsigned tag)
+{
+	v3_call_save(&s->v3, w, tag);
+}
+
+static bool call_readable(struct span record, uint16_t id)
+{
+	struct v3_call c;
+
+	return v3_call_read(record, &c) && c.session_id % MAX_ID == id;
+}
+
+static int call_restore(struct session *s, struct span record)
+{
+	int err = v3_call_restore(&s->tunnel->v3, &s->v3, s->ctx->loop.now, record);
+
+	if (!err)
+		s->wire_id = s->v3.session_id;
+	return err;
+}
+
+static void call_keep(struct session *s, struct span record)
+{
+	if (v3_call_read(record, &s->v3))
+		s->wire_id = s->v3.session_id;
+}
+
+/* The peer hears of it when it sends again: its session is not known here. */
+static void orphan(struct tunnel *t, uint16_t id, uint32_t their_id, bool lns, const struct l2tp_cause *cause)
+{
+	(void)t;
+	(void)id;
+	(void)their_id;
+	(void)lns;
+	(void)cause;
+}
+
+const struct version version_3 = {
+	.number = 3, .init = init, .done = done, .look = look, .peer_id = peer_id, .open = open_cc, .input = input, .tick = tick,
+	.deadline = deadline, .alive = alive, .probe = probe, .close = close_cc, .abandon = abandon, .last_words = last_words,
+	.perform = perform, .to_be_saved = to_be_saved, .save = save, .restore = restore, .wreck = wreck, .place = place,
+	.call_peer_id = call_peer_id, .call_idle = call_idle, .call_up = call_up, .call_close = call_close, .call_save = save_call,
+	.call_readable = call_readable, .call_restore = call_restore, .call_keep = call_keep, .orphan = orphan,
+};

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# L2TPv3 between two ktunds: Ethernet pseudowires that carry frames, what is refused and how, and what survives.
+#   A 192.0.2.1, 2001:db8::1 ---- 192.0.2.2, 2001:db8::2 B: A dials, B answers
+# shellcheck disable=SC2016	# eval and check expand them
+. "$(dirname "$0")/lib.sh"
+
+setup_ns A B
+veth_pair "$A" eth0 192.0.2.1/24,2001:db8::1/64 "$B" eth0 192.0.2.2/24,2001:db8::2/64
+ip -n "$B" link add br0 type bridge
+ip -n "$B" addr add 10.4.0.2/24 dev br0
+ip -n "$B" link set br0 up
+leak_snapshot
+
+b=$(write_config b <<-'CONF'
+	host-name = "lcce-b"
+	listen "192.0.2.2" { }
+	listen "2001:db8::2" { }
+	defaults { ipsec = none hello-interval = 5s }
+	profile "a" { version = 3 }
+	peer "a" {
+	    address = "192.0.2.1" profile = "a" secret = "sesame" second-secret = "the next one"
+	    session "red" { interface = "red" }
+	    session "blue" { interface = "blue" cookie-length = 4 }
+	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 }
+	    session "trunk" { interface = "trunk" bridge = "br0" pseudowire = vlan }
+	}
+	peer "six" {
+	    address = "2001:db8::/64" profile = "a"
+	    session "six" { interface = "six" }
+	}
+CONF
+)
+a=$(write_config a <<-'CONF'
+	host-name = "lcce-a"
+	defaults { version = 3 ipsec = none persist = yes redial-min = 500ms redial-max = 2s hello-interval = 5s }
+	tunnel "one" {
+	    remote = "192.0.2.2" secret = "sesame" digest = sha1
+	    session "red" { interface = "red" }
+	    session "blau" { interface = "blue" remote-end-id = "blue" l2-specific-sublayer = default }
+	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 }
+	    session "trunk" { interface = "trunk" pseudowire = vlan }
+	}
+	tunnel "six" { remote = "2001:db8::2" remote-end-id = "six" interface = "six" }
+	tunnel "next" { remote = "192.0.2.2" secret = "the next one" remote-end-id = "none" start = no persist = no }
+	tunnel "wrong" { remote = "192.0.2.2" secret = "open" remote-end-id = "red" start = no persist = no setup-timeout = 4s }
+	tunnel "unsigned" { remote = "192.0.2.2" remote-end-id = "red" start = no persist = no setup-timeout = 4s }
+	tunnel "unknown" { remote = "192.0.2.2" secret = "sesame" remote-end-id = "green" start = no persist = no }
+	tunnel "kind" { remote = "192.0.2.2" secret = "sesame" remote-end-id = "red" pseudowire = vlan start = no persist = no }
+CONF
+)
+up() { sessions_up "$1" "$2" '"state":"up"'; }
+addresses() {
+	local n=1 dev
+	for dev in red blue plain trunk six; do
+		ip -n "$A" addr replace 10.$n.0.1/24 dev $dev || return 1
+		[[ $dev == trunk ]] || ip -n "$B" addr replace 10.$n.0.2/24 dev $dev || return 1
+		n=$((n + 1))
+	done
+}
+kernel() { ip -n "$1" l2tp show session; }
+# The line of `ip l2tp` about the cookies of a link: kernel_cookies NS LINK
+kernel_cookies() { kernel "$1" | sed -n "/interface name: $2\$/,/^Session/p" | grep -E "^ *(peer )?cookie" | tr -s ' \n' ' '; }
+cookies_match() {	# what A sends is what B expects, and the other way round
+	local of_a of_b
+	of_a=$(kernel_cookies "$A" "$1")
+	of_b=$(kernel_cookies "$B" "$1")
+	echo "A:$of_a B:$of_b"
+	[[ $of_a =~ ^' cookie '([0-9a-f]*)' peer cookie '([0-9a-f]*)' '$ ]] || return 1
+	[[ $of_b == " cookie ${BASH_REMATCH[2]} peer cookie ${BASH_REMATCH[1]} " ]] && ((${#BASH_REMATCH[1]} == $2 && ${#BASH_REMATCH[2]} == $3))
+}
+tunnels_in() { [[ $(ip -n "$1" l2tp show tunnel | grep -c '^Tunnel') == "$2" ]]; }
+says() { grep -q -- "$2" "$TMP/$1.log"; }
+
+check "B serves" ktund_start "$B" b "$b"
+check "A dials" ktund_start "$A" a "$a"
+check "A has five sessions" busywait 60000 up a 5
+check "B, too" busywait 30000 up b 5
+check "addresses are given to the links" addresses
+check "frames pass: cookies of 8 octets" ping_ok "$A" 10.1.0.2 0 56 1372 4000
+check "cookies of 8 and 4, with the Default Sublayer" ping_ok "$A" 10.2.0.2 0 56 1372 4000
+check "no cookies" ping_ok "$A" 10.3.0.2 0 56 1372 4000
+check "the Ethernet VLAN pseudowire, into a bridge" ping_ok "$A" 10.4.0.2 56 1372
+check "over IPv6, without a secret" ping_ok "$A" 10.5.0.2 56 1372
+check "the kernel sends what the other end asked for" cookies_match red 16 16
+check "by each end's own length" cookies_match blue 8 16
+check "show sessions names them" eval 'ktun_in b show sessions | grep -q "blue *up *ethernet *blue"'
+check "show session has its facts, and no cookie" eval 'ktun_in a -j show session $(session_get a session_id "\"remote_end_id\":\"blue\"") |
+	grep -q "\"cookie_length\": *8,.*\"peer_cookie_length\": *4" || ktun_in a show session $(session_get a session_id "\"remote_end_id\":\"blue\"")'
+check "counters" eval '(($(session_get b rx_packets "\"remote_end_id\":\"red\"") >= 12))'
+check "two tunnels in the kernel of A" tunnels_in "$A" 2
+
+check "the second secret is believed as well" ktun_in a up tunnel next
+check "down with it" eval 'busywait 30000 tunnels_in "$B" 2'
+
+# Refused, in the RFC's words, with nothing left behind and the others untouched
+refused() {	# TUNNEL WORDS: of B's log
+	ktun_in a up tunnel "$1" || true
+	busywait 30000 says b "$2" || return 1
+	ktun_in a down tunnel "$1" || true
+}
+check "an unknown Remote End ID" refused unknown 'call refused: unknown Remote End ID'
+check "A hears of it" says a "CDN: facilities permanently unavailable (5): unknown Remote End ID"
+check "another PW type than what is configured" refused kind 'call refused: another PW type'
+check "A hears of that" says a "CDN: unsupported PW type (14)"
+check "a wrong secret" refused wrong 'wrong or missing Message Digest'
+check "no Message Digest" refused unsigned 'SCCRQ from .* refused: wrong or missing Message Digest'
+check "none of them is in the kernel" busywait 30000 tunnels_in "$A" 2
+check "nor at B" busywait 30000 tunnels_in "$B" 2
+check "the others have not noticed" ping_ok "$A" 10.1.0.2 56
+
+# One goes and comes back
+id=$(session_get a session_id '"remote_end_id":"red"')
+check "disconnect session" ktun_in a disconnect session "$id"
+check "it is said why" busywait 15000 says b "by the operator"
+check "and comes back" eval 'busywait 30000 up a 5 && [[ $(session_get a session_id "\"remote_end_id\":\"red\"") != "$id" ]]'
+check "B has it again" busywait 30000 up b 5
+check "addresses again" addresses
+check "frames pass again" ping_ok "$A" 10.1.0.2 56
+
+# ktund is killed while frames pass
+ns "$A" ping -n -i 0.05 -W 5 10.1.0.2 >"$TMP/pings" 2>&1 &
+pinger=$!
+defer kill -INT $pinger
+again() {	# NAME CONFIG NS
+	kill -KILL "$(ktund_pid "$1")"
+	sleep 0.3
+	ktund_start "$3" "$1" "$2"
+}
+check "ktund of B is killed" again b "$b" "$B"
+check "and has all of them" busywait 15000 up b 5
+check "ktund of A is killed" again a "$a" "$A"
+check "and has all of them, too" busywait 15000 up a 5
+sleep 6					# HELLOs
+kill -INT $pinger
+wait $pinger
+check "not one ping was lost" grep -q " 0% packet loss" "$TMP/pings"
+check "they are the same tunnels" eval '[[ $(session_get b age_s "\"remote_end_id\":\"plain\"") -gt 10 ]]'
+id=$(session_get b session_id '"remote_end_id":"plain"')
+check "and can still be ended" ktun_in b disconnect session "$id"
+check "at both ends" busywait 30000 says a "session .* plain\|by the operator"
+
+# Ends, and over a bad line
+check "down tunnel" ktun_in a down tunnel one
+check "takes its sessions along" busywait 30000 up b 1
+check "and the kernel's tunnel" busywait 30000 tunnels_in "$B" 1
+ns "$A" tc qdisc add dev eth0 root netem loss 10%
+ns "$B" tc qdisc add dev eth0 root netem loss 10%
+check "up again, although every tenth packet is lost" ktun_in a up tunnel one
+check "with all of its sessions" busywait 60000 up b 5
+check "A, too" busywait 60000 up a 5
+ns "$A" tc qdisc del dev eth0 root
+ns "$B" tc qdisc del dev eth0 root
+check "addresses a third time" addresses
+check "frames pass" ping_ok "$A" 10.1.0.2 56 1372
+
+# A reload touches what differs
+sed -i 's/session "plain" { interface = "plain"/& l2-specific-sublayer = default/' "$b"
+check "reload at B" ktun_in b reload
+check "one session ends, and its peer dials it again" eval 'busywait 30000 says b "its configuration changed" && busywait 30000 up b 5'
+check "the others are as old as before" eval '(($(session_get b age_s "\"remote_end_id\":\"six\"") > 5))'
+check "A ends" ktund_stop a
+check "B ends" ktund_stop b
+leak_check "nothing is left"
