@@ -89,6 +89,7 @@ void ipsec_step(struct ipsec *p)
 		} else if (old && !c->ending) {
 			c->ending = true;
 			ipsec_terminate(p, c->name);
+			ipsec_list(p, c->name);		/* one that went unheard of is not waited for */
 		} else if (!old && !c->initiated) {
 			ipsec_initiate(p, c);
 		}

@@ -117,6 +117,13 @@ void ipsec_terminate(struct ipsec *p, const char *name)
 		(void)vici_request(&p->v, p->ctx->loop.now, "terminate", NULL, (struct span){ buf, wr_len(&w) }, 0);
 }
 
+void ipsec_list(struct ipsec *p, const char *name)
+{
+	for (struct sa *s = p->sas; s; s = s->next)
+		s->seen = name && strcmp(s->conn, name);
+	p->list_id = ipsec_request(p, "list-sas", "list-sa", NULL, NULL);
+}
+
 void ipsec_initiate(struct ipsec *p, struct conn *c)
 {
 	char child[IPSEC_NAME];
@@ -258,12 +265,10 @@ static void ready(struct ipsec *p, struct span version)
 		c->initiated = c->ending = false;
 		c->why[0] = '\0';
 	}
-	for (struct sa *s = p->sas; s; s = s->next)
-		s->seen = false;
 	p->check_id = 0;
 	p->check_at = ctx->loop.now + CHECK_MS;
 	p->ready_at = (uint64_t)clock_wall();
-	p->list_id = ipsec_request(p, "list-sas", "list-sa", NULL, NULL);
+	ipsec_list(p, NULL);
 	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
 	(void)ipsec_request(p, "get-shared", NULL, NULL, NULL);
 }

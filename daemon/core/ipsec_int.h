@@ -95,6 +95,8 @@ uint32_t ipsec_request(struct ipsec *, const char *command, const char *stream, 
 bool conn_loaded(const struct conn *);
 void ipsec_load(struct ipsec *, struct conn *);
 void ipsec_terminate(struct ipsec *, const char *name);
+/* Asks which SAs there are: of this connection (NULL: of all) those that are not listed are no more. */
+void ipsec_list(struct ipsec *, const char *name);
 void ipsec_initiate(struct ipsec *, struct conn *);
 /* The connection, its secret and its SAs. */
 void ipsec_unload(struct ipsec *, const struct conn *);
