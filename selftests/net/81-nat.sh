@@ -79,7 +79,7 @@ nothing_in_clear() { local out; out=$(clear_udp); [[ -z $out ]] || { echo "$out"
 esp_seen() { [[ $(tcpdump -n -r "$TMP/wire.pcap" 'udp port 4500' 2>/dev/null | wc -l) -gt 20 ]]; }
 
 client_up 1 'ike = 1'
-check "the first comes up, by IKEv1" busywait 30000 sessions_up lns 1
+check "the first comes up, by IKEv1" busywait 90000 sessions_up lns 1
 check "the first carries packets" own_packets 1
 if ((old)); then
 	pings 1
@@ -93,9 +93,9 @@ if ((old)); then
 	check "the second carries packets" busywait 10000 own_packets 2
 else
 	client_up 2
-	check "the second comes up" busywait 30000 sessions_up lns 2
+	check "the second comes up" busywait 60000 sessions_up lns 2
 	client_up 3 'ike = 1'
-	check "the third comes up" busywait 30000 sessions_up lns 3
+	check "the third comes up" busywait 60000 sessions_up lns 3
 	check "for the LNS all have one address and port" \
 		test "$(ktun_in lns -j show tunnels | grep -o '203\.0\.113\.2' | wc -l)" -ge 3
 	for i in 1 2 3; do

@@ -75,7 +75,7 @@ charon_start "$C1" c1
 c1_start || fatal "C1 starts"
 CHARON_OPTS='make_before_break = yes' charon_start "$LAC" lac
 lac_start || fatal "the LAC starts"
-check "both come up: IKEv1 behind a NAT, IKEv2" busywait 40000 all_there
+busywait 120000 all_there || fatal "both come up: IKEv1 behind a NAT, IKEv2"
 check "that there is IPsec need not be written: psk is enough" test "$(ip -n "$LNS" xfrm policy | grep -c 'action block')" -ge 3
 
 # --- rekeying, under pings both ways ----------------------------------------------------------------
@@ -116,8 +116,9 @@ sleep 2
 check "the old SAs are gone" busywait 5000 eval '(($(sas "$LAC") == 2))'
 pings_stop >"$TMP/pings.out"
 sed 's/^/# /' "$TMP/pings.out"
-# Both ktund and the LAC's charon hear of the new SA at the same time, and charon deletes the old one at once.
-check "at most two are lost with the old one" lost_by lac 2
+# ktund and the LAC's charon hear of the new SA at the same time, and charon deletes the old one at once: what the LNS sends
+# in between still asks for the old mark.  An emulated guest takes its time for that.
+check "at most four are lost with the old one" lost_by lac 4
 check "nothing of the other client's" lost_by c1 0
 
 # --- ktund killed, the keeper renewed: still under pings ---------------------------------------------
