@@ -107,11 +107,11 @@ int alias_choose(const struct aliases *as, const struct table *table, const stru
 {
 	bool used[ALIAS_LAST + 1] = { false }, taken = false;
 
-	if (!as->needed)
+	if (!as->needed || r->tunnel.v3)	/* L2TPv3's sessions were always looked up in the whole namespace */
 		return 0;
 	for (const struct tunnel *t = NULL; (t = table_next_from(table, &r->tunnel.peer, t)); ) {
 		/* Ports are for one pair of addresses, on whatever link. */
-		if (!same_address(&t->was->tunnel.local, &r->tunnel.local) ||
+		if (t->was->tunnel.v3 || !same_address(&t->was->tunnel.local, &r->tunnel.local) ||
 		    !same_address(&t->was->tunnel.peer, &r->tunnel.peer))
 			continue;
 		if (t->alias && t->alias <= ALIAS_LAST)

@@ -41,7 +41,7 @@ static bool is_link_local(const struct k_addr *a)
 
 static bool address_ok(const struct k_addr *a)
 {
-	if (a->encap != K_UDP)
+	if (a->encap > K_IP || (a->encap == K_IP && a->port))
 		return false;
 	if (a->family == 4)
 		return !a->scope && all_zero(a->addr + 4, 12) && (a->addr[0] < 224 || a->addr[0] >= 240);
@@ -115,7 +115,9 @@ static int check_tunnel(const struct k_request *r, char *why)
 
 	if (!address_ok(local) || !address_ok(peer) || local->family != peer->family)
 		return bad(why, "an address of the tunnel");
-	if (is_any(peer) || !peer->port || !memcmp(peer->addr, "\xff\xff\xff\xff", 4))
+	if (local->encap != peer->encap || (local->encap == K_IP && (!r->tunnel.v3 || r->tunnel.no_csum)))
+		return bad(why, "the encapsulation");
+	if (is_any(peer) || (peer->encap == K_UDP && !peer->port) || !memcmp(peer->addr, "\xff\xff\xff\xff", 4))
 		return bad(why, "the peer's address or port");
 	if (!r->tunnel.peer_tunnel_id || (!r->tunnel.v3 && r->tunnel.peer_tunnel_id > UINT16_MAX))
 		return bad(why, "the peer's tunnel id");

@@ -38,6 +38,7 @@ static const struct row listener_rows[] = {
 	ROW(1, OCTETS, struct listener, local),
 	ROW(2, NUMBER, struct listener, fd),
 	ROW(3, FLAG, struct listener, parked),
+	ROW(4, NUMBER, struct listener, tx),
 };
 
 static const struct row tunnel_rows[] = {
@@ -508,7 +509,7 @@ static int take_listener(struct keeper *k, struct in *in, char *why)
 
 	if (k->n_listeners == MAX_LISTENERS)
 		return refuse(why, "more listeners than fit", MAX_LISTENERS);
-	k->n_listeners++;
+	k->listener[k->n_listeners++].tx = -1;
 	return take_rows(in, &to, 1, 0, NULL, why);
 }
 
@@ -572,8 +573,10 @@ void handover_fds(const struct keeper *k, void (*each)(int fd, void *arg), void 
 
 	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		each(own[i], arg);
-	for (unsigned i = 0; i < k->n_listeners; i++)
+	for (unsigned i = 0; i < k->n_listeners; i++) {
 		each(k->listener[i].fd, arg);
+		each(k->listener[i].tx, arg);
+	}
 	for (unsigned id = 1; id < 65536; id++) {
 		const struct tunnel *t = table_tunnel(k->table, id);
 		const struct session *s = table_session(k->table, id);

@@ -12,6 +12,7 @@
 #include "journal.h"
 #include "kobj.h"
 #include "l2tp.h"
+#include "l2tpip.h"
 #include "netns.h"
 #include "nl.h"
 #include "pins.h"
@@ -45,10 +46,15 @@ int install_tunnel(struct nl *nl, const struct k_request *r, int *ret_fd, char *
 
 	if (err)
 		return why_fail(why, err, "netlink l2tp", NULL);
-	fd = udp_connect(&r->tunnel.local, &r->tunnel.peer, r->tunnel.mark, r->tunnel.no_csum, &call);
+	if (r->tunnel.local.encap == K_IP)
+		fd = l2tpip_connect(&r->tunnel.local, &r->tunnel.peer, r->tunnel_id, r->tunnel.peer_tunnel_id,
+				    r->tunnel.mark, &call);
+	else
+		fd = udp_connect(&r->tunnel.local, &r->tunnel.peer, r->tunnel.mark, r->tunnel.no_csum, &call);
 	if (fd < 0)
 		return why_fail(why, fd, call, NULL);
-	err = l2tp_tunnel_create(nl, r->tunnel.v3 ? 3 : 2, r->tunnel_id, r->tunnel.peer_tunnel_id, fd);
+	err = l2tp_tunnel_create(nl, r->tunnel.v3 ? 3 : 2, r->tunnel.local.encap == K_IP, r->tunnel_id,
+				 r->tunnel.peer_tunnel_id, fd);
 	if (err) {
 		close(fd);
 		return netlink_fail(nl, why, err, "TUNNEL_CREATE");
@@ -167,9 +173,40 @@ static int open_ppp(int *ret, char *why)
 	return 0;
 }
 
-/* No SESSION_CREATE before connect(): between the two the kernel would drop the session's frames, while without a
+/* In L2TPv3 the kernel's "cookie" is what it sends, its "peer cookie" what it expects. */
+static void to_kernels(struct kobj_session *s, const struct k_request *r, const struct k_wire *w)
+{
+	*s = (struct kobj_session){ .tunnel_id = r->tunnel_id, .session_id = w->session_id, .peer_session_id = w->peer_session_id,
+				    .l2spec = w->l2spec, .cookie_len = w->tx_cookie_len, .peer_cookie_len = w->rx_cookie_len };
+	memcpy(s->cookie, w->tx_cookie, sizeof(s->cookie));
+	memcpy(s->peer_cookie, w->rx_cookie, sizeof(s->peer_cookie));
+}
+
+/* Cookies and the sublayer are SESSION_CREATE's alone to tell. */
+static int connect_v3(struct nl *nl, const struct k_request *r, const struct tunnel_ends *t, struct installed *in, char *why)
+{
+	const struct k_wire *w = &r->session.wire;
+	struct kobj_session s;
+	int err;
+
+	if (w->l2spec || w->tx_cookie_len || w->rx_cookie_len) {
+		to_kernels(&s, r, w);
+		s.pw = KOBJ_PW_PPP;
+		err = kobj_session_add(nl, &s, 3);
+		if (err)
+			return netlink_fail(nl, why, err, "SESSION_CREATE");
+	}
+	err = pppox_connect_v3(in->pppox, &t->peer, r->tunnel_id, w->session_id, t->peer_tunnel_id, w->peer_session_id);
+	if (!err)
+		return 0;
+	if (w->l2spec || w->tx_cookie_len || w->rx_cookie_len)
+		kobj_session_delete(nl, r->tunnel_id, w->session_id);
+	return why_fail(why, err, "connect(AF_PPPOX)", NULL);
+}
+
+/* In L2TPv2 no SESSION_CREATE before connect(): between the two the kernel would drop the session's frames, while without a
  * session it passes them up the tunnel's socket. */
-static int connect_session(const struct k_request *r, const struct tunnel_ends *t, struct installed *in, char *why)
+static int connect_session(struct nl *nl, const struct k_request *r, const struct tunnel_ends *t, struct installed *in, char *why)
 {
 	int err, channel;
 
@@ -181,10 +218,14 @@ static int connect_session(const struct k_request *r, const struct tunnel_ends *
 		err = open_ppp(&in->unit_fd, why);
 	if (err)
 		return err;
-	err = pppox_connect(in->pppox, &t->peer, r->tunnel_id, r->session_id, (uint16_t)t->peer_tunnel_id,
-			    r->session.peer_session_id);
-	if (err)
+	if (r->session.wire.session_id) {
+		err = connect_v3(nl, r, t, in, why);
+		if (err)
+			return err;
+	} else if ((err = pppox_connect(in->pppox, &t->peer, r->tunnel_id, r->session_id, (uint16_t)t->peer_tunnel_id,
+					r->session.peer_session_id)) < 0) {
 		return why_fail(why, err, "connect(AF_PPPOX)", NULL);
+	}
 	err = pppox_mode(in->pppox, r->session.lns_mode, r->session.send_seq, r->session.recv_seq);
 	if (err)
 		return why_fail(why, err, "setsockopt(SOL_PPPOL2TP)", NULL);
@@ -244,19 +285,16 @@ static int place_eth(struct nl *nl, const struct k_request *r, struct rtnl_link 
 /* SESSION_CREATE gives the link its name: it is down and unknown until then, and needs no other. */
 static int install_eth(struct nl *nl, const struct k_request *r, const char *alias, struct installed *ret, char *why)
 {
-	const struct k_wire *w = &r->eth.wire;
-	struct kobj_session eth = {		/* the kernel's "cookie" is what it sends, its "peer cookie" what it expects */
-		.tunnel_id = r->tunnel_id, .session_id = w->session_id, .peer_session_id = w->peer_session_id,
-		.pw = KOBJ_PW_ETHERNET, .l2spec = w->l2spec, .cookie_len = w->tx_cookie_len,
-		.peer_cookie_len = w->rx_cookie_len, .send_seq = r->eth.send_seq, .recv_seq = r->eth.recv_seq,
-	};
 	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
 	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu };
+	struct kobj_session eth;
 	struct rtnl_info link;
 	int err;
 
-	memcpy(eth.cookie, w->tx_cookie, sizeof(eth.cookie));
-	memcpy(eth.peer_cookie, w->rx_cookie, sizeof(eth.peer_cookie));
+	to_kernels(&eth, r, &r->eth.wire);
+	eth.pw = KOBJ_PW_ETHERNET;
+	eth.send_seq = r->eth.send_seq;
+	eth.recv_seq = r->eth.recv_seq;
 	memcpy(eth.name, r->eth.name, sizeof(eth.name));
 	err = kobj_session_add(nl, &eth, 3);
 	if (err)
@@ -291,7 +329,7 @@ int install_session(struct nl *nl, const struct k_request *r, const struct tunne
 		journal_link_alias(t->instance, r->tunnel_id, r->session_id, alias);
 	if (r->op == K_ETH_UP)
 		return install_eth(nl, r, alias, ret, why);
-	err = connect_session(r, t, &in, why);
+	err = connect_session(nl, r, t, &in, why);
 	if (!err)
 		err = make_link(&in, why);
 	if (!err)

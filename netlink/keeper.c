@@ -513,7 +513,7 @@ static void finish(struct keeper *k)
 	while (k->out)
 		out_drop(k);
 	for (unsigned i = 0; i < k->n_listeners; i++)
-		close(k->listener[i].fd);
+		listener_close(&k->listener[i]);
 	if (k->listen >= 0) {
 		snprintf(path, sizeof(path), "%s/keeper.sock", k->opt.runtime_dir);
 		unlink(path);

@@ -32,9 +32,11 @@ enum { K_VERSION = 3, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX
 
 enum k_op {
 	K_HELLO = 1,	/* first; completion carries fds[0]: memfd for checkpoints (owned for life by the keeper) */
-	K_LISTEN,	/* UDP listener at .listen.local; fds[0]; asking again for the same returns the same socket */
+	K_LISTEN,	/* UDP listener at .listen.local; fds[0]; asking again for the same returns the same socket.  One directly
+			 * over IP: fds[0] hears all control messages to this address, its tunnels', too, with their IPv4 header
+			 * and the zero Session ID; fds[1] sends to anybody, without these */
 	K_UNLISTEN,
-	K_TUNNEL_UP,	/* socket bound+connected, TUNNEL_CREATE; fds[0]: the UDP socket */
+	K_TUNNEL_UP,	/* socket bound+connected, TUNNEL_CREATE; fds[0]: the socket; over IP it only sends */
 	K_TUNNEL_DOWN,	/* its sessions first, then the socket; id free afterwards */
 	K_SESSION_UP,	/* pppox, channel, unit, link; fds[0]: channel, fds[1]: unit */
 	K_SESSION_DOWN,

@@ -21,7 +21,7 @@ static int finish(struct nl *nl, struct nl_msg *m, bool bad)
 	return nl_talk(nl, nl->genl, m, NULL, NULL);
 }
 
-int l2tp_tunnel_create(struct nl *nl, unsigned version, uint32_t tunnel_id, uint32_t peer_tunnel_id, int fd)
+int l2tp_tunnel_create(struct nl *nl, unsigned version, bool ip, uint32_t tunnel_id, uint32_t peer_tunnel_id, int fd)
 {
 	int err = nl_l2tp(nl);
 	struct nl_msg *m;
@@ -34,7 +34,7 @@ int l2tp_tunnel_create(struct nl *nl, unsigned version, uint32_t tunnel_id, uint
 	return finish(nl, m, nla_put_u32(m, L2TP_ATTR_CONN_ID, tunnel_id) ||
 			     nla_put_u32(m, L2TP_ATTR_PEER_CONN_ID, peer_tunnel_id) ||
 			     nla_put_u8(m, L2TP_ATTR_PROTO_VERSION, (uint8_t)version) ||
-			     nla_put_u16(m, L2TP_ATTR_ENCAP_TYPE, L2TP_ENCAPTYPE_UDP) ||
+			     nla_put_u16(m, L2TP_ATTR_ENCAP_TYPE, ip ? L2TP_ENCAPTYPE_IP : L2TP_ENCAPTYPE_UDP) ||
 			     nla_put_u32(m, L2TP_ATTR_FD, (uint32_t)fd));
 }
 

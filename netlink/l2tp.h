@@ -9,8 +9,9 @@
 
 struct nl;
 
-/* A managed tunnel of version 2 or 3 on the bound and connected UDP socket fd.  -EEXIST: the id is taken; -EBUSY: the socket. */
-int l2tp_tunnel_create(struct nl *, unsigned version, uint32_t tunnel_id, uint32_t peer_tunnel_id, int fd);
+/* A managed tunnel of version 2 or 3 on the bound and connected socket fd, of UDP or of protocol 115 (ip).  -EEXIST: the id
+ * is taken; -EBUSY: the socket. */
+int l2tp_tunnel_create(struct nl *, unsigned version, bool ip, uint32_t tunnel_id, uint32_t peer_tunnel_id, int fd);
 /* -ENODEV: there is none.  Deletion goes on after the call: l2tp_tunnel_exists() tells when it is over. */
 int l2tp_tunnel_delete(struct nl *, uint32_t tunnel_id);
 int l2tp_session_delete(struct nl *, uint32_t tunnel_id, uint32_t session_id);

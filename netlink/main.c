@@ -35,14 +35,18 @@ static const char usage[] =
 	"SIGTERM takes down all tunnels and sessions and ends.  SIGUSR2 executes the program anew, which is perhaps a newer\n"
 	"one by now: tunnels and sessions feel nothing (ktund --upgrade-keeper sends it and says how it went).\n";
 
-/* CAP_NET_ADMIN is all that the kernel objects need.  A keeper that runs hooks leaves the bounding set alone and does
+/* CAP_NET_ADMIN is all that the kernel objects need; CAP_NET_RAW is at hand for listeners directly over IP (l2tpip.c).  A keeper that runs hooks leaves the bounding set alone and does
  * without no_new_privs, so that root's hooks run as root; without --config-dir there are none, and both are set. */
 static int drop_privileges(bool hooks)
 {
+	bool raw;
+
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
 		fprintf(stderr, "ktund-keeper: no CAP_NET_ADMIN: nothing can be installed\n");
+	raw = capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW);
 	capng_clear(CAPNG_SELECT_CAPS);
-	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) || capng_apply(CAPNG_SELECT_CAPS))
+	if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) ||
+	    (raw && capng_update(CAPNG_ADD, CAPNG_PERMITTED, CAP_NET_RAW)) || capng_apply(CAPNG_SELECT_CAPS))
 		return -EPERM;
 	if (!hooks && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;

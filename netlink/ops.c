@@ -138,23 +138,7 @@ static void tunnel_free(struct keeper *k, struct tunnel *t, bool left)
 	table_del_tunnel(k->table, t);
 	k->stop.tunnels++;
 	answer_kept(k, &down);
-	for (unsigned i = 0; i < k->n_listeners; i++) {
-		struct listener *l = &k->listener[i];
-		bool used = false;
-
-		if (!l->parked || memcmp(&l->local, &local, sizeof(local)))
-			continue;
-		for (unsigned id = 1; id < 65536 && !used; id++) {
-			const struct tunnel *other = table_tunnel(k->table, id);
-
-			used = other && !memcmp(&other->was->tunnel.local, &local, sizeof(local));
-		}
-		if (!used) {
-			close(l->fd);
-			*l = k->listener[--k->n_listeners];
-		}
-		break;
-	}
+	listen_tunnel_gone(k, &local);
 	resume_all(k, wait);
 }
 
@@ -515,6 +499,7 @@ static void session_up(struct keeper *k, const struct origin *from, const struct
 	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
 	struct session *s = table_session(k->table, r->session_id);
 	struct errand *e;
+	bool v3;
 
 	if (s && s->state == OBJECT_GOING && s->tunnel_id == r->tunnel_id && !s->doomed) {
 		wait_for(k, &s->wait, from, r);
@@ -528,8 +513,9 @@ static void session_up(struct keeper *k, const struct origin *from, const struct
 		answer_result(k, from, -ENOENT, !t ? "no such tunnel" : "the tunnel is going down");
 		return;
 	}
-	if (t->was->tunnel.v3 != (r->op == K_ETH_UP)) {
-		answer_result(k, from, -EPROTOTYPE, t->was->tunnel.v3 ? "the tunnel is L2TPv3's" : "the tunnel is L2TPv2's");
+	v3 = r->op == K_ETH_UP || r->session.wire.session_id;
+	if (t->was->tunnel.v3 != v3) {
+		answer_result(k, from, -EPROTOTYPE, v3 ? "the tunnel is L2TPv2's" : "the tunnel is L2TPv3's");
 		return;
 	}
 	if (t->state == OBJECT_COMING) {
@@ -537,7 +523,7 @@ static void session_up(struct keeper *k, const struct origin *from, const struct
 		return;
 	}
 	/* In one tunnel it would be anybody's; sockets of their own may share it (the kernel looks up both). */
-	if (r->op == K_ETH_UP && table_on_wire(k->table, t->id, r->eth.wire.session_id)) {
+	if (v3 && table_on_wire(k->table, t->id, r->op == K_ETH_UP ? r->eth.wire.session_id : r->session.wire.session_id)) {
 		answer_result(k, from, -EEXIST, "the tunnel has a session with this id on the wire");
 		return;
 	}
@@ -649,39 +635,6 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 	workers_run(k->workers, &e->job);
 }
 
-/* Listeners: quick, so here and now */
-
-static void listen_on(struct keeper *k, const struct origin *from, const struct k_request *r)
-{
-	struct k_reply ok = { 0 };
-	char why[WHY_SIZE];
-	const char *call;
-	int fd;
-
-	for (unsigned i = 0; r->listen.local.port && i < k->n_listeners; i++)
-		if (!memcmp(&k->listener[i].local, &r->listen.local, sizeof(r->listen.local))) {
-			k->listener[i].parked = false;
-			answer(k, from, &ok, &k->listener[i].fd, 1);
-			return;
-		}
-	if (k->n_listeners == MAX_LISTENERS) {
-		answer_result(k, from, -ENOSPC, "too many listeners");
-		return;
-	}
-	fd = udp_listen(&r->listen.local, &call);
-	if (fd < 0) {
-		why_fail(why, fd, call, NULL);
-		say(k, "listener: %s", why);
-		answer_result(k, from, fd, why);
-		return;
-	}
-	k->listener[k->n_listeners] = (struct listener){ r->listen.local, fd, false };
-	if (!r->listen.local.port)			/* one of its own; known by its real port from now on */
-		k->listener[k->n_listeners].local.port = socket_port(fd);
-	k->n_listeners++;
-	answer(k, from, &ok, &fd, 1);
-}
-
 static void tunnel_mark(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
 	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
@@ -700,30 +653,6 @@ static void tunnel_mark(struct keeper *k, const struct origin *from, const struc
 		why_fail(why, err, "the tunnel's new mark", NULL);
 	}
 	answer_result(k, from, err, why);
-}
-
-/* A reuseport group whose first member is a tunnel's socket would hand strangers to it: while tunnels use the address,
- * the listener stays, and nobody reads it. */
-static void unlisten(struct keeper *k, const struct origin *from, const struct k_request *r)
-{
-	for (unsigned i = 0; i < k->n_listeners; i++) {
-		struct listener *l = &k->listener[i];
-
-		if (memcmp(&l->local, &r->listen.local, sizeof(l->local)) || l->parked)
-			continue;
-		for (unsigned id = 1; id < 65536 && !l->parked; id++) {
-			const struct tunnel *t = table_tunnel(k->table, id);
-
-			l->parked = t && !memcmp(&t->was->tunnel.local, &l->local, sizeof(l->local));
-		}
-		if (!l->parked) {
-			close(l->fd);
-			*l = k->listener[--k->n_listeners];
-		}
-		answer_result(k, from, 0, "");
-		return;
-	}
-	answer_result(k, from, -ENOENT, "no such listener");
 }
 
 /* Nothing new comes up; while ktund ends its calls, their hooks still run. */
@@ -746,7 +675,7 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 		listen_on(k, from, r);
 		break;
 	case K_UNLISTEN:
-		unlisten(k, from, r);
+		listen_no_more(k, from, r);
 		break;
 	case K_TUNNEL_UP:
 		tunnel_up(k, from, r);

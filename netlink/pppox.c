@@ -49,6 +49,27 @@ int pppox_connect(int fd, const struct k_addr *peer, uint16_t tunnel_id, uint16_
 	return connect(fd, sa, len) < 0 ? -errno : 0;
 }
 
+int pppox_connect_v3(int fd, const struct k_addr *peer, uint32_t tunnel_id, uint32_t session_id, uint32_t peer_tunnel_id,
+		     uint32_t peer_session_id)
+{
+	struct sockaddr_pppol2tpv3 v4 = { .sa_family = AF_PPPOX, .sa_protocol = PX_PROTO_OL2TP, .pppol2tp = {
+		.fd = -1, .s_tunnel = tunnel_id, .s_session = session_id,
+		.d_tunnel = peer_tunnel_id, .d_session = peer_session_id } };
+	struct sockaddr_pppol2tpv3in6 v6 = { .sa_family = AF_PPPOX, .sa_protocol = PX_PROTO_OL2TP, .pppol2tp = {
+		.fd = -1, .s_tunnel = tunnel_id, .s_session = session_id,
+		.d_tunnel = peer_tunnel_id, .d_session = peer_session_id } };
+	const void *sa = &v4;
+	socklen_t len = sizeof(v4);
+
+	v4.pppol2tp.addr.sin_family = AF_INET;
+	v6.pppol2tp.addr.sin6_family = AF_INET6;
+	if (peer->family == 6) {
+		sa = &v6;
+		len = sizeof(v6);
+	}
+	return connect(fd, sa, len) < 0 ? -errno : 0;
+}
+
 static int set(int fd, int option, int value)
 {
 	return setsockopt(fd, SOL_PPPOL2TP, option, &value, sizeof(value)) < 0 ? -errno : 0;

@@ -13,6 +13,9 @@ int pppox_socket(void);
  * -ENOENT: no such tunnel; -EEXIST: session id taken.  peer only chooses the address family. */
 int pppox_connect(int fd, const struct k_addr *peer, uint16_t tunnel_id, uint16_t session_id,
 		  uint16_t peer_tunnel_id, uint16_t peer_session_id);
+/* The same in a tunnel of L2TPv3; a session that netlink has made (with cookies, say) is taken up. */
+int pppox_connect_v3(int fd, const struct k_addr *peer, uint32_t tunnel_id, uint32_t session_id, uint32_t peer_tunnel_id,
+		     uint32_t peer_session_id);
 /* All three explicitly: in LAC mode the peer's first sequenced packet may already have changed send_seq (5.5). */
 int pppox_mode(int fd, bool lns_mode, bool send_seq, bool recv_seq);
 /* The channel's index.  Binds the channel; costs an RCU grace period on current kernels. */

@@ -185,6 +185,8 @@ static void list_end(struct keeper *k)
 /* Waits for requests of clients before: what they ordered is to be seen, and nothing half-way. */
 void query_list_more(struct keeper *k)
 {
+	int fds[2];
+
 	if (!k->listing || k->n_old)
 		return;
 	for (; k->listing && k->list.phase < LIST_END && !k->n_out; k->list.at++) {
@@ -193,8 +195,11 @@ void query_list_more(struct keeper *k)
 				const struct listener *l = &k->listener[k->list.at];
 				struct k_request was = { .op = K_LISTEN, .listen.local = l->local };
 
-				if (!l->parked)
-					list_one(k, &was, NULL, &l->fd, 1);
+				if (!l->parked) {
+					unsigned n = listener_fds(l, fds);
+
+					list_one(k, &was, NULL, fds, n);
+				}
 				continue;
 			}
 		} else if (k->list.at < 65536) {

@@ -21,7 +21,8 @@ struct origin { uint32_t op, id, gen; uint16_t tunnel_id, session_id; };
 
 struct waiting { struct waiting *next; struct origin from; struct k_request *request; };
 
-struct listener { struct k_addr local; int fd; bool parked; };	/* parked: kept only for its tunnels' sake */
+/* tx: to send by (-1: fd itself).  parked: kept only for its tunnels' sake. */
+struct listener { struct k_addr local; int fd, tx; bool parked; };
 
 struct hook {
 	struct hook *next;
@@ -131,6 +132,15 @@ void ops_link_gone(struct keeper *, struct session *);
 
 /* The session that a request names; NULL: there is none, and that was answered. */
 struct session *ops_session(struct keeper *, const struct origin *, const struct k_request *);
+
+/* listen.c */
+void listen_on(struct keeper *, const struct origin *, const struct k_request *);
+void listen_no_more(struct keeper *, const struct origin *, const struct k_request *);
+/* A tunnel of this local end has gone. */
+void listen_tunnel_gone(struct keeper *, const struct k_addr *local);
+/* Its descriptors, as K_LISTEN tells them; how many. */
+unsigned listener_fds(const struct listener *, int fds[2]);
+void listener_close(const struct listener *);
 
 /* query.c */
 void query_stats(struct keeper *, const struct origin *, const struct k_request *);

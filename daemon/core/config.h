@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/env.h"
+#include "io/udp.h"
 #include "l2tp/cc.h"
 #include "l2tp/v3_cc.h"
 #include "ppp/ppp.h"
@@ -41,13 +42,12 @@ struct conf_user {
 };
 
 enum conf_role { ROLE_LNS = 1, ROLE_LAC };
-enum conf_encap { ENCAP_UDP, ENCAP_IP };
 enum conf_digest { DIGEST_NONE, DIGEST_MD5, DIGEST_SHA1 };
 
 /* Which L2TP is spoken with a peer, and what L2TPv3 has beyond cc_conf. */
 struct conf_l2tp {
 	uint8_t version;					/* 2 or 3 */
-	uint8_t encap;						/* enum conf_encap */
+	uint8_t encap;						/* enum encap */
 	uint8_t digest;						/* enum conf_digest */
 	struct v3_conf v3;					/* its cc is a copy of the section's */
 };

@@ -91,6 +91,21 @@ static void read_control(struct dgram *d, struct msghdr *h)
 	}
 }
 
+/* What a raw socket delivers: IPv4's header (RFC 791 3.1), then the zero Session ID. */
+static void take_off_ip(struct dgram *d)
+{
+	size_t n = 4;
+
+	if (d->peer.family == 4)
+		n += d->len ? (d->octets[0] & 15u) * 4u : 0;
+	if (d->len <= n || memcmp(d->octets + n - 4, "\0\0\0\0", 4)) {
+		d->len = 0;
+		return;
+	}
+	d->octets += n;
+	d->len -= n;
+}
+
 int udp_recv(struct udp_rx *rx, int fd, const struct endpoint *local, struct dgram **ret)
 {
 	int n;
@@ -114,6 +129,11 @@ int udp_recv(struct udp_rx *rx, int fd, const struct endpoint *local, struct dgr
 		read_control(d, &rx->msg[i].msg_hdr);
 		if (rx->msg[i].msg_hdr.msg_flags & MSG_TRUNC)
 			d->len = 0;
+		d->peer.encap = local->encap;
+		if (local->encap == ENCAP_IP) {
+			d->peer.port = 0;	/* of a raw IPv6 socket it is the protocol */
+			take_off_ip(d);
+		}
 	}
 	*ret = rx->dgram;
 	return n;
@@ -242,7 +262,10 @@ const char *endpoint_port_text(const struct endpoint *e, char *buf, size_t size)
 	char a[80];
 
 	endpoint_text(e, a, sizeof(a));
-	snprintf(buf, size, e->family == 6 ? "[%s]:%u" : "%s:%u", a, e->port);
+	if (e->encap == ENCAP_IP)
+		snprintf(buf, size, "ip:%s", a);
+	else
+		snprintf(buf, size, e->family == 6 ? "[%s]:%u" : "%s:%u", a, e->port);
 	return buf;
 }
 

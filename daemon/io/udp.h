@@ -9,8 +9,11 @@
 
 enum { UDP_BATCH = 16, UDP_MAX = 4096 };
 
-/* Network order address, host order port; encap: 0 is UDP, 1 L2TPv3 directly over IP (port 0). */
-struct endpoint { uint8_t family, encap; uint16_t port; uint32_t scope; uint8_t addr[16]; };	/* family 4, 6; 0: unset */
+/* L2TPv3's control messages go directly over IP, too: protocol 115, no ports. */
+enum encap { ENCAP_UDP, ENCAP_IP };
+
+/* Network order address, host order port.  family 4, 6; 0: unset.  encap: enum encap. */
+struct endpoint { uint8_t family, encap; uint16_t port; uint32_t scope; uint8_t addr[16]; };
 
 struct dgram {
 	struct endpoint peer, local;		/* local.port as bound */
@@ -24,10 +27,13 @@ struct udp_rx *udp_rx_new(void);		/* NULL when memory is short */
 void udp_rx_free(struct udp_rx *);
 
 /* Up to UDP_BATCH datagrams that wait on fd (non-blocking); pointers live until the next call.  local: what fd is bound
- * to, for datagrams without packet information.  The number, or -errno (-ECONNREFUSED and the like are soft). */
+ * to, for datagrams without packet information; ENCAP_IP: fd is the keeper's hearing socket, and what
+ * precedes the control message (IPv4's header, the zero Session ID: RFC 3931 4.1.1) is taken off.  The number, or
+ * -errno (-ECONNREFUSED and the like are soft). */
 int udp_recv(struct udp_rx *, int fd, const struct endpoint *local, struct dgram **ret);
 
-/* Sends from local's address.  0 or -errno. */
+/* Sends from local's address; ENCAP_IP: fd is the keeper's sending socket or a tunnel's, and puts the Session ID in front
+ * itself.  0 or -errno. */
 int udp_send(int fd, const struct endpoint *local, const struct endpoint *peer, uint32_t mark, const void *buf, size_t len);
 
 /* Which local address the kernel would send from to reach peer (a route look-up); -errno: none. */
@@ -43,7 +49,7 @@ uint16_t udp_peer_port(int fd);
 
 /* "192.0.2.1" or "2001:db8::1" (with %eth0 when scoped) into buf; returns buf. */
 const char *endpoint_text(const struct endpoint *, char *buf, size_t size);
-/* "192.0.2.1:1701", "[2001:db8::1]:1701". */
+/* "192.0.2.1:1701", "[2001:db8::1]:1701"; ENCAP_IP: "ip:192.0.2.1". */
 const char *endpoint_port_text(const struct endpoint *, char *buf, size_t size);
 
 /* An IPv4 address in network order into buf[16]; returns buf. */

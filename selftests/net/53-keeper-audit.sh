@@ -46,6 +46,9 @@ check "a tunnel and a session each" eval '
 	b tunnel 42 17 192.0.2.2 1701 192.0.2.1 1701 , session 42 6 5 lns mtu=1400 ip=10.1.0.2,10.1.0.1 up v4 &&
 	c tunnel 18 43 192.0.2.3 1701 192.0.2.2 1701 , session 18 7 8 name=theirs mtu=1400 ip=10.2.0.1,10.2.0.2 up v4 &&
 	b tunnel 43 18 192.0.2.2 1701 192.0.2.3 1701 , session 43 8 7 lns mtu=1400 ip=10.2.0.2,10.2.0.1 up v4'
+check "and Ethernet sessions of L2TPv3, over UDP and over IP" eval '
+	a tunnel 19 49 192.0.2.1 1701 192.0.2.2 1702 v3 , eth 19 9 0xa0000009 9 name=ether tx=01020304 up &&
+	a tunnel 21 51 192.0.2.1 ip 192.0.2.2 ip v3 , eth 21 11 0xa000000b 11 name=overip up'
 ns "$A" ip l2tp add tunnel tunnel_id 77 peer_tunnel_id 77 encap ip local 192.0.2.1 remote 192.0.2.2
 ip -n "$A" link add foreign type dummy
 ip -n "$A" link set foreign alias 'ktund 0123456789abcdef 17/5'
@@ -69,6 +72,12 @@ check "a stranger's session in our tunnel is removed" busywait 5000 says a 'sess
 check "it is gone" busywait 3000 out_of_tunnel
 check "ours is alive" ping_ok "$A" 10.1.0.2 56
 check "nothing of others was touched" others
+
+ns "$A" ip l2tp add session tunnel_id 19 session_id 950 peer_session_id 950 name stranger
+check "a stranger's Ethernet session in our tunnel, too" busywait 5000 says a 'session 950 was in our tunnel 19'
+check "with its link" busywait 3000 no_link stranger
+ethers() { link ether && link overip && ! says a 'session (9|11) of|session 26843545'; }
+check "ours stay" ethers
 
 # --- audit: what vanished, while nobody listened
 cat >"$TMP/bin/new" <<-SH
@@ -97,28 +106,32 @@ check "its session goes, another comes" a sdown 5 , session 17 5 6 name=ours mtu
 # --- audit and set-ups in flight
 : >"$TMP/before"
 cp "$TMP/a.log" "$TMP/before"
-churn() { for i in 1 2 3 4; do a many 17 2000 32 , fewer 2000 32 || return 1; done; }
+churn() { for i in 1 2 3 4; do a many 17 2000 32 , ethers 21 4000 32 , fewer 2000 32 , fewer 4000 32 || return 1; done; }
 check "sessions come and go under audits" churn
 quiet() { ! tail -n "+$(($(wc -l <"$TMP/before") + 1))" "$TMP/a.log" | grep -E 'audit:|vanished|deleted it'; }
 check "and none is mistaken" quiet
 
 # --- a crash, while somebody still holds the descriptors
 spawn "$A" holder "$drive" "$TMP/a.run/keeper.sock" hello , tunnel 20 44 192.0.2.1 1701 198.51.100.7 1801 , \
-	session 20 30 31 name=held mtu=1400 ip=10.3.0.1,10.3.0.2 route=10.9.0.0/16 pin up v4 , hold
+	session 20 30 31 name=held mtu=1400 ip=10.3.0.1,10.3.0.2 route=10.9.0.0/16 pin up v4 , \
+	tunnel 22 52 192.0.2.1 ip 192.0.2.2 ip v3 , eth 22 32 32 32 name=heldeth up , \
+	tunnel 23 53 192.0.2.1 1701 192.0.2.2 1703 v3 , eth 23 33 33 33 name=heldudp up , hold
 holder=$SPAWNED
 check "a tunnel, a link and a pinned route that a client holds" eval \
-	'busywait 5000 grep -q holding "$TMP/holder.log" && tunnel 20 && link held && pinned 198.51.100.7'
+	'busywait 5000 grep -q holding "$TMP/holder.log" && tunnel 20 && tunnel 22 && tunnel 23 && link held && link heldeth && pinned 198.51.100.7'
 ip -n "$A" route add 203.0.113.7/32 via 192.0.2.2 proto 107
 kill -STOP "$holder"
 kill -KILL "$a_pid"
 wait "$a_pid" 2>/dev/null
-left() { tunnel 20 && link held && pinned 198.51.100.7; }
+left() { tunnel 20 && tunnel 22 && link held && link heldeth && pinned 198.51.100.7; }
 check "they outlive the keeper" left
 check "another keeper starts" start "$A" a --audit 1
 a_pid=$SPAWNED
 check "and says what it swept" says a 'swept what a keeper before us left: [1-9][0-9]* links, [1-9][0-9]* tunnels, 1 routes'
 check "the tunnel is gone" busywait 3000 no_tunnel 20
 check "the link is gone" no_link held
+check "those of L2TPv3, over IP and over UDP" eval 'busywait 3000 no_tunnel 22 && busywait 3000 no_tunnel 23'
+check "with their links" eval 'busywait 3000 no_link heldeth && busywait 3000 no_link heldudp'
 check "the route is gone" not_pinned 198.51.100.7
 check "a route of the same protocol that we did not make is there" pinned 203.0.113.7
 check "nothing of others was touched" others

@@ -3,11 +3,13 @@
  *   keeper-drive SOCKET COMMAND [, COMMAND]...        (a lone comma between commands)
  * Each prints one line "WORD: RESULT text"; the status is 0 if all results are 0.  Commands:
  *   hello [VERSION] | listen ADDR PORT | unlisten ADDR PORT | list | stop | stats SID
- *   tunnel TID PEERTID LOCAL LPORT PEER PPORT [mark=N] [nocsum]
+ *   tunnel TID PEERTID LOCAL LPORT PEER PPORT [mark=N] [nocsum]		(a port "ip": directly over IP, protocol 115)
+ *   say ADDR TEXT | hear MS | forge				by the last IP listener; tell ADDR TEXT: by the last tunnel
  *   tunnel ... v3, then: eth TID SID WIRE-ID PEER-WIRE-ID [name=][mtu=][tx=HEX][rx=HEX][bridge=][vlan=][vrf=][netns=]
  *	[l2spec] [seq] [up]
  *   session TID SID PEERSID [name=][mtu=][ip=A,B][ifid=N,M][route=NET/LEN]... [up][v4][v6][pin][lns]
- *   set SID (words of session) | sdown SID | tdown TID | many TID FIRST N | fewer FIRST N
+ *	in a tunnel that is v3, PEERSID 0: wire=OURS,THEIRS [tx=HEX][rx=HEX][l2spec]
+ *   set SID (words of session) | sdown SID | tdown TID | many TID FIRST N | ethers TID FIRST N | fewer FIRST N
  *   event MS | audited MS | hook WORD... | open PATH | junk LEN | hold | write SID PROTOCOL-HEX TEXT | read SID */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -20,12 +22,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/udp.h"
 #include "netlink/client.h"
 #include "netlink/pppio.h"
 
 enum { PATIENCE_MS = 120000 };
 
-struct drive { struct keeper_client *c; uint32_t id; int channel, unit, failed; };
+struct drive {
+	struct keeper_client *c;
+	uint32_t id;
+	int channel, unit, rx, tx, tunnel, failed;	/* rx, tx: of a listener directly over IP */
+	struct endpoint local;
+};
 
 static void stop_here(const char *what, int err)
 {
@@ -39,6 +47,7 @@ static struct k_addr address(const char *text, const char *port)
 
 	if (inet_pton(a.family == 6 ? AF_INET6 : AF_INET, text, a.addr) != 1)
 		stop_here(text, -EINVAL);
+	a.encap = strcmp(port, "ip") ? K_UDP : K_IP;
 	return a;
 }
 
@@ -107,6 +116,13 @@ static void print(struct drive *d, const char *word, const struct k_reply *r, in
 		d->unit = fds[1];
 		return;
 	}
+	if (r->op == K_TUNNEL_UP)
+		d->tunnel = fds[0];
+	if (r->op == K_LISTEN && r->n_fds == 2) {
+		d->rx = fds[0];
+		d->tx = fds[1];
+		return;
+	}
 	for (unsigned i = 0; i < r->n_fds && r->op != K_TUNNEL_UP; i++)
 		close(fds[i]);
 }
@@ -170,6 +186,26 @@ static uint8_t cookie(const char *hex, uint8_t to[8])
 	return (uint8_t)n;
 }
 
+/* true: this word was about data messages of L2TPv3. */
+static bool wire_word(struct k_wire *w, const char *word)
+{
+	const char *v = strchr(word, '=');
+
+	if (!strncmp(word, "tx=", 3))
+		w->tx_cookie_len = cookie(v + 1, w->tx_cookie);
+	else if (!strncmp(word, "rx=", 3))
+		w->rx_cookie_len = cookie(v + 1, w->rx_cookie);
+	else if (!strcmp(word, "l2spec"))
+		w->l2spec = 1;
+	else if (!strncmp(word, "wire=", 5) && strchr(v, ',')) {
+		w->session_id = (uint32_t)strtoul(v + 1, NULL, 0);
+		w->peer_session_id = (uint32_t)strtoul(strchr(v, ',') + 1, NULL, 0);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void eth_words(struct k_request *q, char **word, int n)
 {
 	q->op = K_ETH_UP;
@@ -178,14 +214,12 @@ static void eth_words(struct k_request *q, char **word, int n)
 	q->eth.wire.session_id = (uint32_t)strtoul(word[3], NULL, 0);
 	q->eth.wire.peer_session_id = (uint32_t)strtoul(word[4], NULL, 0);
 	for (int i = 5; i < n; i++) {
+		if (wire_word(&q->eth.wire, word[i]))
+			continue;
 		if (!strncmp(word[i], "name=", 5))
 			snprintf(q->eth.name, sizeof(q->eth.name), "%s", word[i] + 5);
 		else if (!strncmp(word[i], "mtu=", 4))
 			q->eth.mtu = (uint16_t)atoi(word[i] + 4);
-		else if (!strncmp(word[i], "tx=", 3))
-			q->eth.wire.tx_cookie_len = cookie(word[i] + 3, q->eth.wire.tx_cookie);
-		else if (!strncmp(word[i], "rx=", 3))
-			q->eth.wire.rx_cookie_len = cookie(word[i] + 3, q->eth.wire.rx_cookie);
 		else if (!strncmp(word[i], "bridge=", 7))
 			snprintf(q->eth.bridge, sizeof(q->eth.bridge), "%s", word[i] + 7);
 		else if (!strncmp(word[i], "vlan=", 5))
@@ -194,7 +228,7 @@ static void eth_words(struct k_request *q, char **word, int n)
 			snprintf(q->eth.vrf, sizeof(q->eth.vrf), "%s", word[i] + 4);
 		else if (!strncmp(word[i], "netns=", 6))
 			snprintf(q->eth.netns, sizeof(q->eth.netns), "%s", word[i] + 6);
-		q->eth.wire.l2spec |= !strcmp(word[i], "l2spec") || !strcmp(word[i], "seq");
+		q->eth.wire.l2spec |= !strcmp(word[i], "seq");
 		q->eth.send_seq |= !strcmp(word[i], "seq");
 		q->eth.recv_seq |= !strcmp(word[i], "seq");
 		q->eth.up |= !strcmp(word[i], "up");
@@ -210,7 +244,7 @@ static double seconds(void)
 }
 
 /* All at once, then the answers as they come. */
-static void crowd(struct drive *d, const char *word, bool up, unsigned tunnel, unsigned first, unsigned n)
+static void crowd(struct drive *d, const char *word, enum k_op op, unsigned tunnel, unsigned first, unsigned n)
 {
 	double start = seconds(), took;
 	unsigned good = 0, events = 0;
@@ -218,11 +252,15 @@ static void crowd(struct drive *d, const char *word, bool up, unsigned tunnel, u
 	int fds[K_MAX_FDS];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct k_request q = { .op = up ? K_SESSION_UP : K_SESSION_DOWN, .id = ++d->id };
+		struct k_request q = { .op = op, .id = ++d->id };
 
 		q.tunnel_id = (uint16_t)tunnel;
 		q.session_id = (uint16_t)(first + i);
-		if (up) {
+		if (op == K_ETH_UP) {
+			q.eth.wire.session_id = q.eth.wire.peer_session_id = first + i;
+			q.eth.up = true;
+			snprintf(q.eth.name, sizeof(q.eth.name), "e%u", first + i);
+		} else if (op == K_SESSION_UP) {
 			q.session.peer_session_id = (uint16_t)(first + i);
 			q.session.link.mtu = 1400;
 			q.session.link.up = q.session.link.ipv4 = true;
@@ -300,6 +338,52 @@ static void frames(struct drive *d, char **word, int n)
 	printf("\n");
 }
 
+/* Control messages directly over IP, as ktund sends and receives them. */
+static void talk(struct drive *d, char **word, int n)
+{
+	struct endpoint to;
+	struct k_addr a;
+	int err;
+
+	if (n != 3 || d->tx < 0)
+		stop_here(word[0], -EINVAL);
+	a = address(word[1], "ip");
+	memcpy(&to, &a, sizeof(to));
+	err = udp_send(word[0][0] == 't' ? d->tunnel : d->tx, &d->local, &to, 0, word[2], strlen(word[2]));
+	printf("%s: %d\n", word[0], err);
+	d->failed |= err != 0;
+}
+
+static void hear(struct drive *d, int ms)
+{
+	struct pollfd p = { .fd = d->rx, .events = POLLIN };
+	struct udp_rx *rx = udp_rx_new();
+	char from[96], to[96];
+	struct dgram *g;
+	int n;
+
+	if (poll(&p, 1, ms) != 1)
+		stop_here("hear", -ETIMEDOUT);
+	n = udp_recv(rx, d->rx, &d->local, &g);
+	for (int i = 0; i < n; i++)
+		printf("hear: 0 from=%s to=%s \"%.*s\"\n", endpoint_port_text(&g[i].peer, from, sizeof(from)),
+		       endpoint_text(&g[i].local, to, sizeof(to)), (int)g[i].len, (char *)g[i].octets);
+	udp_rx_free(rx);
+}
+
+/* Would the hearing socket send what one puts together oneself, from any address? */
+static void forge(struct drive *d)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	int one = 1;
+
+	memcpy(&to.sin_addr, d->local.addr, 4);
+	setsockopt(d->rx, IPPROTO_IP, IP_HDRINCL, &one, sizeof(one));
+	d->failed |= sendto(d->rx, "\x45\0\0\x18\0\0\0\0\x40\x73\0\0\xcb\0\x71\1\xcb\0\x71\2abcd", 24, MSG_NOSIGNAL,
+			    (struct sockaddr *)&to, sizeof(to)) < 0;
+	printf("forge: %d %s\n", d->failed ? -errno : 0, d->failed ? strerror(errno) : "");
+}
+
 static void junk(struct drive *d, size_t len)
 {
 	char buf[16384];
@@ -322,6 +406,7 @@ static void command(struct drive *d, char **word, int n)
 	} else if (!strcmp(word[0], "listen") || !strcmp(word[0], "unlisten")) {
 		q.op = word[0][0] == 'l' ? K_LISTEN : K_UNLISTEN;
 		q.listen.local = address(word[1], word[2]);
+		memcpy(&d->local, &q.listen.local, sizeof(d->local));
 	} else if (!strcmp(word[0], "tunnel") && n >= 7) {
 		q.op = K_TUNNEL_UP;
 		q.tunnel_id = (uint16_t)a;
@@ -340,6 +425,8 @@ static void command(struct drive *d, char **word, int n)
 		q.session_id = (uint16_t)atoi(word[2]);
 		q.session.peer_session_id = (uint16_t)atoi(word[3]);
 		link_words(&q.session.link, word + 4, n - 4, &q);
+		for (int i = 4; i < n; i++)
+			wire_word(&q.session.wire, word[i]);
 	} else if (!strcmp(word[0], "eth") && n >= 5) {
 		eth_words(&q, word, n);
 	} else if (!strcmp(word[0], "set")) {
@@ -358,10 +445,13 @@ static void command(struct drive *d, char **word, int n)
 		q.op = K_OPEN;
 		snprintf(q.open.path, sizeof(q.open.path), "%s", word[1]);
 	} else if (!strcmp(word[0], "many") && n == 4) {
-		crowd(d, "many", true, a, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
+		crowd(d, "many", K_SESSION_UP, a, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
+		return;
+	} else if (!strcmp(word[0], "ethers") && n == 4) {
+		crowd(d, "ethers", K_ETH_UP, a, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
 		return;
 	} else if (!strcmp(word[0], "fewer") && n == 3) {
-		crowd(d, "fewer", false, 0, a, (unsigned)atoi(word[2]));
+		crowd(d, "fewer", K_SESSION_DOWN, 0, a, (unsigned)atoi(word[2]));
 		return;
 	} else if (!strcmp(word[0], "hook")) {
 		hook(d, word + 1, n - 1);
@@ -376,6 +466,15 @@ static void command(struct drive *d, char **word, int n)
 			receive(d, &r, fds, (int)a);
 		while (r.op == K_EVENT && (r.event.what == K_LINK_DOWN || audit != (r.event.what == K_AUDITED)));
 		print(d, "event", &r, fds);
+		return;
+	} else if (!strcmp(word[0], "say") || !strcmp(word[0], "tell")) {
+		talk(d, word, n);
+		return;
+	} else if (!strcmp(word[0], "hear")) {
+		hear(d, (int)a);
+		return;
+	} else if (!strcmp(word[0], "forge")) {
+		forge(d);
 		return;
 	} else if (!strcmp(word[0], "junk")) {
 		junk(d, a);
@@ -392,7 +491,7 @@ static void command(struct drive *d, char **word, int n)
 
 int main(int argc, char **argv)
 {
-	struct drive d = { .channel = -1, .unit = -1 };
+	struct drive d = { .channel = -1, .unit = -1, .rx = -1, .tx = -1, .tunnel = -1 };
 	int err = argc < 3 ? -EINVAL : keeper_connect(argv[1], &d.c);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -120,7 +120,7 @@ static struct keeper *full(const struct k_request *t, const struct k_request *s)
 	k->greeted = true;
 	k->client_version = K_VERSION;
 	k->upgrade.serial = 4;
-	k->listener[k->n_listeners++] = (struct listener){ v4("192.0.2.1", 1701), 13, true };
+	k->listener[k->n_listeners++] = (struct listener){ v4("192.0.2.1", 1701), 13, 18, true };
 	tunnel->fd = 14;
 	tunnel->alias = 1023;
 	session->in = (struct installed){ .pppox = 15, .channel = 16, .unit_fd = 17, .unit = 3, .mtu = 1400, .pinned = true,
@@ -147,8 +147,10 @@ static bool same_rest(struct keeper *k)
 	const struct pin *p = k->pins.first;
 	const struct hook *h = k->hooks, *waits = k->hook_first;
 
-	if (k->client != 11 || k->lock != 12 || k->listen != -1 || k->gen != 3 || !k->greeted || k->client_version != K_VERSION ||
-	    k->upgrade.serial != 4 || k->n_listeners != 1 || k->listener[0].fd != 13 || !k->listener[0].parked ||
+	if (k->client != 11 || k->lock != 12 || k->listen != -1 || k->gen != 3 || !k->greeted ||
+	    k->client_version != K_VERSION ||
+	    k->upgrade.serial != 4 || k->n_listeners != 1 || k->listener[0].fd != 13 || k->listener[0].tx != 18 ||
+	    !k->listener[0].parked ||
 	    k->listener[0].local.port != 1701)
 		return false;
 	if (!p || p->next || p->users != 2 || !p->ours || p->mark != 5 || p->route.gateway.addr[3] != 254 ||
