@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bare kernel loop: the objects of K_SESSION_UP, from threads, and nothing else; the yardstick of `make bench`.
  *   bare [--sessions N] [--threads T] [--per-tunnel K] [--serial N1]
+ *   bare --ethernet N		N Ethernet sessions in one tunnel of L2TPv3, and their links up, by one thread
  * Without --threads: N1 sessions (64) by one thread and N (512) by 64.  Each batch is then taken down, one half by
  * link group with 64 threads closing the rest, the other by 64 threads closing everything. */
 #include <arpa/inet.h>
 #include <getopt.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "netlink/install.h"
+#include "netlink/kobj.h"
 #include "netlink/nl.h"
 #include "netlink/rtnl.h"
 #include "netlink/why.h"
@@ -174,13 +177,50 @@ static int measure(unsigned n, unsigned threads, unsigned per_tunnel)
 	return b.failed != 0;
 }
 
+static int ethernet(unsigned n)
+{
+	struct k_request r = { .op = K_TUNNEL_UP, .tunnel_id = 1 };
+	struct bench b = { .n = n };
+	char why[WHY_SIZE] = "";
+	struct nl nl = { 0 };
+	double start, up;
+	int fd;
+
+	r.tunnel.peer = ends(&b, 0).peer;
+	r.tunnel.local = r.tunnel.peer;
+	r.tunnel.local.port = 1701;
+	r.tunnel.peer_tunnel_id = 1;
+	r.tunnel.v3 = true;
+	if (install_tunnel(&nl, &r, &fd, why)) {
+		fprintf(stderr, "bare: %s\n", why);
+		return 1;
+	}
+	start = seconds();
+	for (unsigned i = 1; i <= n; i++) {
+		struct kobj_session s = { .tunnel_id = 1, .session_id = i, .peer_session_id = i, .pw = KOBJ_PW_ETHERNET };
+
+		snprintf(s.name, sizeof(s.name), "e%u", i);
+		if (kobj_session_add(&nl, &s, 3) ||
+		    rtnl_link_set(&nl, &(struct rtnl_link){ .ifindex = if_nametoindex(s.name), .up = true }))
+			fail(&b, nl.text);
+	}
+	up = seconds() - start;
+	printf("bare: %u Ethernet sessions in one tunnel by 1 thread: %.1f per second\n", n, n / up);
+	start = seconds();
+	remove_tunnel(&nl, 1, fd, false);
+	printf("bare: down: %.1f per second\n", n / (seconds() - start));
+	nl_done(&nl);
+	return b.failed != 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "sessions", required_argument, NULL, 'n' }, { "threads", required_argument, NULL, 't' },
-		{ "per-tunnel", required_argument, NULL, 'k' }, { "serial", required_argument, NULL, '1' }, { 0 },
+		{ "per-tunnel", required_argument, NULL, 'k' }, { "serial", required_argument, NULL, '1' },
+		{ "ethernet", required_argument, NULL, 'e' }, { 0 },
 	};
-	unsigned n = 512, threads = 0, per_tunnel = 16, serial = 64;
+	unsigned n = 512, threads = 0, per_tunnel = 16, serial = 64, ether = 0;
 	struct rlimit l;
 	int c;
 
@@ -188,10 +228,10 @@ int main(int argc, char **argv)
 		unsigned v = optarg ? (unsigned)atoi(optarg) : 0;
 
 		if (c == '?' || !v) {
-			fprintf(stderr, "usage: bare [--sessions N] [--threads T] [--per-tunnel K] [--serial N1]\n");
+			fprintf(stderr, "usage: bare [--sessions N] [--threads T] [--per-tunnel K] [--serial N1] | --ethernet N\n");
 			return 2;
 		}
-		*(c == 'n' ? &n : c == 't' ? &threads : c == 'k' ? &per_tunnel : &serial) = v;
+		*(c == 'n' ? &n : c == 't' ? &threads : c == 'k' ? &per_tunnel : c == 'e' ? &ether : &serial) = v;
 	}
 	if (!getrlimit(RLIMIT_NOFILE, &l)) {
 		l.rlim_cur = l.rlim_max;
@@ -202,6 +242,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bare: at most 60000 sessions and %u threads\n", MAX_THREADS);
 		return 2;
 	}
+	if (ether)
+		return ethernet(ether);
 	if (threads)
 		return measure(n, threads, per_tunnel);
 	return measure(serial, 1, per_tunnel) | measure(n, MAX_THREADS, per_tunnel);
