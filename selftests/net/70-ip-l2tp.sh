@@ -191,6 +191,9 @@ one() { kk show tunnel tunnel_id 3 >"$TMP/out"; [[ $(grep -c ^Tunnel "$TMP/out")
 check "one tunnel was asked for: one is shown" one
 sessions_of() { kk show session tunnel_id 3 >"$TMP/out"; [[ $(grep -c ^Session "$TMP/out") == 3 ]]; }
 check "the sessions of one tunnel" sessions_of
+pretty() { kk -j show session | python3 -c "$canon" >"$TMP/plain-j" && kk -j -p show session >"$TMP/pretty" &&
+	(($(wc -l <"$TMP/pretty") > 3)) && python3 -c "$canon" <"$TMP/pretty" | diff "$TMP/plain-j" -; }
+check "-p: the same for people" pretty
 only6() { kk -6 show tunnel >"$TMP/out"; [[ $(grep -c ^Tunnel "$TMP/out") == 1 ]] && grep -q 2001: "$TMP/out"; }
 check "-6: tunnels over IPv6" only6
 check "a tunnel that is not there" says 'no tunnel 99' 1 show tunnel tunnel_id 99
@@ -211,6 +214,44 @@ LINES
 check "a batch with bad lines" says "$TMP/bad:2: this line is wrong" 2 -batch "$TMP/bad"
 check "names each of them" grep -qF "$TMP/bad:4: this line is wrong" "$TMP/out"
 check "and the words" grep -qF '"ipx" does not fit after "encap"' "$TMP/out"
+# One of each kind, behind a good line: line by line the word, and then the reason.
+cat >"$TMP/words" <<LINES
+ add tunnel $t4 tunnel_id 50 peer_tunnel_id 51 encap ip
+"0" is no id=add tunnel $t4 tunnel_id 0 peer_tunnel_id 51 encap ip
+"4294967296" is no id=add tunnel $t4 tunnel_id 4294967296 peer_tunnel_id 51 encap ip
+"50x" is no id=add tunnel $t4 tunnel_id 50x peer_tunnel_id 51 encap ip
+"192.0.2.999" is no IPv4 or IPv6 address=add tunnel remote 192.0.2.999 local 192.0.2.1 tunnel_id 50 peer_tunnel_id 51 encap ip
+"local" and "remote" are of different families=add tunnel remote 192.0.2.2 local ::1 tunnel_id 50 peer_tunnel_id 51 encap ip
+"65536" is no port=add tunnel $t4 tunnel_id 50 peer_tunnel_id 51 udp_sport 65536 udp_dport 1
+"udp_dport PORT" is missing=add tunnel $t4 tunnel_id 50 peer_tunnel_id 51 encap udp udp_sport 5
+"colour" does not fit=add tunnel $t4 tunnel_id 50 peer_tunnel_id 51 encap ip colour red
+missing after "peer_tunnel_id"=add tunnel $t4 tunnel_id 50 peer_tunnel_id
+"remote ADDR" is missing=add tunnel local 192.0.2.1 tunnel_id 50 peer_tunnel_id 51 encap ip
+"maybe" does not fit=add tunnel $t4 tunnel_id 50 peer_tunnel_id 51 encap ip udp_csum maybe
+"0123456g" is no cookie=add session tunnel_id 3 session_id 60 peer_session_id 61 cookie 0123456g
+"some" does not fit=add session tunnel_id 3 session_id 60 peer_session_id 61 seq some
+"atm" does not fit=add session tunnel_id 3 session_id 60 peer_session_id 61 l2spec_type atm
+"averyveryverylongname" is no name=add session tunnel_id 3 session_id 60 peer_session_id 61 name averyveryverylongname
+"peer_session_id ID" is missing=add session tunnel_id 3 session_id 60
+"12" is no MTU=add session tunnel_id 3 session_id 60 peer_session_id 61 mtu 12
+"4095" is no VLAN=add session tunnel_id 3 session_id 60 peer_session_id 61 vlan 4095 bridge br0
+"tunnel_id ID" is missing=del tunnel
+"session_id ID" is missing=del session tunnel_id 3
+"x" is no id=show tunnel tunnel_id x
+"pseudowires" does not fit=show pseudowires
+LINES
+sed 's/^[^=]*=//; s/^ //' "$TMP/words" >"$TMP/wrong"
+check "a batch with every kind of mistake" says "$TMP/wrong:2: this line is wrong" 2 -batch "$TMP/wrong"
+each_word() {
+	local n=1 word line said
+	said=$(<"$TMP/out")
+	while IFS== read -r word line; do
+		n=$((n + 1))
+		[[ $said == *"$word"*"$TMP/wrong:$n: this line is wrong"* ]] || { echo "line $n: $word"; return 1; }
+	done < <(tail -n +2 "$TMP/words")
+	((n == 23)) && [[ $said != *"$TMP/wrong:1:"* ]]
+}
+check "says of each line which word is wrong and why" each_word
 check "no peer_tunnel_id" says 'negotiate' 2 add tunnel $t4 tunnel_id 50 encap ip
 check "an id that is taken" says 'the tunnel id is taken' 1 add tunnel $t4 tunnel_id 3 peer_tunnel_id 51 encap ip
 check "a local address that nobody has" says 'no interface has the local address' 1 \
