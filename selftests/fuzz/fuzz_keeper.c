@@ -35,9 +35,11 @@ static void remember(const struct k_request *r)
 	struct table *t = table_new();
 	struct session *s;
 
-	if (t && r->op == K_SESSION_UP && table_add_tunnel(t, &up) && (s = table_add_session(t, r))) {
+	if (t && (r->op == K_SESSION_UP || r->op == K_ETH_UP) && table_add_tunnel(t, &up) && (s = table_add_session(t, r))) {
 		table_set_link(t, s, 77);
-		if (table_by_link(t, 77) != s || table_merge_link(s, &(struct k_link){ .up = true }))
+		if (table_by_link(t, 77) != s || table_on_wire(t, up.tunnel_id, s->wire_id) != s)
+			abort();
+		if (r->op == K_SESSION_UP && table_merge_link(s, &(struct k_link){ .up = true }))
 			abort();
 	}
 	table_free(t);
