@@ -56,7 +56,7 @@ struct keeper {
 	struct keeper_options opt;
 	int lock, listen, client, signals, checkpoints;
 	uint32_t gen;
-	unsigned n_pending, n_old;	/* requests not answered yet: of this client, of those before */
+	unsigned n_pending, n_old;	/* requests not answered yet but for hooks: of this client, of those before */
 	bool greeted;
 	uint32_t client_version;	/* which it greeted us with */
 	struct outgoing *out, **out_last;

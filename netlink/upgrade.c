@@ -376,20 +376,6 @@ static void aliases_again(struct keeper *k)
 	}
 }
 
-/* Hooks that run or wait are owed an answer. */
-static void count_pending(struct keeper *k)
-{
-	const struct hook *list[] = { k->hooks, k->hook_first };
-
-	for (unsigned i = 0; i < 2; i++)
-		for (const struct hook *h = list[i]; h; h = h->next) {
-			if (h->from.op && h->from.gen == k->gen)
-				k->n_pending++;
-			else if (h->from.op)
-				k->n_old++;
-		}
-}
-
 int upgrade_take_over(struct keeper *k, const char **ret_what)
 {
 	char why[WHY_SIZE];
@@ -404,7 +390,6 @@ int upgrade_take_over(struct keeper *k, const char **ret_what)
 	err = journal_open(k->opt.runtime_dir, &k->journal, ret_what);
 	if (err)
 		return err;
-	count_pending(k);
 	aliases_again(k);
 	close_strangers(k);
 	k->audit_wanted = true;		/* notes that nobody read meanwhile */

@@ -111,6 +111,11 @@ check "upgrade while the hook runs" upgrade
 check "the hook comes to its end" busywait 15000 test -s "$TMP/hook.out"
 failed_more() { [[ $(ktun_in lns -j show stats | grep -oE '"hooks_failed": ?[0-9]+') != "$failed_before" ]]; }
 check "and ktund hears its status" busywait 15000 failed_more
+mine=$(mine)
+kill -KILL "$ktund"
+check "a hook that ran during an upgrade keeps no next ktund waiting" ktund_start "$LNS" lns "$lns"
+ktund=$(ktund_pid lns)
+check "and the calls are the same" test "$(mine)" = "$mine"
 
 # --- while calls come and go
 calls=()
