@@ -90,6 +90,10 @@ struct ctx {
 	struct halfopen *half_open, *v3_half_open;
 	struct timer half_open_timer, stats_timer, listen_retry;
 	unsigned n_idle_watched;		/* sessions with an idle timeout */
+	struct {				/* sessions on their way into the kernel */
+		unsigned n;
+		ms_t took, moved;		/* how long the last one took; since when none has come */
+	} coming;
 	struct ids *tunnel_ids, *session_ids;
 	struct tunnel **tunnel;			/* [MAX_ID], by our tunnel id */
 	struct session **session;		/* [MAX_ID], by our session id */

@@ -153,6 +153,8 @@ const char *session_refusal(const struct tunnel *t, const struct policy *p)
 		return "the kernel cannot be reached: no keeper";
 	if (ctx->conf->max_sessions && ctx->n_sessions >= ctx->conf->max_sessions)
 		return "max-sessions of the gateway is reached";
+	if (sessions_pile_up(ctx))		/* who waited behind them would give up and try again, and again */
+		return "the kernel is busy with the calls before this one";
 	if (2 * (ctx->n_sessions + 1) + ctx->n_tunnels + SPARE_FILES > ctx->max_files)
 		return "the limit of open files is reached (LimitNOFILE, ulimit -n)";
 	if (t->from && t->from->limits.sessions && t->n_sessions >= t->from->limits.sessions)
@@ -715,6 +717,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	if (s->ending)
 		return;
 	s->ending = true;
+	session_comes_not(s);
 	session_changed(s);
 	snprintf(s->why, sizeof(s->why), "%s", why);
 	if (s->up) {

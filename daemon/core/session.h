@@ -53,6 +53,7 @@ struct session {
 	char ifname[16];
 
 	ms_t since, up_at, traffic_at;
+	ms_t comes_since;			/* when it was to come into the kernel, while it waits for that; 0 */
 	ms_t counted_at;			/* when idleness was last looked into */
 	int64_t up_since;
 	struct k_stats stats;			/* as last read, at stats_at */
@@ -90,6 +91,10 @@ void session_hangup(struct session *, const char *why);
 void session_end(struct session *, uint16_t result, uint16_t error, const char *why);
 /* Asks the keeper for what is wanted and not there yet. */
 void session_apply(struct session *);
+/* It need not come into the kernel any more. */
+void session_comes_not(struct session *);
+/* Is the keeper so far behind with installing sessions that another one would only make it worse? */
+bool sessions_pile_up(const struct ctx *);
 /* Completions of K_SESSION_UP, K_LINK_SET, K_SESSION_DOWN; descriptors are the session's from now on. */
 void session_kernel_reply(struct ctx *, const struct k_reply *, int channel, int unit);
 /* The kernel has it under this name; descriptors are the session's from now on. */

@@ -9,7 +9,37 @@
 #include "core/session.h"
 #include "core/turn.h"
 
-enum { STATS_MS = 10000 };
+enum { STATS_MS = 10000, PILE_MS = 10000 };
+
+/* How long the kernel takes for a session, waiting for its tunnel included. */
+static void comes(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+
+	if (s->comes_since)
+		return;
+	s->comes_since = ctx->loop.now;
+	if (!ctx->coming.n++) {
+		ctx->coming.moved = ctx->loop.now;
+		ctx->coming.took = 0;
+	}
+}
+
+static void came(struct session *s)
+{
+	struct ctx *ctx = s->ctx;
+
+	ctx->coming.moved = ctx->loop.now;
+	if (s->comes_since)			/* it has not ended meanwhile */
+		ctx->coming.took = ctx->loop.now - s->comes_since;
+	session_comes_not(s);
+}
+
+void session_comes_not(struct session *s)
+{
+	s->ctx->coming.n -= !!s->comes_since;
+	s->comes_since = 0;
+}
 
 static void describe(const struct session *s, struct k_request *rq)
 {
@@ -43,6 +73,7 @@ void session_apply(struct session *s)
 	if ((!missing && !surplus) || s->ending || s->asked || s->dropped)
 		return;
 	if (s->kernel == KS_NONE) {
+		comes(s);
 		if (s->tunnel->kernel != KS_UP) {
 			tunnel_install(s->tunnel);
 			return;				/* called again when the tunnel is there */
@@ -63,6 +94,13 @@ void session_apply(struct session *s)
 	} else if (s->kernel == KS_NONE) {
 		s->kernel = KS_COMING;
 	}
+}
+
+bool sessions_pile_up(const struct ctx *ctx)
+{
+	ms_t still = ctx->loop.now - ctx->coming.moved;
+
+	return ctx->coming.n && (still > PILE_MS || ctx->coming.took > PILE_MS);
 }
 
 static void refused(struct session *s, const struct k_reply *r)
@@ -100,6 +138,7 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 {
 	struct k_request rq;
 
+	came(s);
 	if (r->result) {
 		s->kernel = KS_NONE;
 		refused(s, r);

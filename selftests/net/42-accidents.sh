@@ -119,6 +119,24 @@ check "both calls are alive" busywait 15000 both_alive
 check "and they are the same calls" test "$(get one session_id) $(get two session_id)" = "$one $two"
 check "a new call is taken" call
 
+# --- the kernel falls behind: the keeper stands still
+
+both() { echo "$(get one session_id) $(get two session_id)"; }
+were=$(both)
+kill -STOP "$keeper"
+call sport=4901 seconds=40 >"$TMP/behind" 2>&1 &
+behind=$!
+sleep 11.5
+ns "$LAC" "$hostile" lac 192.0.2.1 1701 sport=4902 seconds=20 >"$TMP/refused" 2>&1
+echo "# $(tr '\n' ' ' <"$TMP/refused")"
+check "the kernel is far behind: a call is refused early, by CDN 4, temporarily" grep -qE '^up=0 ms=[0-9]{1,4} cdn=4 ' "$TMP/refused"
+check "and is told why" grep -q 'kernel is busy with the calls before' "$TMP/refused"
+check "those that are up do not feel it" eval 'alive first && alive second'
+kill -CONT "$keeper"
+check "nor did their HELLOs and echoes: they are the same calls" test "$(both)" = "$were"
+check "who came before is up when the kernel is" wait $behind
+check "and others are taken again" call sport=4903
+
 # --- the pool is empty
 
 crash() { ns "$LAC" "$hostile" lac 192.0.2.1 1701 "sport=$1" leave; }
