@@ -129,10 +129,13 @@ churner=$!
 defer kill -KILL $churner
 
 nap() { sleep "0.$((RANDOM % 10))$((RANDOM % 10))"; }
+# Many sessions on an emulated machine that shares its processors have three seconds; any other case has one.
+limit_ms=1000
+[[ ${KTUND_VM:-} != tcg ]] || ((n <= 40)) || limit_ms=3000
 # The second line of the log since `mark`: how long it took.
 mark() { mark=$(wc -l <"$TMP/$1.log"); }
 says() { tail -n "+$((mark + 1))" "$TMP/$1.log" | grep -E -- "$2"; }
-quick() { local ms; ms=$(says "$1" 'took over' | sed -E 's/.* in ([0-9]+) ms.*/\1/'); echo "took over in $ms ms"; ((ms <= 1000)); }
+quick() { local ms; ms=$(says "$1" 'took over' | sed -E 's/.* in ([0-9]+) ms.*/\1/'); echo "took over in $ms ms"; ((ms <= limit_ms)); }
 none_lost() { says "$1" "took over 4 tunnels and $n sessions|took over [5-9] tunnels and [0-9]+ sessions"; }
 dies() {	# dies NAME NS CONFIG SIGNAL WHAT
 	local pid
@@ -142,7 +145,7 @@ dies() {	# dies NAME NS CONFIG SIGNAL WHAT
 	wait "$pid" 2>/dev/null
 	nap
 	check "$5: another one starts" ktund_start "$2" "$1" "$3"
-	check "$5: it takes everything over, within a second" eval "none_lost $1 && quick $1"
+	check "$5: it takes everything over, within $((limit_ms / 1000)) s" eval "none_lost $1 && quick $1"
 }
 for round in 1 2 3 4 5; do
 	nap
@@ -186,7 +189,7 @@ gone() { [[ -z $(lib_sessions lns "\"session_id\":$id,") ]]; }
 check "the session is gone" busywait 10000 gone
 check "ip-down ran" busywait 10000 grep -q '^u1 ' "$TMP/down.log"
 again() { sessions_up lns "$n" && sessions_up lac "$n"; }
-check "the LAC dials it again, once" busywait 20000 again
+check "the LAC dials it again, once" busywait $((20000 + n * 50)) again
 
 # --- who is not in the file any more
 
@@ -195,7 +198,7 @@ mark lac
 kill -KILL "$(ktund_pid lac)"
 check "a tunnel is renamed while ktund is away" ktund_start "$LAC" lac "$lac"
 check "the old one is ended, and the log says why" busywait 5000 says lac 'tunnel .*: it is not configured any more'
-check "the new one comes up" busywait 30000 again
+check "the new one comes up" busywait $((30000 + n * 200)) again
 mark lns
 kill -KILL "$(ktund_pid lns)"
 check "a user is removed while ktund is away" ktund_start "$LNS" lns "$lns"
