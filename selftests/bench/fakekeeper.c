@@ -21,7 +21,7 @@
 #include "netlink/udp.h"
 #include "netlink/wire.h"
 
-enum { IDS = 65536, LISTENERS = 16, CLIENT = 0, CHANNEL = 1, UNIT = 2, EVENTS = 64 };
+enum { IDS = 65536, LISTENERS = 64, CLIENT = 0, CHANNEL = 1, UNIT = 2, EVENTS = 64 };
 
 struct tunnel { int fd; uint32_t peer_tunnel_id; struct k_request *was; };
 struct session { int end[2], theirs[2]; uint16_t tunnel_id, peer_session_id; unsigned unit; bool on, eth; struct k_request *was; };
@@ -166,6 +166,14 @@ static void session_down(const struct fake *k, struct session *s)
 	s->on = false;
 }
 
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 sa;			/* the port is where IPv4 has it */
+	socklen_t len = sizeof(sa);
+
+	return getsockname(fd, (struct sockaddr *)&sa, &len) ? 0 : ntohs(sa.sin6_port);
+}
+
 static void request(struct fake *k, const struct k_request *q)
 {
 	struct k_reply r = { .op = q->op, .id = q->id, .tunnel_id = q->tunnel_id, .session_id = q->session_id };
@@ -179,7 +187,7 @@ static void request(struct fake *k, const struct k_request *q)
 		r.hello.pid = (uint32_t)getpid();
 		break;
 	case K_LISTEN:
-		for (unsigned i = 0; i < k->n_listeners; i++)
+		for (unsigned i = 0; q->listen.local.port && i < k->n_listeners; i++)
 			if (!memcmp(&k->listener[i].local, &q->listen.local, sizeof(q->listen.local)))
 				fd = dup(k->listener[i].fd);
 		if (fd >= 0)
@@ -188,6 +196,16 @@ static void request(struct fake *k, const struct k_request *q)
 		r.result = fd < 0 ? fd : 0;
 		if (fd >= 0 && k->keep && k->n_listeners < LISTENERS)
 			k->listener[k->n_listeners++] = (struct listener){ dup(fd), q->listen.local };
+		if (k->n_listeners && fd >= 0 && !q->listen.local.port)
+			k->listener[k->n_listeners - 1].local.port = port_of(fd);
+		break;
+	case K_UNLISTEN:
+		for (unsigned i = 0; i < k->n_listeners; i++)
+			if (!memcmp(&k->listener[i].local, &q->listen.local, sizeof(q->listen.local))) {
+				close(k->listener[i].fd);
+				k->listener[i] = k->listener[--k->n_listeners];
+				break;
+			}
 		break;
 	case K_TUNNEL_UP:
 		fd = udp_connect(&q->tunnel.local, &q->tunnel.peer, q->tunnel.mark, q->tunnel.no_csum, &call);
@@ -222,7 +240,7 @@ static void request(struct fake *k, const struct k_request *q)
 		if (k->session[q->session_id].was)
 			k->session[q->session_id].was->session.link = q->link;	/* all of it: addresses come together here */
 		break;
-	case K_UNLISTEN: case K_STATS: case K_HOOK: case K_EVENT: case K_GUARD: case K_MARKED: case K_CHARON:
+	case K_STATS: case K_HOOK: case K_EVENT: case K_GUARD: case K_MARKED: case K_CHARON:
 	case K_TUNNEL_MARK: case K_SA_DROP:
 		break;
 	}
