@@ -57,8 +57,8 @@ void cc_save(const struct cc *cc, struct wr *w, unsigned tag)
 
 static bool consistent(const struct cc *cc, uint16_t tunnel_id)
 {
-	if (cc->tunnel_id != tunnel_id || !cc->peer_tunnel_id)
-		return false;
+	if (cc->tunnel_id != tunnel_id || (!cc->peer_tunnel_id && cc->ending == CC_LIVE))
+		return false;			/* whoever was sent a StopCCN may have never told his id */
 	switch ((enum cc_ending)cc->ending) {
 	case CC_LIVE:
 		return cc->state == CC_ESTABLISHED;

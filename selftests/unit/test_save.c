@@ -203,6 +203,27 @@ static void cc_other_versions(void **state)
 	cc_done(&cc);
 }
 
+/* Hung up before the peer had said anything: its id is unknown, and the StopCCN goes on. */
+static void cc_stopped_early(void **state)
+{
+	struct cc cc;
+
+	(void)state;
+	sim_init(&s, 4711);
+	end_init(&e[0], &s, 0, false);
+	end_init(&e[1], &s, 1, true);
+	s.loss = 100;
+	cc_open(&e[0].cc, s.now);
+	end_drain(&e[0]);
+	cc_close(&e[0].cc, s.now, NULL);
+	end_drain(&e[0]);
+	assert_true(e[0].cc.ending == CC_STOP_SENT && !e[0].cc.peer_tunnel_id && cc_to_be_saved(&e[0].cc));
+	cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	assert_int_equal(cc_restore(&cc, s.now, save_cc(&e[0].cc, 0)), 0);
+	assert_true(cc.ending == CC_STOP_SENT && cc.rel.tx && cc_deadline(&cc) != NEVER);
+	cc_done(&cc);
+}
+
 static void cc_contradictions(void **state)
 {
 	static const struct { size_t at; uint16_t v; } wrong[] = {
@@ -384,6 +405,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cc_cut, tunnel_early, no_tunnel),
 		cmocka_unit_test_setup_teardown(cc_other_versions, tunnel_early, no_tunnel),
 		cmocka_unit_test_setup_teardown(cc_contradictions, tunnel_early, no_tunnel),
+		cmocka_unit_test_teardown(cc_stopped_early, no_tunnel),
 		cmocka_unit_test(ppp_at_any_time),
 		cmocka_unit_test(ppp_cut),
 		cmocka_unit_test(ppp_other_versions),
