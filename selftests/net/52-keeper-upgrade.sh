@@ -76,7 +76,7 @@ none_lost() {
 	# shellcheck disable=SC2154
 	wait "$ping_first" "$ping_second"
 	cat "$TMP/ping-first" "$TMP/ping-second"
-	[[ $(cat "$TMP"/ping-* | grep -cE '^([1-9][0-9]+) packets transmitted, \1 received') == 2 ]]
+	[[ $(cat "$TMP"/ping-* | grep -cE '^([1-9][0-9]*) packets transmitted, \1 received') == 2 ]]
 }
 
 { ktund_start "$LNS" lns "$lns" && ktund_start "$LAC" lac "$lac"; } || fatal "both daemons start"
