@@ -3,6 +3,7 @@
 # make demo       a LAC and an LNS bring up a PPP session on a real kernel, and ping through it
 # make check      all tests = check-style check-unit check-sim check-fuzz check-net (each alone, too)
 # make bench      set-up rate, CPU and memory per session, as ratios to a bare kernel loop
+# make soak       ten minutes (TIME=) of crashes, losses and reloads under churn; 300 sessions; every call that may fail
 # make fuzz FUZZ=l2tp_msg TIME=60     one fuzzer for a while; `make fuzz` lists them
 # make install DESTDIR= PREFIX=/usr
 # SAN=1: with ASan and UBSan (in build/san).  O=dir: build elsewhere.  V=1: show commands.
@@ -21,6 +22,7 @@ VERSION = 0.1
 SETUP ?= scripts/setup
 FUZZ_TIME ?= 5
 KERNELS ?= 6.12 6.1
+SOAK_TIME ?= $(if $(filter command environment,$(firstword $(origin TIME))),$(TIME),600)
 ifeq ($(V),)
 Q = @
 say = @printf '  %-7s %s\n' $(1) $(2);
@@ -58,7 +60,7 @@ NET := $(patsubst selftests/%.c,$(O)/selftests/%,$(wildcard selftests/net/*.c se
 FUZZERS := $(patsubst selftests/fuzz/fuzz_%.c,%,$(wildcard selftests/fuzz/fuzz_*.c))
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
-.PHONY: all demo check run-unit run-sim fuzzers check-style check-unit check-sim check-fuzz check-net bench fuzz install clean distclean tests setup-net
+.PHONY: all demo check run-unit run-sim fuzzers check-style check-unit check-sim check-fuzz check-net bench soak fuzz install clean distclean tests setup-net
 all: $(O)/ktund $(O)/ktund-keeper $(O)/ktun
 
 $(O)/config.mk: scripts/packages Makefile
@@ -146,6 +148,8 @@ demo: all | setup-net
 	@KTUND_BUILD=$(O) scripts/demo
 bench: tests | setup-net
 	@KTUND_BUILD=$(O) scripts/bench
+soak: tests | setup-net
+	@scripts/soak $(O) $(SOAK_TIME) $(KERNELS)
 
 # Fuzzers: everything they link is compiled anew by clang, with coverage and sanitizers.
 FUZZFLAGS = $(BASEFLAGS) $(PKG_CFLAGS) -I selftests -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
