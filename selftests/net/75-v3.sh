@@ -119,9 +119,11 @@ check "addresses again" addresses
 check "frames pass again" ping_ok "$A" 10.1.0.2 56
 
 # ktund is killed while frames pass
-ns "$A" ping -n -i 0.05 -W 5 10.1.0.2 >"$TMP/pings" 2>&1 &
-pinger=$!
-defer kill -INT $pinger
+ns "$A" sh -c 'echo $$ >"$1"; exec ping -n -q -i 0.05 -W 5 10.1.0.2' sh "$TMP/pinger" >"$TMP/pings" 2>&1 &
+shell=$!
+busywait 10000 test -s "$TMP/pinger"
+pinger=$(<"$TMP/pinger")
+defer kill -KILL "$pinger"
 again() {	# NAME CONFIG NS
 	kill -KILL "$(ktund_pid "$1")"
 	sleep 0.3
@@ -132,8 +134,8 @@ check "and has all of them" busywait 15000 up b 5
 check "ktund of A is killed" again a "$a" "$A"
 check "and has all of them, too" busywait 15000 up a 5
 sleep 6					# HELLOs
-kill -INT $pinger
-wait $pinger
+kill -INT "$pinger"
+wait $shell
 check "not one ping was lost" grep -q " 0% packet loss" "$TMP/pings"
 check "they are the same tunnels" eval '[[ $(session_get b age_s "\"remote_end_id\":\"plain\"") -gt 10 ]]'
 id=$(session_get b session_id '"remote_end_id":"plain"')
