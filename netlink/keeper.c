@@ -28,7 +28,7 @@
 
 /* Above MAX_OUT replies on their way, or MAX_BUSY errands, no more requests are read: the client waits. */
 enum { MAX_OUT = 256, MAX_BUSY = 4096, READ_BATCH = 64, LOG_PER_SECOND = 20,
-       STOP_PEERS_MS = 6000, STOP_SAY_MS = 1000 };
+       STOP_PEERS_MS = 6000, STOP_SAY_MS = 1000, PACE_NS = 1000000 };
 
 struct outgoing {
 	struct outgoing *next;
@@ -38,12 +38,17 @@ struct outgoing {
 	uint8_t data[];
 };
 
-int64_t now_ms(void)
+static int64_t now_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t now_ms(void)
+{
+	return now_ns() / 1000000;
 }
 
 static void put_line(const struct keeper *k, const char *text)
@@ -640,6 +645,17 @@ static int timeout(const struct keeper *k)
 	return soonest(next, soonest(upgrade_timeout(k), soonest(audit_timeout(k), stop_timeout(k))));
 }
 
+/* Requests and threads that end come in swarms, and a turn for each of them would cost more than they do: turns are PACE_NS
+ * apart, and what comes after a pause is taken at once. */
+static void pace(const struct keeper *k)
+{
+	int64_t left = k->turn_ns + PACE_NS - now_ns();
+	struct timespec rest = { .tv_nsec = (long)left };
+
+	if (left > 0)
+		nanosleep(&rest, NULL);
+}
+
 enum { P_LISTEN, P_CLIENT, P_WORKERS, P_SIGNALS, P_LINKS, P_L2TP, P_HOOKS };
 
 static void turn(struct keeper *k)
@@ -659,8 +675,10 @@ static void turn(struct keeper *k)
 		p[P_CLIENT].events |= POLLIN;
 	if (k->out)
 		p[P_CLIENT].events |= POLLOUT;
+	pace(k);
 	if (poll(p, n, timeout(k)) < 0 && errno != EINTR)
 		say(k, "poll: %s", strerror(errno));
+	k->turn_ns = now_ns();
 	/* First what a thread has learnt, then what the kernel says about it. */
 	while ((j = workers_ended(k->workers)))
 		j->done(j, k);

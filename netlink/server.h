@@ -104,6 +104,7 @@ struct keeper {
 		unsigned n_fds;
 	} upgrade;
 
+	int64_t turn_ns;		/* when this turn began */
 	struct { int64_t second; unsigned lines, dropped; } log;
 };
 

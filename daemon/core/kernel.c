@@ -20,7 +20,7 @@
 #include "core/tunnel.h"
 #include "core/turn.h"
 
-enum { START_MS = 15000, BUSY_MS = 600000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 8 };
+enum { START_MS = 15000, BUSY_MS = 600000, OPEN_MS = 5000, RETRY_MS = 300, REPLIES_A_TURN = 16 };
 
 static void lost(struct ctx *ctx);
 static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS]);
@@ -56,6 +56,7 @@ static void readable(struct ev_loop *ev, ev_io *w, int revents)
 		}
 		dispatch(ctx, &r, fds);
 	}
+	ctx->loop.more = true;
 }
 
 uint32_t kernel_submit(struct ctx *ctx, struct k_request *rq)

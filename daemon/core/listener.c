@@ -366,4 +366,5 @@ void demux_read(struct ctx *ctx, int fd, struct listener *on)
 		if (n < UDP_BATCH)
 			return;
 	}
+	ctx->loop.more = true;
 }

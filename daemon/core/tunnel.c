@@ -18,7 +18,7 @@
 #include "core/turn.h"
 #include "core/version.h"
 
-enum { LOOK_AT = 8, RETRY_MS = 1000 };	/* LOOK_AT: sessions whose counters are asked for */
+enum { LOOK_AT = 8, RETRY_MS = 1000, ACK_MS = 5 };	/* LOOK_AT: sessions whose counters are asked for */
 
 const char *tunnel_name(const struct tunnel *t)
 {
@@ -252,6 +252,7 @@ static void give_up(struct tunnel *t)
 void tunnel_drain(struct tunnel *t)
 {
 	struct ctx *ctx = t->ctx;
+	ms_t at;
 
 	if (t->draining)
 		return;				/* the outermost call will come to it */
@@ -264,8 +265,10 @@ void tunnel_drain(struct tunnel *t)
 		give_up(t);
 	}
 	t->draining = false;
-	/* An acknowledgement that is due leaves with the timer: one for all that this turn of the loop read (5.8). */
-	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : t->v->deadline(t));
+	/* An acknowledgement that is due leaves with the timer: one for all that came meanwhile, or with a message of ours, as
+	 * there is one where calls come in numbers (5.8). */
+	at = t->v->deadline(t);
+	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : at <= ctx->loop.now ? ctx->loop.now + ACK_MS : at);
 	if (t->down)
 		uninstall(t);
 	maybe_free(t);

@@ -16,6 +16,7 @@ struct loop {
 	ms_t now;			/* when this turn began */
 	uint64_t began_ns;
 	uint64_t stall_ns;		/* the longest turn so far */
+	bool more;			/* a callback has left work behind: the next turn begins at once */
 	ev_prepare before;
 	ev_check after;
 };
