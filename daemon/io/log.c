@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #if HAVE_SYSTEMD
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 #endif
 
-enum { BURST = 60, PER_MINUTE = 120 };
+enum { BURST = 60, PER_MINUTE = 120, PREFIX = 32, TEXT = 1024 };
 
 static const char *const level_name[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
@@ -53,14 +54,40 @@ static void one_line(char *s)
 			*s = '?';
 }
 
+static char *digits(char *p, unsigned n, unsigned v)
+{
+	for (unsigned i = n; i--; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + n;
+}
+
+/* "12:34:56.789 warning: " into p; returns the end. */
+static char *prefix(char *p, int level)
+{
+	const char *word = level <= LOG_ERR ? "error: " : level <= LOG_WARNING ? "warning: " : "";
+	struct timespec ts = { 0 };
+	struct tm tm = { 0 };
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	(void)localtime_r(&ts.tv_sec, &tm);
+	p = digits(p, 2, (unsigned)tm.tm_hour);
+	*p++ = ':';
+	p = digits(p, 2, (unsigned)tm.tm_min);
+	*p++ = ':';
+	p = digits(p, 2, (unsigned)tm.tm_sec);
+	*p++ = '.';
+	p = digits(p, 3, (unsigned)(ts.tv_nsec / 1000000));
+	*p++ = ' ';
+	return stpcpy(p, word);
+}
+
 __attribute__((format(printf, 3, 0)))
 static void put(const struct log *l, int level, const char *fmt, va_list ap)
 {
-	char text[1024], when[32];
-	struct timespec ts;
-	struct tm tm;
+	char line[PREFIX + TEXT + 1], *text = line + (l->sink == LOG_TO_STDERR ? prefix(line, level) - line : 0);
+	size_t n;
 
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, TEXT, fmt, ap);
 	one_line(text);
 	switch (l->sink) {
 	case LOG_TO_SYSLOG:
@@ -74,11 +101,10 @@ static void put(const struct log *l, int level, const char *fmt, va_list ap)
 	case LOG_TO_STDERR:
 		break;
 	}
-	if (clock_gettime(CLOCK_REALTIME, &ts) || !localtime_r(&ts.tv_sec, &tm) ||
-	    !strftime(when, sizeof(when), "%H:%M:%S", &tm))
-		snprintf(when, sizeof(when), "?");
-	fprintf(stderr, "%s.%03ld %s%s\n", when, ts.tv_nsec / 1000000, level <= LOG_WARNING ?
-		level <= LOG_ERR ? "error: " : "warning: " : "", text);
+	n = (size_t)(text - line) + strlen(text);
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;			/* whom should we tell? */
 }
 
 void log_line(const struct log *l, int level, const char *fmt, ...)

@@ -54,7 +54,7 @@ static void from_sockaddr(struct endpoint *e, const struct sockaddr_storage *ss)
 	}
 }
 
-static socklen_t to_sockaddr(struct sockaddr_storage *ss, const struct endpoint *e)
+socklen_t endpoint_sockaddr(const struct endpoint *e, struct sockaddr_storage *ss)
 {
 	memset(ss, 0, sizeof(*ss));
 	if (e->family == 4) {
@@ -145,7 +145,7 @@ int udp_send(int fd, const struct endpoint *local, const struct endpoint *peer, 
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(mark))] = { 0 };
 	union { const void *in; void *out; } u = { .in = buf };		/* sendmsg does not write */
 	struct iovec iov = { u.out, len };
-	struct msghdr h = { .msg_name = &to, .msg_namelen = to_sockaddr(&to, peer), .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr h = { .msg_name = &to, .msg_namelen = endpoint_sockaddr(peer, &to), .msg_iov = &iov, .msg_iovlen = 1,
 			    .msg_control = control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 	size_t used;
@@ -181,7 +181,7 @@ int udp_send(int fd, const struct endpoint *local, const struct endpoint *peer, 
 int udp_source(const struct endpoint *peer, struct endpoint *ret_local)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = to_sockaddr(&ss, peer);
+	socklen_t len = endpoint_sockaddr(peer, &ss);
 	int fd = socket(peer->family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
 
 	if (fd < 0)
@@ -271,7 +271,19 @@ const char *endpoint_port_text(const struct endpoint *e, char *buf, size_t size)
 
 const char *ipv4_text(uint32_t addr, char buf[16])
 {
-	if (!inet_ntop(AF_INET, &addr, buf, 16))
-		buf[0] = 0;
+	uint8_t octet[4];
+	char *p = buf;
+
+	memcpy(octet, &addr, sizeof(octet));
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned n = octet[i];
+
+		if (n >= 100)
+			*p++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*p++ = (char)('0' + n / 10 % 10);
+		*p++ = (char)('0' + n % 10);
+		*p++ = i < 3 ? '.' : 0;
+	}
 	return buf;
 }

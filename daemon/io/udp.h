@@ -47,6 +47,8 @@ uint16_t udp_port(int fd);
 /* The port that fd is connected to, in host order; 0: none. */
 uint16_t udp_peer_port(int fd);
 
+/* Into *ss; returns its length. */
+socklen_t endpoint_sockaddr(const struct endpoint *, struct sockaddr_storage *ss);
 /* "192.0.2.1" or "2001:db8::1" (with %eth0 when scoped) into buf; returns buf. */
 const char *endpoint_text(const struct endpoint *, char *buf, size_t size);
 /* "192.0.2.1:1701", "[2001:db8::1]:1701"; ENCAP_IP: "ip:192.0.2.1". */
