@@ -343,12 +343,11 @@ int install_session(struct nl *nl, const struct k_request *r, const struct tunne
 
 void remove_links(struct nl *nl, const uint32_t *ifindex, unsigned n, uint32_t group)
 {
-	unsigned marked = 0;
-
-	for (unsigned i = 0; i < n && n > 1; i++)
-		marked += !rtnl_link_set(nl, &(struct rtnl_link){ .ifindex = ifindex[i], .group = group });
-	if (marked && !rtnl_group_delete(nl, group))
-		return;
+	if (n > 1) {
+		(void)rtnl_links_group(nl, ifindex, n, group);	/* not all: those that others have deleted already */
+		if (!rtnl_group_delete(nl, group))
+			return;
+	}
 	for (unsigned i = 0; i < n; i++)
 		rtnl_link_delete(nl, ifindex[i]);
 }

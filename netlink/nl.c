@@ -141,14 +141,14 @@ static int walk(struct nl *nl, char *buf, size_t len, uint32_t seq, nl_each each
 	return 0;
 }
 
-int nl_talk(struct nl *nl, struct nl_sock *sk, struct nl_msg *m, nl_each each, void *arg)
+/* Sends, and reads until the message with this number is answered. */
+static int exchange(struct nl *nl, struct nl_sock *sk, const void *data, size_t len, uint32_t seq, bool dump, nl_each each,
+		    void *arg)
 {
 	_Alignas(struct nlmsghdr) char small[ACK_SIZE];
-	bool dump = m && nlmsg_hdr(m)->nlmsg_flags & NLM_F_DUMP;
 	int fd = nl_socket_get_fd(sk), err = 0;
 	char *buf = small;
 	size_t size = sizeof(small);
-	uint32_t seq;
 	ssize_t n;
 
 	nl->text[0] = 0;
@@ -158,20 +158,13 @@ int nl_talk(struct nl *nl, struct nl_sock *sk, struct nl_msg *m, nl_each each, v
 		buf = nl->buf;
 		size = DUMP_SIZE;
 	}
-	if (!m || !buf) {
-		nlmsg_free(m);
+	if (!buf)
 		return -ENOMEM;
-	}
-	nl_complete_msg(sk, m);
-	if (!dump)
-		nlmsg_hdr(m)->nlmsg_flags |= NLM_F_ACK;
-	seq = nlmsg_hdr(m)->nlmsg_seq;
 	do
-		n = send(fd, nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len, 0);
+		n = send(fd, data, len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		err = -errno;
-	nlmsg_free(m);
 	while (n >= 0) {
 		n = recv(fd, buf, size, 0);
 		if (n < 0 && errno == EINTR) {
@@ -184,6 +177,38 @@ int nl_talk(struct nl *nl, struct nl_sock *sk, struct nl_msg *m, nl_each each, v
 			break;
 	}
 	return err;
+}
+
+int nl_talk(struct nl *nl, struct nl_sock *sk, struct nl_msg *m, nl_each each, void *arg)
+{
+	struct nlmsghdr *h;
+	bool dump;
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	nl_complete_msg(sk, m);
+	h = nlmsg_hdr(m);
+	dump = h->nlmsg_flags & NLM_F_DUMP;
+	if (!dump)
+		h->nlmsg_flags |= NLM_F_ACK;
+	err = exchange(nl, sk, h, h->nlmsg_len, h->nlmsg_seq, dump, each, arg);
+	nlmsg_free(m);
+	return err;
+}
+
+int nl_order(struct nl *nl, struct nl_sock *sk, struct nlmsghdr *first, size_t size, unsigned n)
+{
+	uint32_t seq = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct nlmsghdr *h = (struct nlmsghdr *)(void *)((char *)first + i * size);
+
+		h->nlmsg_len = (uint32_t)size;
+		h->nlmsg_seq = seq = nl_socket_use_seq(sk);
+		h->nlmsg_flags = NLM_F_REQUEST | (i == n - 1 ? NLM_F_ACK : 0);
+	}
+	return n ? exchange(nl, sk, first, n * size, seq, false, NULL, NULL) : 0;
 }
 
 int nl_listen(struct nl *nl, unsigned group, struct nl_sock **ret)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linux/netlink.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct nl_sock;
@@ -34,5 +35,8 @@ struct nl_msg *nl_l2tp_msg(struct nl *, uint8_t cmd, int flags);
  * each() if given; its non-zero return ends the walk and is the result.  0 or -errno; ->text is set. */
 typedef int (*nl_each)(const struct nlmsghdr *, void *arg);
 int nl_talk(struct nl *, struct nl_sock *, struct nl_msg *m, nl_each each, void *arg);
+/* Executes n messages of one size that stand in a row, each complete but for length, number and flags.  The result is the
+ * last one's: those before it may have failed. */
+int nl_order(struct nl *, struct nl_sock *, struct nlmsghdr *first, size_t size, unsigned n);
 /* A non-blocking socket for notifications: fd or -errno.  group of rtnetlink; or 0: "l2tp" of generic netlink. */
 int nl_listen(struct nl *, unsigned group, struct nl_sock **ret);

@@ -13,6 +13,8 @@
 
 #include "nl.h"
 
+enum { ORDERS = 64 };			/* in one system call */
+
 /* A fresh message with its fixed header; NULL: no memory. */
 static struct nl_msg *message(int type, int flags, const void *head, size_t len)
 {
@@ -129,6 +131,22 @@ int rtnl_port_vlan(struct nl *nl, uint32_t ifindex, uint16_t vid, bool add)
 	if (!bad)
 		nla_nest_end(m, spec);
 	return finish(nl, m, bad, NULL, NULL);
+}
+
+int rtnl_links_group(struct nl *nl, const uint32_t *ifindex, unsigned n, uint32_t group)
+{
+	struct order { struct nlmsghdr head; struct ifinfomsg ifi; struct rtattr attr; uint32_t group; } order[ORDERS];
+	int err = nl_route(nl);
+
+	_Static_assert(sizeof(struct order) == NLMSG_ALIGN(sizeof(struct order)), "orders stand in a row");
+	for (unsigned done = 0, i; !err && done < n; done += i) {
+		for (i = 0; i < ORDERS && done + i < n; i++)
+			order[i] = (struct order){
+				{ .nlmsg_type = RTM_NEWLINK }, { .ifi_index = (int)ifindex[done + i] },
+				{ .rta_len = RTA_LENGTH(sizeof(group)), .rta_type = IFLA_GROUP }, group };
+		err = nl_order(nl, nl->route, &order[0].head, sizeof(order[0]), i);
+	}
+	return err;
 }
 
 int rtnl_link_delete(struct nl *nl, uint32_t ifindex)

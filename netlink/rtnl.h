@@ -17,6 +17,8 @@ struct rtnl_link { uint32_t ifindex; const char *name, *alias; uint16_t mtu; uin
 
 /* Changes of one link in one request; what is zero (name, alias NULL) is left alone.  A name needs a link that is down. */
 int rtnl_link_set(struct nl *, const struct rtnl_link *);
+/* Puts n links into a group, with one system call for many.  0, or -errno of what kept some of them out. */
+int rtnl_links_group(struct nl *, const uint32_t *ifindex, unsigned n, uint32_t group);
 int rtnl_link_delete(struct nl *, uint32_t ifindex);
 /* All links of a group at once.  -ENODEV: there is none. */
 int rtnl_group_delete(struct nl *, uint32_t group);
