@@ -147,7 +147,7 @@ check-net: tests | setup-net
 demo: all | setup-net
 	@KTUND_BUILD=$(O) scripts/demo
 bench: tests | setup-net
-	@KTUND_BUILD=$(O) scripts/bench
+	@rc=0; for k in $(KERNELS); do KTUND_BUILD=$(O) scripts/bench --kernel $$k || rc=1; done; exit $$rc
 soak: tests | setup-net
 	@scripts/soak $(O) $(SOAK_TIME) $(KERNELS)
 

@@ -114,7 +114,7 @@ static bool lost(struct load *l, unsigned *count)
 
 static void transmit(struct lac *t, const void *buf, size_t len)
 {
-	if (!lost(t->l, &t->l->dropped_tx) && udp_send(t->port->fd, &t->l->local, &t->l->peer, 0, buf, len))
+	if (!lost(t->l, &t->l->dropped_tx) && send(t->port->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		t->l->send_errors++;
 }
 
@@ -288,7 +288,8 @@ static void due_clock(struct timer *timer, void *arg)
 			if (!left && l->opt.control)
 				left = sessions_left(l->opt.control);
 			if (left > 0 && now - l->phase_at < DOWN_MS) {
-				timer_set(&l->loop, &l->clock, l->loop.now + POLL_MS);
+				/* asking costs ktund, too: more often only where the end is near */
+				timer_set(&l->loop, &l->clock, l->loop.now + (left < POLL_MS * 5 ? 5u + left / 5u : POLL_MS));
 				break;
 			}
 			if (left)
@@ -714,19 +715,10 @@ static void stop_asked(struct ev_loop *ev, ev_signal *w, int revents)
 
 static int open_port(struct load *l, struct port *p, unsigned source_port)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)source_port) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)source_port) };
-	int size = BUFFER;
-
 	p->l = l;
-	p->fd = socket(l->peer.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	p->fd = connected(&l->peer, (uint16_t)source_port, BUFFER);
 	if (p->fd < 0)
-		return -errno;
-	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		(void)setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (l->peer.family == 4 ? bind(p->fd, (struct sockaddr *)&in, sizeof(in))
-				: bind(p->fd, (struct sockaddr *)&in6, sizeof(in6)))
-		return -errno;
+		return p->fd;
 	io_start(&l->loop, &p->w, p->fd, readable, p);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Small tools of load.c: percentiles, checksums, and what ktund says of itself. */
+/* Small tools of load.c: percentiles, checksums, sockets, and what ktund says of itself. */
 #pragma once
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "io/udp.h"
 
 static inline int by_size(const void *a, const void *b)
 {
@@ -44,6 +47,25 @@ static inline uint16_t checksum(const uint8_t *p, size_t n)
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)~sum;
+}
+
+/* A UDP socket to this peer, with so large a receive buffer; -errno.  Connected: the kernel looks up the route once. */
+static inline int connected(const struct endpoint *peer, uint16_t source_port, int size)
+{
+	struct endpoint any = { .family = peer->family, .port = source_port };
+	struct sockaddr_storage from, to;
+	socklen_t len = endpoint_sockaddr(&any, &from);
+	int fd = socket(from.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (!bind(fd, (struct sockaddr *)&from, len) && !connect(fd, (struct sockaddr *)&to, endpoint_sockaddr(peer, &to)))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
 /* Sessions that ktund still has, by its control socket; -1: it does not say. */
