@@ -220,8 +220,10 @@ void answer(struct keeper *k, const struct origin *from, struct k_reply *r, cons
 
 void answer_result(struct keeper *k, const struct origin *from, int result, const char *why)
 {
-	struct k_reply r = { .result = result };
+	struct k_reply r;
 
+	k_reply_init(&r);
+	r.result = result;
 	snprintf(r.why, sizeof(r.why), "%s", result ? why : "");
 	answer(k, from, &r, NULL, 0);
 }

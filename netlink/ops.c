@@ -11,6 +11,7 @@
 #include "rtnl.h"
 #include "server.h"
 #include "udp.h"
+#include "wire.h"
 
 enum { UNLINK_BATCH = 256 };	/* about 0.3 s of RTNL (KERNEL.md 5.9 d) */
 
@@ -366,9 +367,10 @@ static void tunnel_up_done(struct job *j, void *arg)
 	struct errand *e = (struct errand *)j;
 	struct keeper *k = arg;
 	struct tunnel *t = table_tunnel(k->table, e->tunnel_id);
-	struct k_reply r = { 0 };
+	struct k_reply r;
 	struct waiting *wait = t->wait;
 
+	k_reply_init(&r);
 	t->wait = NULL;
 	if (e->result) {
 		journal_forget(k->journal, t->slot);
@@ -466,8 +468,9 @@ static void session_up_done(struct job *j, void *arg)
 	struct keeper *k = arg;
 	struct session *s = table_session(k->table, e->session_id);
 	struct tunnel *t = table_tunnel(k->table, s->tunnel_id);
-	struct k_reply r = { 0 };
+	struct k_reply r;
 
+	k_reply_init(&r);
 	if (e->result) {
 		struct waiting *wait = s->wait;
 

@@ -64,6 +64,12 @@ static inline size_t k_request_size(const struct k_request *r, size_t len)
 	return 0;
 }
 
+/* An empty reply, but for what only K_STATS and K_LIST have: all of one is 9 KB. */
+static inline void k_reply_init(struct k_reply *r)
+{
+	memset(r, 0, K_END(struct k_reply, session));
+}
+
 /* What stands in front of the remembered request in a K_LIST completion. */
 struct k_list_head {
 	uint32_t kind, ifindex, unit;
