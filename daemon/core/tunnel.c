@@ -18,7 +18,7 @@
 #include "core/turn.h"
 #include "core/version.h"
 
-enum { LOOK_AT = 8, RETRY_MS = 1000, ACK_MS = 5 };	/* LOOK_AT: sessions whose counters are asked for */
+enum { LOOK_AT = 8, RETRY_MS = 1000, ACK_MS = 5, UNTOLD_MAX = 8 };	/* LOOK_AT: sessions whose counters are asked for */
 
 const char *tunnel_name(const struct tunnel *t)
 {
@@ -266,9 +266,11 @@ void tunnel_drain(struct tunnel *t)
 	}
 	t->draining = false;
 	/* An acknowledgement that is due leaves with the timer: one for all that came meanwhile, or with a message of ours, as
-	 * there is one where calls come in numbers (5.8). */
+	 * there is one where calls come in numbers (5.8).  Before the peer's window is full. */
 	at = t->v->deadline(t);
-	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : at <= ctx->loop.now ? ctx->loop.now + ACK_MS : at);
+	if (at <= ctx->loop.now && t->untold < UNTOLD_MAX)
+		at = ctx->loop.now + ACK_MS;
+	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : at);
 	if (t->down)
 		uninstall(t);
 	maybe_free(t);
@@ -361,6 +363,7 @@ void tunnel_input(struct tunnel *t, const struct dgram *d)
 		ctx->count.rx_wrong_source++;
 		return;
 	}
+	t->untold++;
 	t->v->input(t, d);
 	if (t->peer.port != port && is_dialling(t))
 		t->peer.port = port;		/* it was no SCCRP: anybody may have sent it */

@@ -45,6 +45,7 @@ struct tunnel {
 	struct session *sessions;
 	unsigned n_sessions, n_strangers;	/* n_strangers: of these, not authenticated yet */
 	ms_t since;
+	unsigned untold;			/* control messages that came since we last sent one */
 	ms_t doubt_since;			/* when retransmissions began that nobody has acknowledged yet, or 0 */
 	int64_t up_since;			/* seconds since 1970; 0: never was */
 	struct l2tp_cause cause;		/* why it went down */

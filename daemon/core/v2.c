@@ -76,6 +76,7 @@ static void perform(struct tunnel *t, const struct fx *f)
 
 	switch ((enum l2tp_fx)f->type) {
 	case L2TP_FX_TX:
+		t->untold = 0;
 		turn_datagram(ctx, t, f->data, f->len);
 		break;
 	case L2TP_FX_STATE:

@@ -168,6 +168,7 @@ static void perform(struct tunnel *t, const struct fx *f)
 
 	switch ((enum v3_fx)f->type) {
 	case V3_FX_TX:
+		t->untold = 0;
 		turn_datagram(ctx, t, f->data, f->len);
 		break;
 	case V3_FX_STATE:
