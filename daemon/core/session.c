@@ -669,8 +669,13 @@ void session_drain(struct session *s)
 	if (s->draining)
 		return;
 	s->draining = true;
-	for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
-		perform(s, f);
+	for (bool again = true; again; ) {
+		for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
+			perform(s, f);
+		again = s->ppp_on && !s->ppp_down && !s->ending && s->ppp.ncp_start;
+		if (again)		/* who let the peer in has been heard: not a turn of the loop, and a record, later */
+			ppp_tick(&s->ppp, ctx->loop.now);
+	}
 	if (s->link_saved || session_has_link(s))
 		session_changed(s);
 	if (s->ppp.out.lost) {

@@ -497,8 +497,13 @@ static void sess_drain(struct sess *s)
 	if (s->draining || !s->ppp_on)
 		return;
 	s->draining = true;
-	for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
-		ppp_effect(s, f);
+	for (bool again = true; again; ) {
+		for (struct fx *f; (f = fx_pop(&s->ppp.out)); fx_free(f))
+			ppp_effect(s, f);
+		again = s->ppp.ncp_start;
+		if (again)
+			ppp_tick(&s->ppp, s->l->loop.now);
+	}
 	s->draining = false;
 	if (s->state == S_CALLING || s->state == S_UP)
 		timer_set(&s->l->loop, &s->timer, ppp_deadline(&s->ppp));
