@@ -210,9 +210,9 @@ unsigned udp_path_mtu(const struct endpoint *local, const struct endpoint *peer)
 	if (fd < 0)
 		return 0;
 	from.port = 0;
-	len = to_sockaddr(&ss, &from);
+	len = endpoint_sockaddr(&from, &ss);
 	if (!bind(fd, (struct sockaddr *)&ss, len)) {
-		len = to_sockaddr(&ss, peer);
+		len = endpoint_sockaddr(peer, &ss);
 		if (!connect(fd, (struct sockaddr *)&ss, len)) {
 			len = sizeof(mtu);
 			if (getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU : IP_MTU, &mtu, &len))
