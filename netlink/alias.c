@@ -74,7 +74,7 @@ struct aliases *aliases_new(void)
 	pthread_mutex_init(&as->list, NULL);
 	if (getrandom(&tag, sizeof(tag), 0) < 0)
 		tag = (uint32_t)getpid();
-	snprintf(as->name, sizeof(as->name), "ktund-%08x", tag);
+	snprintf(as->name, sizeof(as->name), "ktund-alias-%08x", tag);
 	as->needed = kernel_needs_aliases();
 	if (as->needed)
 		(void)open_nft(as);	/* who needs it will hear why it does not work */

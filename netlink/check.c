@@ -282,6 +282,7 @@ int check_request(const struct k_request *r, size_t len, char *why)
 	case K_LIST:
 	case K_STOP:
 	case K_CHARON:
+	case K_KEPT_OUT:
 		return 0;
 	case K_EVENT:
 		break;

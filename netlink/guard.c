@@ -78,20 +78,38 @@ static int keep_ours(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-/* Deletes what is ours and not among the n rules. */
-static int delete_others(struct nl *nl, const struct k_guard *rule, unsigned n)
+/* What is ours in the kernel; the caller frees f->id. */
+static int find_ours(struct nl *nl, struct found *f)
 {
 	struct nl_msg *m = nlmsg_alloc_simple(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
 	struct xfrm_userpolicy_id all = { .index = 0 };
-	struct xfrm_userpolicy_info p;
-	struct found f = { NULL, 0, 0 };
-	int err;
 
 	if (m && nlmsg_append(m, &all, sizeof(all), NLMSG_ALIGNTO) < 0) {
 		nlmsg_free(m);
 		m = NULL;
 	}
-	err = nl_talk(nl, nl->xfrm, m, keep_ours, &f);
+	return nl_talk(nl, nl->xfrm, m, keep_ours, f);
+}
+
+static int put_rules(struct nl *nl, const struct k_guard *rule, unsigned n)
+{
+	struct xfrm_userpolicy_info p;
+	int err = 0;
+
+	for (unsigned i = 0; i < 2 * n && !err; i++) {
+		fill(&p, &rule[i / 2], i / 2, i % 2 ? XFRM_POLICY_OUT : XFRM_POLICY_IN);
+		err = order(nl, XFRM_MSG_UPDPOLICY, &p, sizeof(p));
+	}
+	return err;
+}
+
+/* Deletes what is ours and not among the n rules. */
+static int delete_others(struct nl *nl, const struct k_guard *rule, unsigned n)
+{
+	struct xfrm_userpolicy_info p;
+	struct found f = { NULL, 0, 0 };
+	int err = find_ours(nl, &f);
+
 	for (unsigned i = 0; i < f.n && !err; i++) {
 		bool wanted = false;
 
@@ -111,25 +129,50 @@ static int delete_others(struct nl *nl, const struct k_guard *rule, unsigned n)
 void guard_request(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
 	char why[WHY_SIZE] = "";
-	struct xfrm_userpolicy_info p;
+	const char *call = "netlink xfrm";
 	int err = 0;
 
 	if (r->guard.n || k->guarding)
 		err = nl_xfrm(&k->nl);
 	if (!err && (r->guard.n || k->guarding)) {
-		for (unsigned i = 0; i < 2 * r->guard.n && !err; i++) {		/* first what is new: no gap */
-			fill(&p, &r->guard.rule[i / 2], i / 2, i % 2 ? XFRM_POLICY_OUT : XFRM_POLICY_IN);
-			err = order(&k->nl, XFRM_MSG_UPDPOLICY, &p, sizeof(p));
-		}
+		err = put_rules(&k->nl, r->guard.rule, r->guard.n);		/* first what is new: no gap */
 		k->guarding |= r->guard.n;
 		if (!err && !r->guard.more) {
 			err = delete_others(&k->nl, r->guard.rule, r->guard.n);
 			k->guarding = err || r->guard.n;
 		}
+		if (!err && (err = gate_plain(&k->gate, r->guard.rule, r->guard.n, r->guard.more)))
+			call = "nf_tables";
+		free(k->guards);
+		k->guards = err ? NULL : request_copy(r);
 	}
 	if (err)
-		why_fail(why, err, "netlink xfrm", k->nl.text);
+		why_fail(why, err, call, k->nl.text);
 	answer_result(k, from, err, why);
+}
+
+/* "ip xfrm policy flush" takes them away as well. */
+void guard_audit(struct keeper *k)
+{
+	const struct k_request *r = k->guards;
+	struct xfrm_userpolicy_info p;
+	struct found f = { NULL, 0, 0 };
+	bool missing = false;
+	int err = r && r->guard.n ? nl_xfrm(&k->nl) : -ENOENT;
+
+	if (!err)
+		err = find_ours(&k->nl, &f);
+	for (unsigned i = 0; !err && i < 2 * r->guard.n && !missing; i++) {
+		fill(&p, &r->guard.rule[i / 2], i / 2, i % 2 ? XFRM_POLICY_OUT : XFRM_POLICY_IN);
+		missing = true;
+		for (unsigned j = 0; j < f.n && missing; j++)
+			missing = f.id[j].dir != p.dir || memcmp(&f.id[j].sel, &p.sel, sizeof(p.sel));
+	}
+	free(f.id);
+	if (!missing)
+		return;
+	err = put_rules(&k->nl, r->guard.rule, r->guard.n);
+	say(k, "audit: policies against traffic without IPsec had been removed; %s", err ? strerror(-err) : "they are back");
 }
 
 void guard_stop(struct keeper *k)

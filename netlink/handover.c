@@ -16,7 +16,8 @@
 static const char magic[16] = "ktund-keeper 1\n";
 
 enum form { NUMBER, FLAG, OCTETS };
-enum kind { REC_KEEPER = 1, REC_LISTENER, REC_TUNNEL, REC_SESSION, REC_PIN, REC_HOOK, REC_ETH };
+enum kind { REC_KEEPER = 1, REC_LISTENER, REC_TUNNEL, REC_SESSION, REC_PIN, REC_HOOK, REC_ETH,
+	    REC_GUARD = HANDOVER_OPTIONAL + 1 };
 enum { TAG_ROUTE = 900 };
 
 struct row { uint16_t tag; uint8_t form; uint16_t at, size; };
@@ -32,6 +33,9 @@ static const struct row keeper_rows[] = {
 	ROW(6, FLAG, struct keeper, greeted),
 	ROW(7, NUMBER, struct keeper, client_version),
 	ROW(8, NUMBER, struct keeper, upgrade.serial),
+	/* new numbers whenever the rules of the gate change: its table is used as it is */
+	ROW(HANDOVER_OPTIONAL + 1, NUMBER, struct keeper, gate.fd),
+	ROW(HANDOVER_OPTIONAL + 2, NUMBER, struct keeper, gate.tag),
 };
 
 static const struct row listener_rows[] = {
@@ -152,6 +156,11 @@ static const struct row hook_request_rows[] = {
 	ROW(102, NUMBER, struct k_request, hook.argc),
 	ROW(103, NUMBER, struct k_request, hook.envc),
 	ROW(104, OCTETS, struct k_request, hook.text),
+};
+
+static const struct row guard_request_rows[] = {
+	ROW(101, NUMBER, struct k_request, guard.n),
+	ROW(102, OCTETS, struct k_request, guard.rule),
 };
 
 static const struct row route_rows[] = {
@@ -297,6 +306,14 @@ uint8_t *handover_make(const struct keeper *k, size_t *ret_len)
 		put_hook(&o, h);
 	for (const struct hook *h = k->hook_first; h; h = h->next)
 		put_hook(&o, h);
+	if (k->guards) {
+		struct k_request whole = { 0 };
+
+		memcpy(&whole, k->guards, k_request_size(k->guards, sizeof(*k->guards)));
+		at = begin(&o, REC_GUARD);
+		put_rows(&o, ROWS(guard_request_rows), &whole);
+		end(&o, at);
+	}
 	if (o.failed) {
 		free(o.p);
 		return NULL;
@@ -503,6 +520,23 @@ static int take_hook(struct keeper *k, struct in *in, char *why)
 	return 0;
 }
 
+static int take_guard(struct keeper *k, struct in *in, char *why)
+{
+	struct k_request r = { .op = K_GUARD };
+	struct target to = { ROWS(guard_request_rows), &r };
+	int err = take_rows(in, &to, 1, 0, NULL, why);
+
+	if (!err && r.guard.n > K_MAX_GUARDS)
+		err = refuse(why, "more rules than fit", r.guard.n);
+	if (!err)
+		err = judge(&r, why);
+	if (err)
+		return err;
+	free(k->guards);
+	k->guards = request_copy(&r);
+	return k->guards ? 0 : -ENOMEM;
+}
+
 static int take_listener(struct keeper *k, struct in *in, char *why)
 {
 	struct target to = { ROWS(listener_rows), &k->listener[k->n_listeners] };
@@ -556,6 +590,9 @@ int handover_take(struct keeper *k, const uint8_t *record, size_t len, char *why
 		case REC_HOOK:
 			err = take_hook(k, &one, why);
 			break;
+		case REC_GUARD:
+			err = take_guard(k, &one, why);
+			break;
 		default:	/* a number from the record */
 			if (h[0] < HANDOVER_OPTIONAL)
 				err = refuse(why, "an unknown part", h[0]);
@@ -569,7 +606,7 @@ int handover_take(struct keeper *k, const uint8_t *record, size_t len, char *why
 
 void handover_fds(const struct keeper *k, void (*each)(int fd, void *arg), void *arg)
 {
-	int own[] = { k->client, k->listen, k->lock, k->checkpoints };
+	int own[] = { k->client, k->listen, k->lock, k->checkpoints, k->gate.fd };
 
 	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		each(own[i], arg);

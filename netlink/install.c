@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "alias.h"
+#include "gate.h"
 #include "journal.h"
 #include "kobj.h"
 #include "l2tp.h"
@@ -61,6 +63,26 @@ int install_tunnel(struct nl *nl, const struct k_request *r, int *ret_fd, char *
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int raise_tunnel(struct nl *nl, struct k_request *r, struct aliases *aliases, const struct alias *alias, struct gate *gate,
+		 const struct gate_tunnel *gated, int *ret_fd, char *why)
+{
+	int err = gate_add(gate, gated, why);
+
+	if (err)
+		return err;
+	if (alias->port)
+		r->tunnel.peer.port = alias->port;
+	err = install_tunnel(nl, r, ret_fd, why);
+	if (!err && alias->port) {
+		err = alias_add(aliases, alias, why);
+		if (err)
+			remove_tunnel(nl, r->tunnel_id, *ret_fd, false);
+	}
+	if (err)
+		gate_del(gate, gated);
+	return err;
 }
 
 bool remove_tunnel(struct nl *nl, uint16_t tunnel_id, int fd, bool gone)

@@ -27,6 +27,13 @@ struct tunnel_ends { struct k_addr peer; uint32_t peer_tunnel_id, mark; const ch
 
 /* *ret_fd: the connected UDP socket. */
 int install_tunnel(struct nl *, const struct k_request *, int *ret_fd, char *why);
+/* The same with what stands before it: the gate first, an alias (port 0: none) behind; *r gets the alias's port. */
+struct aliases;
+struct alias;
+struct gate;
+struct gate_tunnel;
+int raise_tunnel(struct nl *, struct k_request *r, struct aliases *, const struct alias *, struct gate *,
+		 const struct gate_tunnel *, int *ret_fd, char *why);
 /* gone: the kernel's tunnel vanished before; only the socket is left.  Returns when the id is free again; false: it is not
  * after two seconds. */
 bool remove_tunnel(struct nl *, uint16_t tunnel_id, int fd, bool gone);

@@ -473,6 +473,29 @@ static int start_anew(struct keeper *k, const char **ret_what)
 	return err;
 }
 
+/* Without it ktund works, but for what it keeps out. */
+static void gate_again(struct keeper *k)
+{
+	bool there = k->gate.fd >= 0;
+	char why[WHY_SIZE];
+	int err;
+
+	if (gate_start(&k->gate, why)) {
+		say(k, "%s: there is no gate against data for other peers' sessions.  Remedy: modprobe nf_tables (kernel "
+		    "option NF_TABLES_INET), then ktund --upgrade-keeper", why);
+		return;
+	}
+	for (unsigned id = 1; id < 65536; id++) {
+		const struct tunnel *t = table_tunnel(k->table, id);
+		struct gate_tunnel gated = t ? gate_tunnel_of(t->was, t->alias) : (struct gate_tunnel){ 0 };
+
+		if (t && (there ? gate_adopt(&k->gate, &gated) : gate_add(&k->gate, &gated, why)))
+			say(k, "tunnel %u: no gate: %s", id, there ? strerror(ENOMEM) : why);
+	}
+	if (!there && k->guards && (err = gate_plain(&k->gate, k->guards->guard.rule, k->guards->guard.n, false)))
+		say(k, "nf_tables: no second belt for IPsec: %s", strerror(-err));
+}
+
 static int start(struct keeper *k)
 {
 	const char *what = "memory";
@@ -491,6 +514,7 @@ static int start(struct keeper *k)
 	if (!err)
 		err = k->opt.take_over >= 0 ? upgrade_take_over(k, &what) : start_anew(k, &what);
 	if (!err) {
+		gate_again(k);
 		what = "signals";
 		err = catch_signals(k);
 	}
@@ -535,6 +559,8 @@ static void finish(struct keeper *k)
 	hooks_free(k);
 	nl_done(&k->nl);
 	aliases_free(k->aliases);
+	gate_done(&k->gate);
+	free(k->guards);
 	pins_done(&k->pins);
 	journal_close(k->journal);
 	table_free(k->table);
@@ -717,6 +743,7 @@ int keeper_run(struct keeper_options opt)
 	k.unlink_last = &k.unlink_first;
 	k.hook_last = &k.hook_first;
 	pins_init(&k.pins);
+	gate_init(&k.gate);
 	err = start(&k);
 	if (!err) {
 		if (opt.take_over < 0)

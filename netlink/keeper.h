@@ -54,6 +54,7 @@ enum k_op {
 	K_SA_DROP,	/* SAs that charon left behind, and their policies if nothing else uses them */
 	K_ETH_UP,	/* L2TPv3 Ethernet session in a tunnel that is v3: SESSION_CREATE, link; no descriptors.  For the rest
 			 * it is a session like others, but K_LINK_SET is not for it */
+	K_KEPT_OUT,	/* what the gate (gate.h) dropped */
 	K_EVENT = 64,	/* unsolicited, id 0: .event */
 };
 
@@ -147,6 +148,8 @@ struct k_reply {
 		/* kind: K_LISTEN, K_TUNNEL_UP, K_SESSION_UP */
 		struct { uint32_t kind; struct k_request was; char name[16]; uint32_t ifindex, unit; } list;
 		struct { uint32_t n_tunnels, n_sessions; } stop;
+		/* packets since the keeper started; on: there is a gate */
+		struct { bool on; uint8_t pad[7]; uint64_t foreign, plain_in, plain_out; } kept_out;
 		/* K_AUDITED: objects of ours that vanished (their own events follow), ones without owner that were removed,
 		 * microseconds.  K_STOPPING: by a signal; the tunnels go when ktund has taken them down, or has had STOP_MS. */
 		struct { uint32_t what, vanished, removed, us; } event;

@@ -27,6 +27,8 @@ struct errand {
 	uint16_t tunnel_id, session_id;
 	struct aliases *aliases;
 	struct alias alias;		/* port 0: none */
+	struct gate *gate;
+	struct gate_tunnel gated;
 	int fd, result;
 	bool gone;
 	char why[WHY_SIZE];
@@ -46,6 +48,7 @@ static struct errand *errand_new(struct keeper *k, const struct origin *from, co
 		e->from = *from;
 	e->pins = &k->pins;
 	e->aliases = k->aliases;
+	e->gate = &k->gate;
 	e->fd = -1;
 	return e;
 }
@@ -123,6 +126,7 @@ static void tunnel_down_run(struct job *j, struct nl *nl)
 	e->result = remove_tunnel(nl, e->tunnel_id, e->fd, e->gone) ? 0 : -EBUSY;
 	if (e->alias.port)
 		alias_del(e->aliases, e->tunnel_id);
+	gate_del(e->gate, &e->gated);
 }
 
 /* left: the kernel still has it, and it stays in the journal; the audit comes back to it. */
@@ -163,8 +167,11 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 	if (!e) {	/* no memory: then here and now */
 		bool left = !remove_tunnel(&k->nl, t->id, t->fd, t->gone);
 
+		struct gate_tunnel gated = gate_tunnel_of(t->was, t->alias);
+
 		if (t->alias)
 			alias_del(k->aliases, t->id);
+		gate_del(&k->gate, &gated);
 		tunnel_free(k, t, left);
 		return;
 	}
@@ -174,6 +181,7 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 	e->fd = t->fd;
 	e->gone = t->gone;
 	e->alias.port = t->alias;
+	e->gated = gate_tunnel_of(t->was, t->alias);
 	workers_run(k->workers, &e->job);
 }
 
@@ -352,14 +360,7 @@ static void tunnel_up_run(struct job *j, struct nl *nl)
 {
 	struct errand *e = (struct errand *)j;
 
-	if (e->alias.port)
-		e->request->tunnel.peer.port = e->alias.port;
-	e->result = install_tunnel(nl, e->request, &e->fd, e->why);
-	if (e->result || !e->alias.port)
-		return;
-	e->result = alias_add(e->aliases, &e->alias, e->why);
-	if (e->result)
-		remove_tunnel(nl, e->tunnel_id, e->fd, false);
+	e->result = raise_tunnel(nl, e->request, e->aliases, &e->alias, e->gate, &e->gated, &e->fd, e->why);
 }
 
 static void tunnel_up_done(struct job *j, void *arg)
@@ -431,6 +432,7 @@ static void tunnel_up(struct keeper *k, const struct origin *from, const struct 
 		.kind = MADE_TUNNEL, .tunnel_id = t->id, .peer_tunnel_id = r->tunnel.peer_tunnel_id,
 		.local = r->tunnel.local, .peer = kernels_peer(r, t->alias) });
 	e->alias = (struct alias){ r->tunnel.local, r->tunnel.peer, t->alias, t->id };
+	e->gated = gate_tunnel_of(t->was, t->alias);
 	workers_run(k->workers, &e->job);
 }
 
@@ -721,6 +723,9 @@ void ops_handle(struct keeper *k, const struct origin *from, const struct k_requ
 		break;
 	case K_SA_DROP:
 		sa_drop(k, from, r);
+		break;
+	case K_KEPT_OUT:
+		query_kept_out(k, from);
 		break;
 	case K_STOP:
 		stop_begin(k, from);

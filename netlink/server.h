@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "gate.h"
 #include "keeper.h"
 #include "nl.h"
 #include "pins.h"
@@ -75,6 +76,7 @@ struct keeper {
 	struct workers *workers;
 	struct pins pins;
 	struct aliases *aliases;
+	struct gate gate;
 	struct listener listener[MAX_LISTENERS];
 	unsigned n_listeners;
 
@@ -87,6 +89,7 @@ struct keeper {
 	struct nl_sock *link_notes, *l2tp_notes;
 	uint32_t lost_link[LOST_LINKS];	/* links that went while nobody knew whose they were */
 	unsigned n_lost;
+	struct k_request *guards;	/* the last K_GUARD that the kernel took, or NULL */
 	bool guarding;			/* there are rules of K_GUARD, or may be of a keeper before us */
 	bool audit_wanted, auditing;
 	int64_t next_audit;
@@ -145,6 +148,7 @@ void listener_close(const struct listener *);
 
 /* query.c */
 void query_stats(struct keeper *, const struct origin *, const struct k_request *);
+void query_kept_out(struct keeper *, const struct origin *);
 void query_list(struct keeper *, const struct origin *);
 /* Next piece of a K_LIST. */
 void query_list_more(struct keeper *);
@@ -183,6 +187,8 @@ int upgrade_can_read(int fd, const char *runtime_dir);
 /* guard.c */
 void guard_request(struct keeper *, const struct origin *, const struct k_request *);
 void guard_charon(struct keeper *, const struct origin *);
+/* Puts back what somebody else removed. */
+void guard_audit(struct keeper *);
 /* At a regular end: what is ours goes. */
 void guard_stop(struct keeper *);
 

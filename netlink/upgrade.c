@@ -278,7 +278,8 @@ static int take_record(struct keeper *k, int fd, char *why)
 
 int upgrade_can_read(int fd, const char *runtime_dir)
 {
-	struct keeper k = { .opt = { .program = "" }, .lock = -1, .listen = -1, .client = -1, .checkpoints = -1 };
+	struct keeper k = { .opt = { .program = "" }, .lock = -1, .listen = -1, .client = -1, .checkpoints = -1,
+			    .gate.fd = -1 };
 	char why[WHY_SIZE] = "no memory";
 	int err = -ENOMEM;
 
@@ -298,6 +299,7 @@ int upgrade_can_read(int fd, const char *runtime_dir)
 	hooks_free(&k);
 	pins_done(&k.pins);
 	table_free(k.table);
+	free(k.guards);
 	return err;
 }
 

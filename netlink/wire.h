@@ -33,6 +33,7 @@ static inline size_t k_request_size(const struct k_request *r, size_t len)
 	case K_LIST:
 	case K_STOP:
 	case K_CHARON:
+	case K_KEPT_OUT:
 		return K_REQUEST_HEAD;
 	case K_SESSION_UP:
 		n = offsetof(struct k_request, session.link.route);
@@ -100,6 +101,9 @@ static inline size_t k_reply_pack(const struct k_reply *r, uint8_t *buf)
 	case K_STOP:
 		len += sizeof(r->stop);
 		break;
+	case K_KEPT_OUT:
+		len += sizeof(r->kept_out);
+		break;
 	case K_EVENT:
 		len += sizeof(r->event);
 		break;
@@ -148,6 +152,9 @@ static inline int k_reply_unpack(const uint8_t *buf, size_t len, struct k_reply 
 		break;
 	case K_STOP:
 		want += sizeof(ret->stop);
+		break;
+	case K_KEPT_OUT:
+		want += sizeof(ret->kept_out);
 		break;
 	case K_EVENT:
 		want += sizeof(ret->event);

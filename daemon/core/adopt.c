@@ -134,7 +134,7 @@ void adoption_add(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 		break;
 	case K_HELLO: case K_UNLISTEN: case K_TUNNEL_DOWN: case K_SESSION_DOWN: case K_LINK_SET: case K_STATS: case K_HOOK:
 	case K_OPEN: case K_LIST: case K_STOP: case K_GUARD: case K_MARKED: case K_CHARON:
-	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT:
+	case K_TUNNEL_MARK: case K_SA_DROP: case K_KEPT_OUT: case K_EVENT:
 		break;
 	}
 }

@@ -261,10 +261,35 @@ static void pools(void *arg, struct vl_call *call, json_t *params)
 	vl_reply(call, json_pack("{s:o}", "pools", show_pools(arg)));
 }
 
+static void kept_out_came(struct ctx *ctx, void *arg, const struct k_reply *r)
+{
+	struct waiting *w = arg;
+
+	if (r && !r->result) {
+		ctx->gate = r->kept_out.on;
+		ctx->count.dropped_foreign = r->kept_out.foreign;
+		ctx->count.dropped_plain_in = r->kept_out.plain_in;
+		ctx->count.dropped_plain_out = r->kept_out.plain_out;
+	}
+	if (w->call)
+		vl_reply(w->call, json_pack("{s:o}", "stats", show_stats(ctx)));
+	free(w);
+}
+
+/* With what the keeper's gate counted. */
 static void stats(void *arg, struct vl_call *call, json_t *params)
 {
+	struct waiting *w = calloc(1, sizeof(*w));
+
 	(void)params;
-	vl_reply(call, json_pack("{s:o}", "stats", show_stats(arg)));
+	if (!w) {
+		vl_reply(call, NULL);
+		return;
+	}
+	w->call = call;
+	vl_call_keep(call, w, left);
+	if (!kernel_ask(arg, &(struct k_request){ .op = K_KEPT_OUT }, kept_out_came, w))
+		kept_out_came(arg, w, NULL);
 }
 
 /* `ktun up tunnel` answers when it is up or has failed. */

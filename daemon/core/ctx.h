@@ -27,7 +27,8 @@ enum { MAX_ID = 65536, ID_QUARANTINE_MS = 60000 };
 	X(tunnels_opened) X(tunnels_closed) X(sessions_opened) X(sessions_closed) X(calls_refused) \
 	X(auth_ok) X(auth_failed) X(ppp_tx_lost) X(kernel_failures) X(kernel_vanished) X(keeper_lost) X(dials) X(dial_failures) \
 	X(tunnels_adopted) X(sessions_adopted) X(checkpoint_failures) \
-	X(audits) X(audit_vanished) X(audit_removed) X(audit_us) X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors)
+	X(audits) X(audit_vanished) X(audit_removed) X(audit_us) X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors) \
+	X(dropped_foreign) X(dropped_plain_in) X(dropped_plain_out)
 
 struct counters {
 #define X(name) uint64_t name;
@@ -78,6 +79,7 @@ struct ctx {
 	struct timer keeper_retry;
 	pid_t keeper_pid;			/* of the one that answered */
 	bool keeper_ready;			/* K_HELLO was answered */
+	bool gate;				/* the keeper has one, as it last said */
 	pid_t spawned;				/* `ktund --keep-keeper`, if we started it */
 	struct kernel_wait *waits;		/* requests whose completion somebody waits for by id */
 	struct store *store;			/* checkpoints; NULL: there is no room for any */

@@ -303,6 +303,7 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		close_all(fds);			/* nobody waits for it any more */
 		break;
 	case K_GUARD:
+	case K_KEPT_OUT:
 		wait_over(ctx, r);
 		break;
 	case K_STOP:

@@ -197,7 +197,7 @@ void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel,
 		break;
 	case K_HELLO: case K_LISTEN: case K_UNLISTEN: case K_TUNNEL_UP: case K_TUNNEL_DOWN: case K_STATS: case K_HOOK:
 	case K_OPEN: case K_LIST: case K_STOP: case K_GUARD: case K_MARKED: case K_CHARON:
-	case K_TUNNEL_MARK: case K_SA_DROP: case K_EVENT:
+	case K_TUNNEL_MARK: case K_SA_DROP: case K_KEPT_OUT: case K_EVENT:
 		break;
 	}
 }

@@ -322,7 +322,8 @@ json_t *show_stats(struct ctx *ctx)
 		sessions += ctx->session[id] && ctx->session[id]->kernel == KS_UP;
 	}
 	if (ctx->keeper_ready)
-		keeper = json_pack("{s:i, s:i, s:i}", "pid", (int)ctx->keeper_pid, "tunnels", tunnels, "sessions", sessions);
+		keeper = json_pack("{s:i, s:i, s:i, s:b}", "pid", (int)ctx->keeper_pid, "tunnels", tunnels, "sessions", sessions,
+				   "gate", ctx->gate);
 	return json_pack("{s:o, s:s, s:i, s:I, s:f, s:I, s:o}", "counters", c, "version", KTUND_VERSION, "pid", (int)getpid(),
 			 "uptime_s", (json_int_t)(clock_wall() - ctx->started), "loop_stall_ms", (double)ctx->loop.stall_ns / 1e6,
 			 "rss_kb", rss_kb(), "keeper", keeper);

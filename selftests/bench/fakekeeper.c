@@ -241,7 +241,7 @@ static void request(struct fake *k, const struct k_request *q)
 			k->session[q->session_id].was->session.link = q->link;	/* all of it: addresses come together here */
 		break;
 	case K_STATS: case K_HOOK: case K_EVENT: case K_GUARD: case K_MARKED: case K_CHARON:
-	case K_TUNNEL_MARK: case K_SA_DROP:
+	case K_TUNNEL_MARK: case K_SA_DROP: case K_KEPT_OUT:
 		break;
 	}
 	if (r.result)

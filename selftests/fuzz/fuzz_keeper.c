@@ -55,6 +55,7 @@ static void take_over(const uint8_t *record, size_t len, bool again)
 
 	k->hook_last = &k->hook_first;
 	pins_init(&k->pins);
+	k->gate.fd = -1;
 	k->table = table_new();
 	if (!handover_take(k, record, len, why)) {
 		made = handover_make(k, &made_len);
@@ -67,6 +68,7 @@ static void take_over(const uint8_t *record, size_t len, bool again)
 	hooks_free(k);
 	pins_done(&k->pins);
 	table_free(k->table);
+	free(k->guards);
 	free(k);
 }
 

@@ -22,8 +22,10 @@ says() {	# WORDS COMMAND...: fails, and says so
 	if "$@"; then echo "did not fail"; return 1; fi
 	grep -q -- "$words" "$out"
 }
-no_rules() { [[ -z $(ns "$A" nft list ruleset)$(ns "$B" nft list ruleset) ]]; }
-rules() { ns "$A" nft list ruleset | grep -q 'table inet ktund-'; }
+tables() { ns "$A" nft list tables; ns "$B" nft list tables; }
+no_rules() { ! tables | grep -v 'inet ktund-gate-'; }		# the keeper's gate is there from its start to its end
+rules() { tables | grep -q 'table inet ktund-alias-'; }
+no_tables() { [[ -z $(tables) ]]; }
 csum_errors() { ns "$1" cat /proc/net/snmp /proc/net/snmp6 | awk '$1 == "Udp6InCsumErrors" { n += $2 } $1 == "Udp:" && $2 ~ /^[0-9]/ { n += $8 } END { print n + 0 }'; }
 no_csum_errors() { [[ $(csum_errors "$A") == 0 && $(csum_errors "$B") == 0 ]]; }
 
@@ -172,7 +174,7 @@ for mode in $modes; do
 	check "$m: K_STOP" a stop
 	kill -KILL "$B_PID"
 	wait "$B_PID" "$A_PID" 2>/dev/null
-	check "$m: nothing is left after K_STOP here and SIGKILL there" busywait 5000 no_rules
+	check "$m: nothing is left after K_STOP here and SIGKILL there" busywait 5000 no_tables
 	leak_check "$m: no tunnel, session or link is left"
 done
 
@@ -191,6 +193,7 @@ if [[ ${KTUND_VM:-direct} != direct ]]; then
 	echo /bin/false >/proc/sys/kernel/modprobe
 	check "a keeper without nf_tables" keeper_start "$A" a KTUND_KEEPER_ALIAS=1
 	check "and one on the other side" keeper_start "$B" b KTUND_KEEPER_ALIAS=1
+	check "says that there is no gate, and what to do" grep -q 'there is no gate.*modprobe nf_tables' "$TMP/a.log"
 	check "one tunnel" ends 1 192.0.2.1 192.0.2.2
 	check "a second is refused, with the reason" says 'a second tunnel from this address and port needs kernel 6.11 or nf_tables: .' \
 		a tunnel 102 202 192.0.2.1 1701 192.0.2.2 1701

@@ -74,6 +74,21 @@ none_lost() {	# none_lost CLIENT...
 		(($(lost "c$i") + $(lost "lns$i") == 0)) || return 1
 	done
 }
+# Somebody there (NS ADDRESS) knows the ids of this user and sends with them: nothing arrives, and all are counted.
+inject=$(cd "$(dirname "$0")" && pwd)/l2tp-inject.py
+stolen() {	# NS ADDRESS USER COUNTER
+	local ids dev was is k0 k1
+	ids=$(session_get lns tunnel_id "\"user\":\"$3\""),$(session_get lns session_id "\"user\":\"$3\"")
+	dev=$(session_get lns interface "\"user\":\"$3\"")
+	was=$(ns "$LNS" cat "/sys/class/net/$dev/statistics/rx_packets")
+	k0=$(counter "$4")
+	echo "$2,1701,203.0.113.1,1701,$ids,-/L/O/LO" | ns "$1" "$inject"
+	sleep 0.5
+	is=$(ns "$LNS" cat "/sys/class/net/$dev/statistics/rx_packets")
+	k1=$(counter "$4")
+	echo "$((is - was)) arrived, $((k1 - k0)) dropped"
+	((is == was && k1 == k0 + 4))
+}
 clear_udp() { tcpdump -n -r "$TMP/wire.pcap" 'udp and not port 500 and not port 4500' 2>/dev/null; }
 nothing_in_clear() { local out; out=$(clear_udp); [[ -z $out ]] || { echo "$out"; false; }; }
 esp_seen() { [[ $(tcpdump -n -r "$TMP/wire.pcap" 'udp port 4500' 2>/dev/null | wc -l) -gt 20 ]]; }
@@ -88,6 +103,7 @@ if ((old)); then
 	pings_stop >"$TMP/pings.out"
 	check "the first does not notice: not a ping is lost" none_lost 1
 	check "its link has its packets" own_packets 1
+	check "inside the second one's SA: nothing with the ids of the first arrives" stolen "$C2" 192.168.2.10 u1 dropped_foreign
 	ktund_stop c1
 	check "it goes: the second is served" busywait 60000 sessions_up lns 1 '"user":"u2"'
 	check "the second carries packets" busywait 10000 own_packets 2
@@ -101,6 +117,7 @@ else
 	for i in 1 2 3; do
 		check "client $i: its packets, and no others, on its link" own_packets $i
 	done
+	check "inside the third one's SA: nothing with the ids of the first arrives" stolen "$C3" 192.168.3.10 u1 dropped_foreign
 	pings 1 2 3
 	sleep 2
 	was=$(too_early "$LNS")
@@ -134,3 +151,6 @@ fi
 capture_stop
 check "nothing in the clear" nothing_in_clear
 check "but ESP in UDP" esp_seen
+user=u$((old + 1))
+check "in the clear, from the NAT's address, nothing with the ids of $user arrives" \
+	stolen "$NAT" 203.0.113.2 $user dropped_plain_in

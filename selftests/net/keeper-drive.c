@@ -10,6 +10,8 @@
  *   session TID SID PEERSID [name=][mtu=][ip=A,B][ifid=N,M][route=NET/LEN]... [up][v4][v6][pin][lns]
  *	in a tunnel that is v3, PEERSID 0: wire=OURS,THEIRS [tx=HEX][rx=HEX][l2spec]
  *   set SID (words of session) | sdown SID | tdown TID | many TID FIRST N | ethers TID FIRST N | fewer FIRST N
+ *   tunnels FIRST N LOCAL LPORT PEER     so many, the peer's ports from FIRST on | ftunnels FIRST N
+ *   guard [LOCAL LPORT PEER]...          nothing between these without IPsec | kept
  *   event MS | audited MS | hook WORD... | open PATH | junk LEN | hold | write SID PROTOCOL-HEX TEXT | read SID */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -99,6 +101,9 @@ static void print(struct drive *d, const char *word, const struct k_reply *r, in
 		for (unsigned i = 0; i < r->stats.n; i++)
 			printf("session=%u rx=%llu tx=%llu ", r->stats.s[i].session_id,
 			       (unsigned long long)r->stats.s[i].rx_packets, (unsigned long long)r->stats.s[i].tx_packets);
+	if (r->op == K_KEPT_OUT && !r->result)
+		printf("on=%d foreign=%llu plain_in=%llu plain_out=%llu", r->kept_out.on, (unsigned long long)r->kept_out.foreign,
+		       (unsigned long long)r->kept_out.plain_in, (unsigned long long)r->kept_out.plain_out);
 	if (r->op == K_EVENT)
 		printf("%s tunnel=%u session=%u vanished=%u removed=%u us=%u", event_name(r->event.what), r->tunnel_id,
 		       r->session_id, r->event.vanished, r->event.removed, r->event.us);
@@ -244,7 +249,7 @@ static double seconds(void)
 }
 
 /* All at once, then the answers as they come. */
-static void crowd(struct drive *d, const char *word, enum k_op op, unsigned tunnel, unsigned first, unsigned n)
+static void crowd(struct drive *d, const char *word, const struct k_request *all, unsigned first, unsigned n)
 {
 	double start = seconds(), took;
 	unsigned good = 0, events = 0;
@@ -252,15 +257,20 @@ static void crowd(struct drive *d, const char *word, enum k_op op, unsigned tunn
 	int fds[K_MAX_FDS];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct k_request q = { .op = op, .id = ++d->id };
+		struct k_request q = *all;
 
-		q.tunnel_id = (uint16_t)tunnel;
-		q.session_id = (uint16_t)(first + i);
-		if (op == K_ETH_UP) {
+		q.id = ++d->id;
+		if (q.op == K_TUNNEL_UP || q.op == K_TUNNEL_DOWN)
+			q.tunnel_id = (uint16_t)(first + i);
+		else
+			q.session_id = (uint16_t)(first + i);
+		if (q.op == K_TUNNEL_UP)
+			q.tunnel.peer_tunnel_id = q.tunnel.peer.port = q.tunnel_id;
+		if (q.op == K_ETH_UP) {
 			q.eth.wire.session_id = q.eth.wire.peer_session_id = first + i;
 			q.eth.up = true;
 			snprintf(q.eth.name, sizeof(q.eth.name), "e%u", first + i);
-		} else if (op == K_SESSION_UP) {
+		} else if (q.op == K_SESSION_UP) {
 			q.session.peer_session_id = (uint16_t)(first + i);
 			q.session.link.mtu = 1400;
 			q.session.link.up = q.session.link.ipv4 = true;
@@ -439,20 +449,44 @@ static void command(struct drive *d, char **word, int n)
 	} else if (!strcmp(word[0], "tdown")) {
 		q.op = K_TUNNEL_DOWN;
 		q.tunnel_id = (uint16_t)a;
-	} else if (!strcmp(word[0], "list") || !strcmp(word[0], "stop")) {
-		q.op = word[0][0] == 'l' ? K_LIST : K_STOP;
+	} else if (!strcmp(word[0], "list") || !strcmp(word[0], "stop") || !strcmp(word[0], "kept")) {
+		q.op = word[0][0] == 'l' ? K_LIST : word[0][0] == 's' ? K_STOP : K_KEPT_OUT;
 	} else if (!strcmp(word[0], "open") && n == 2) {
 		q.op = K_OPEN;
 		snprintf(q.open.path, sizeof(q.open.path), "%s", word[1]);
 	} else if (!strcmp(word[0], "many") && n == 4) {
-		crowd(d, "many", K_SESSION_UP, a, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
+		q.op = K_SESSION_UP;
+		q.tunnel_id = (uint16_t)a;
+		crowd(d, "many", &q, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
 		return;
 	} else if (!strcmp(word[0], "ethers") && n == 4) {
-		crowd(d, "ethers", K_ETH_UP, a, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
+		q.op = K_ETH_UP;
+		q.tunnel_id = (uint16_t)a;
+		crowd(d, "ethers", &q, (unsigned)atoi(word[2]), (unsigned)atoi(word[3]));
 		return;
 	} else if (!strcmp(word[0], "fewer") && n == 3) {
-		crowd(d, "fewer", K_SESSION_DOWN, 0, a, (unsigned)atoi(word[2]));
+		q.op = K_SESSION_DOWN;
+		crowd(d, "fewer", &q, a, (unsigned)atoi(word[2]));
 		return;
+	} else if (!strcmp(word[0], "tunnels") && n == 6) {
+		q.op = K_TUNNEL_UP;
+		q.tunnel.local = address(word[3], word[4]);
+		q.tunnel.peer = address(word[5], "0");
+		crowd(d, "tunnels", &q, a, (unsigned)atoi(word[2]));
+		return;
+	} else if (!strcmp(word[0], "ftunnels") && n == 3) {
+		q.op = K_TUNNEL_DOWN;
+		crowd(d, "ftunnels", &q, a, (unsigned)atoi(word[2]));
+		return;
+	} else if (!strcmp(word[0], "guard")) {
+		q.op = K_GUARD;
+		for (int i = 1; i + 2 < n; i += 3) {
+			struct k_guard *g = &q.guard.rule[q.guard.n++];
+
+			g->local = address(word[i], word[i + 1]);
+			g->peer = address(word[i + 2], "0");
+			g->local_bits = g->peer_bits = g->local.family == 6 ? 128 : 32;
+		}
 	} else if (!strcmp(word[0], "hook")) {
 		hook(d, word + 1, n - 1);
 		return;

@@ -53,6 +53,16 @@ static struct k_request session_request(void)
 	return r;
 }
 
+static struct k_request guard_request_of(void)
+{
+	struct k_request r = { .op = K_GUARD, .guard.n = 2 };
+
+	r.guard.rule[0] = (struct k_guard){ .local = v4("192.0.2.1", 1701), .peer = v4("192.0.2.2", 0), .local_bits = 32,
+					    .peer_bits = 32, .pass = true };
+	r.guard.rule[1] = (struct k_guard){ .local = v4("192.0.2.1", 1701), .peer = v4("0.0.0.0", 0), .local_bits = 32 };
+	return r;
+}
+
 static struct keeper *keeper_new(void)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
@@ -60,7 +70,7 @@ static struct keeper *keeper_new(void)
 	k->table = table_new();
 	k->hook_last = &k->hook_first;
 	pins_init(&k->pins);
-	k->client = k->listen = k->lock = k->checkpoints = -1;
+	k->client = k->listen = k->lock = k->checkpoints = k->gate.fd = -1;
 	return k;
 }
 
@@ -69,6 +79,7 @@ static void keeper_free(struct keeper *k)
 	hooks_free(k);
 	pins_done(&k->pins);
 	table_free(k->table);
+	free(k->guards);
 	free(k);
 }
 
@@ -111,6 +122,7 @@ static struct keeper *full(const struct k_request *t, const struct k_request *s)
 {
 	struct keeper *k = keeper_new();
 	struct pin *p = calloc(1, sizeof(*p));
+	struct k_request g = guard_request_of();
 	struct tunnel *tunnel = table_add_tunnel(k->table, t);
 	struct session *session = table_add_session(k->table, s);
 
@@ -120,6 +132,9 @@ static struct keeper *full(const struct k_request *t, const struct k_request *s)
 	k->greeted = true;
 	k->client_version = K_VERSION;
 	k->upgrade.serial = 4;
+	k->gate.fd = 19;
+	k->gate.tag = 0xfeedbeef;
+	k->guards = request_copy(&g);
 	k->listener[k->n_listeners++] = (struct listener){ v4("192.0.2.1", 1701), 13, 18, true };
 	tunnel->fd = 14;
 	tunnel->alias = 1023;
@@ -146,12 +161,15 @@ static bool same_rest(struct keeper *k)
 {
 	const struct pin *p = k->pins.first;
 	const struct hook *h = k->hooks, *waits = k->hook_first;
+	struct k_request g = guard_request_of();
 
 	if (k->client != 11 || k->lock != 12 || k->listen != -1 || k->gen != 3 || !k->greeted ||
 	    k->client_version != K_VERSION ||
 	    k->upgrade.serial != 4 || k->n_listeners != 1 || k->listener[0].fd != 13 || k->listener[0].tx != 18 ||
 	    !k->listener[0].parked ||
-	    k->listener[0].local.port != 1701)
+	    k->listener[0].local.port != 1701 || k->gate.fd != 19 || k->gate.tag != 0xfeedbeef)
+		return false;
+	if (!k->guards || memcmp(k->guards, &g, k_request_size(&g, sizeof(g))))
 		return false;
 	if (!p || p->next || p->users != 2 || !p->ours || p->mark != 5 || p->route.gateway.addr[3] != 254 ||
 	    !p->route.has_gateway || p->route.prefix_len != 32 || p->route.ifindex != 2 || p->route.metric != 9)
