@@ -258,6 +258,7 @@ static void audit_done(struct job *j, void *arg)
 		r.event.removed = orphans(k, a);
 	}
 	guard_audit(k);
+	sa_audit(k);
 	r.event.what = K_AUDITED;
 	r.event.us = (uint32_t)(a->us + now_us() - begin);
 	tell_event_reply(k, &r);

@@ -13,6 +13,7 @@
 #include <uthash.h>
 
 #include "nft.h"
+#include "table.h"
 #include "why.h"
 
 /* The first of the chains.  Lengths of keys are those of the registers; nft(8)'s numbers of types, of a concatenation (mark,
@@ -223,19 +224,21 @@ int gate_start(struct gate *g, char *why)
 
 /* Elements */
 
-struct gate_tunnel gate_tunnel_of(const struct k_request *r, uint16_t alias)
+struct gate_tunnel gate_tunnel_of(const struct tunnel *t)
 {
-	return (struct gate_tunnel){ r->tunnel.peer, alias ? alias : r->tunnel.peer.port, r->tunnel.local.port, r->tunnel_id,
-				     r->tunnel.mark };
+	const struct k_request *r = t->was;
+
+	return (struct gate_tunnel){ r->tunnel.peer, t->alias ? t->alias : r->tunnel.peer.port, r->tunnel.local.port, t->id,
+				     r->tunnel.mark, t->old_mark };
 }
 
-static size_t source_key(const struct gate_tunnel *t, uint8_t key[KEY6])
+static size_t source_key(const struct gate_tunnel *t, uint32_t mark, uint8_t key[KEY6])
 {
 	unsigned words = t->peer.family == 6 ? 4 : 1;
 	uint16_t port = htons(t->port), id = htons(t->tunnel_id);
 
 	memset(key, 0, KEY6);
-	memcpy(key, &t->mark, 4);		/* host order, as "meta mark" is */
+	memcpy(key, &mark, 4);			/* host order, as "meta mark" is */
 	memcpy(key + 4, t->peer.addr, words * 4);
 	memcpy(key + 4 + words * 4, &port, 2);
 	memcpy(key + 8 + words * 4, &id, 2);
@@ -295,42 +298,83 @@ static int change(struct gate *g, bool in, const struct change *c, unsigned n)
 	return err;
 }
 
-/* The elements of a tunnel: two of its own, two that it shares with others. */
-struct changes { struct change c[4]; unsigned n; uint16_t port; uint32_t id; uint8_t source[KEY6]; };
+/* The elements of a tunnel: those of its own, and those that it shares with others. */
+struct changes { struct change c[6]; unsigned n; uint16_t port; uint32_t id; uint8_t source[2][KEY6]; };
 
-static void own(struct changes *c, const struct gate_tunnel *t)
+static void put_change(struct changes *c, const char *set, const void *key, size_t len)
 {
-	c->id = htonl(t->tunnel_id);
-	c->port = htons(t->local_port);
-	c->c[0] = (struct change){ "tunnels", &c->id, 4 };
-	c->c[1] = (struct change){ t->peer.family == 6 ? "source6" : "source4", c->source, source_key(t, c->source) };
-	c->n = 2;
+	c->c[c->n++] = (struct change){ set, key, len };
+}
+
+/* Its source with its mark, or (old) the one before. */
+static int source(struct gate *g, struct changes *c, const struct gate_tunnel *t, bool in, bool old)
+{
+	const uint32_t *mark = old ? &t->old_mark : &t->mark;
+
+	put_change(c, t->peer.family == 6 ? "source6" : "source4", c->source[old], source_key(t, *mark, c->source[old]));
+	if (*mark && in && !mark_in(g, *mark))
+		return -ENOMEM;
+	if (*mark && (in || mark_out(g, *mark)))
+		put_change(c, "marks", mark, sizeof(*mark));
+	return 0;
 }
 
 static int count_in(struct gate *g, const struct gate_tunnel *t, struct changes *c)
 {
-	own(c, t);
-	if (t->mark && !mark_in(g, t->mark))
-		return -ENOMEM;
-	if (t->mark)
-		c->c[c->n++] = (struct change){ "marks", &t->mark, 4 };
+	int err;
+
+	*c = (struct changes){ .id = htonl(t->tunnel_id), .port = htons(t->local_port) };
+	put_change(c, "tunnels", &c->id, sizeof(c->id));
+	err = source(g, c, t, true, false);
+	if (!err && t->old_mark && (err = source(g, c, t, true, true)) && t->mark)
+		(void)mark_out(g, t->mark);
+	if (err)
+		return err;
 	if (!g->port_users[t->local_port]++)
-		c->c[c->n++] = (struct change){ "ports", &c->port, 2 };
+		put_change(c, "ports", &c->port, sizeof(c->port));
 	g->known[t->tunnel_id] = 1;
 	return 0;
 }
 
 static void take_out(struct gate *g, const struct gate_tunnel *t)
 {
-	struct changes c;
+	struct changes c = { .id = htonl(t->tunnel_id), .port = htons(t->local_port) };
 
-	own(&c, t);
-	if (t->mark && mark_out(g, t->mark))
-		c.c[c.n++] = (struct change){ "marks", &t->mark, 4 };
+	put_change(&c, "tunnels", &c.id, sizeof(c.id));
+	(void)source(g, &c, t, false, false);
+	if (t->old_mark)
+		(void)source(g, &c, t, false, true);
 	if (!--g->port_users[t->local_port])
-		c.c[c.n++] = (struct change){ "ports", &c.port, 2 };
+		put_change(&c, "ports", &c.port, sizeof(c.port));
 	g->known[t->tunnel_id] = 0;
 	(void)change(g, false, c.c, c.n);
+}
+
+int gate_mark(struct gate *g, const struct gate_tunnel *t, char *why)
+{
+	struct changes c = { .n = 0 };
+	int err = 0;
+
+	pthread_mutex_lock(&g->lock);
+	if (g->fd >= 0 && g->known[t->tunnel_id]) {
+		err = source(g, &c, t, true, false);
+		if (!err && (err = change(g, true, c.c, c.n)) && t->mark)
+			(void)mark_out(g, t->mark);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return err ? why_fail(why, err, "nf_tables", NULL) : 0;
+}
+
+void gate_old_mark(struct gate *g, const struct gate_tunnel *t)
+{
+	struct changes c = { .n = 0 };
+
+	pthread_mutex_lock(&g->lock);
+	if (g->fd >= 0 && g->known[t->tunnel_id]) {
+		(void)source(g, &c, t, false, true);
+		(void)change(g, false, c.c, c.n);
+	}
+	pthread_mutex_unlock(&g->lock);
 }
 
 int gate_add(struct gate *g, const struct gate_tunnel *t, char *why)

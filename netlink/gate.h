@@ -18,6 +18,8 @@
 
 #include "keeper.h"
 
+struct tunnel;
+
 struct gate {
 	int fd;				/* the table's owner; -1: there is no table */
 	uint32_t tag;			/* of the table's name */
@@ -28,8 +30,8 @@ struct gate {
 	struct gate_mark *marks;	/* tunnels by mark */
 };
 
-/* What a tunnel's data has; port: the peer's as the kernel sees it (alias.h). */
-struct gate_tunnel { struct k_addr peer; uint16_t port, local_port, tunnel_id; uint32_t mark; };
+/* What a tunnel's data has; port: the peer's as the kernel sees it (alias.h); old_mark: still good for a while, 0: none. */
+struct gate_tunnel { struct k_addr peer; uint16_t port, local_port, tunnel_id; uint32_t mark, old_mark; };
 
 struct gate_counts { bool on; uint64_t foreign, plain_in, plain_out; };
 
@@ -41,12 +43,14 @@ void gate_done(struct gate *);
  * none, and everybody passes. */
 int gate_start(struct gate *, char *why);
 
-/* Of a K_TUNNEL_UP; alias: the port that stands for the peer's, or 0. */
-struct gate_tunnel gate_tunnel_of(const struct k_request *, uint16_t alias);
+struct gate_tunnel gate_tunnel_of(const struct tunnel *);
 /* Any thread: they wait for each other.  Before the kernel knows the tunnel, and when it no longer does.
  * 0 or -errno with why[WHY_SIZE]; 0, too, if there is no table. */
 int gate_add(struct gate *, const struct gate_tunnel *, char *why);
 void gate_del(struct gate *, const struct gate_tunnel *);
+/* A mark is good beside old_mark; old_mark no longer is (0: what has no mark). */
+int gate_mark(struct gate *, const struct gate_tunnel *, char *why);
+void gate_old_mark(struct gate *, const struct gate_tunnel *);
 /* It is in the table that we took over. */
 int gate_adopt(struct gate *, const struct gate_tunnel *);
 

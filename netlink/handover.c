@@ -50,6 +50,7 @@ static const struct row tunnel_rows[] = {
 	ROW(2, FLAG, struct tunnel, gone),
 	ROW(3, NUMBER, struct tunnel, fd),
 	ROW(4, NUMBER, struct tunnel, slot),
+	ROW(HANDOVER_OPTIONAL + 1, NUMBER, struct tunnel, old_mark),
 };
 
 static const struct row session_rows[] = {
@@ -420,6 +421,7 @@ static int take_tunnel(struct keeper *k, struct in *in, char *why)
 	if (!made)
 		return -ENOMEM;
 	made->alias = t.alias;
+	made->old_mark = t.old_mark;
 	made->gone = t.gone;
 	made->fd = t.fd;
 	made->slot = t.slot;

@@ -487,7 +487,7 @@ static void gate_again(struct keeper *k)
 	}
 	for (unsigned id = 1; id < 65536; id++) {
 		const struct tunnel *t = table_tunnel(k->table, id);
-		struct gate_tunnel gated = t ? gate_tunnel_of(t->was, t->alias) : (struct gate_tunnel){ 0 };
+		struct gate_tunnel gated = t ? gate_tunnel_of(t) : (struct gate_tunnel){ 0 };
 
 		if (t && (there ? gate_adopt(&k->gate, &gated) : gate_add(&k->gate, &gated, why)))
 			say(k, "tunnel %u: no gate: %s", id, there ? strerror(ENOMEM) : why);

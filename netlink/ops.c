@@ -167,7 +167,7 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 	if (!e) {	/* no memory: then here and now */
 		bool left = !remove_tunnel(&k->nl, t->id, t->fd, t->gone);
 
-		struct gate_tunnel gated = gate_tunnel_of(t->was, t->alias);
+		struct gate_tunnel gated = gate_tunnel_of(t);
 
 		if (t->alias)
 			alias_del(k->aliases, t->id);
@@ -181,7 +181,7 @@ static void tunnel_follow(struct keeper *k, struct tunnel *t)
 	e->fd = t->fd;
 	e->gone = t->gone;
 	e->alias.port = t->alias;
-	e->gated = gate_tunnel_of(t->was, t->alias);
+	e->gated = gate_tunnel_of(t);
 	workers_run(k->workers, &e->job);
 }
 
@@ -432,7 +432,7 @@ static void tunnel_up(struct keeper *k, const struct origin *from, const struct 
 		.kind = MADE_TUNNEL, .tunnel_id = t->id, .peer_tunnel_id = r->tunnel.peer_tunnel_id,
 		.local = r->tunnel.local, .peer = kernels_peer(r, t->alias) });
 	e->alias = (struct alias){ r->tunnel.local, r->tunnel.peer, t->alias, t->id };
-	e->gated = gate_tunnel_of(t->was, t->alias);
+	e->gated = gate_tunnel_of(t);
 	workers_run(k->workers, &e->job);
 }
 
@@ -643,21 +643,11 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 static void tunnel_mark(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
 	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
-	char why[WHY_SIZE] = "";
-	int err;
 
-	if (t && t->state == OBJECT_COMING) {
+	if (t && t->state == OBJECT_COMING)
 		wait_for(k, &t->wait, from, r);
-		return;
-	}
-	err = t && t->state == OBJECT_UP ? udp_set_mark(t->fd, r->mark.mark) : -ENOENT;
-	if (!err) {
-		pins_move(&k->pins, &t->was->tunnel.peer, t->was->tunnel.mark, r->mark.mark);
-		t->was->tunnel.mark = r->mark.mark;
-	} else {
-		why_fail(why, err, "the tunnel's new mark", NULL);
-	}
-	answer_result(k, from, err, why);
+	else
+		sa_mark(k, from, r);
 }
 
 /* Nothing new comes up; while ktund ends its calls, their hooks still run. */

@@ -148,3 +148,55 @@ void sa_socket(struct keeper *k, const struct origin *from, const struct k_reque
 	answer(k, from, &ok, &fd, 1);
 	close(fd);
 }
+
+/* The peer may send through the SA before for a while: both marks are good until the next audit. */
+void sa_mark(struct keeper *k, const struct origin *from, const struct k_request *r)
+{
+	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
+	struct gate_tunnel gated;
+	char why[WHY_SIZE] = "";
+	int err;
+
+	if (!t || t->state != OBJECT_UP) {
+		answer_result(k, from, -ENOENT, "no such tunnel");
+		return;
+	}
+	if (t->was->tunnel.mark == r->mark.mark) {
+		answer_result(k, from, 0, "");
+		return;
+	}
+	gated = gate_tunnel_of(t);
+	if (t->old_mark)
+		gate_old_mark(&k->gate, &gated);
+	t->old_mark = 0;
+	gated.old_mark = gated.mark;
+	gated.mark = r->mark.mark;
+	err = gate_mark(&k->gate, &gated, why);
+	if (!err && (err = udp_set_mark(t->fd, r->mark.mark))) {
+		why_fail(why, err, "the tunnel's new mark", NULL);
+		gated.old_mark = r->mark.mark;
+		gate_old_mark(&k->gate, &gated);
+	}
+	if (!err) {
+		pins_move(&k->pins, &t->was->tunnel.peer, t->was->tunnel.mark, r->mark.mark);
+		t->old_mark = t->was->tunnel.mark;
+		t->was->tunnel.mark = r->mark.mark;
+		if (!t->old_mark)
+			gate_old_mark(&k->gate, &gated);
+	}
+	answer_result(k, from, err, why);
+}
+
+void sa_audit(struct keeper *k)
+{
+	for (unsigned id = 1; id < 65536; id++) {
+		struct tunnel *t = table_tunnel(k->table, id);
+		struct gate_tunnel gated;
+
+		if (!t || t->state != OBJECT_UP || !t->old_mark)
+			continue;
+		gated = gate_tunnel_of(t);
+		gate_old_mark(&k->gate, &gated);
+		t->old_mark = 0;
+	}
+}

@@ -196,6 +196,10 @@ void guard_stop(struct keeper *);
 void sa_drop(struct keeper *, const struct origin *, const struct k_request *);
 /* K_MARKED */
 void sa_socket(struct keeper *, const struct origin *, const struct k_request *);
+/* K_TUNNEL_MARK, of a tunnel that is not coming. */
+void sa_mark(struct keeper *, const struct origin *, const struct k_request *);
+/* What came by the SAs before is no longer taken. */
+void sa_audit(struct keeper *);
 
 /* hook.c */
 void hook_request(struct keeper *, const struct origin *, const struct k_request *);

@@ -21,6 +21,7 @@ struct tunnel {
 	uint16_t id, first_session;	/* of its sessions, 0: none */
 	uint16_t next_from;		/* another of the same peer's address, or of one with the same hash */
 	uint16_t alias;			/* the peer's port as the kernel sees it (alias.h), 0: the real one */
+	uint32_t old_mark;		/* of the SA before, 0: none; the gate still takes it */
 	uint8_t state;
 	bool gone;			/* the kernel's tunnel vanished behind our back */
 	int fd;

@@ -17,15 +17,21 @@ setup_ns A P
 veth_pair "$A" wan 192.0.2.1/24,2001:db8::1/64 "$P" wan 192.0.2.2/24,2001:db8::2/64
 ip -n "$P" addr add 192.0.2.3/24 dev wan
 ip -n "$P" addr add 2001:db8::3/64 dev wan nodad
-ns "$A" nft -f - <<'NFT' || fatal "a firewall that marks"
-table inet marks {
-	chain pre {
-		type filter hook prerouting priority -150
-		udp sport { 1901, 1902 } meta mark set 7
-		udp sport 1903 meta mark set 8
-	}
+marks() {	# a firewall that marks; what comes from port 1905 with this
+	ns "$A" nft -f - <<-NFT
+		table inet marks
+		delete table inet marks
+		table inet marks {
+			chain pre {
+				type filter hook prerouting priority -150
+				udp sport { 1901, 1902 } meta mark set 7
+				udp sport 1903 meta mark set 8
+				udp sport 1905 meta mark set $1
+			}
+		}
+	NFT
 }
-NFT
+marks 7 || fatal "a firewall that marks"
 
 keeper_start() {	# [VARIABLE=VALUE]
 	mkdir -p "$TMP/a.run"
@@ -120,6 +126,9 @@ check "one that is a tunnel's does not come from another" reach 25 0 4 192.0.2.2
 check "they go" a tdown 21 , tdown 22 , tdown 24
 check "then the mark is a firewall's" reach 25 4 0 192.0.2.2,1902,192.0.2.1,1701,25,25,-/L/O/LO
 
+check "a tunnel's SA is followed by another, with another mark" eval 'up 26,192.0.2.1,192.0.2.2,1905,mark=7 && a mark 26 9'
+check "what is still on its way through the one before arrives" reach 26 2 0 192.0.2.2,1905,192.0.2.1,1701,26,26,-/L
+
 # Nobody else can take it away
 check "nft flush ruleset" eval 'ns "$A" nft flush ruleset; table'
 check_fail "nft delete table" ns "$A" nft delete table inet "$(ns "$A" nft list tables | awk '/ktund-gate/ { print $3 }')"
@@ -127,6 +136,10 @@ check "both change nothing" reach 11 4 4 "$legit4,-/L/O/LO" 192.0.2.3,1701,192.0
 check "the keeper is upgraded" eval 'kill -USR2 "$keeper"; busywait 20000 grep -q "upgrade 1 ok" "$TMP/a.run/keeper.lock"'
 check "still its own peer's data arrives, and nobody else's" reach 11 4 4 \
 	"$legit4,-/L/O/LO" 192.0.2.3,1701,192.0.2.1,1701,11,11,-/L/O/LO
+marks 7
+check "the mark of the SA before is not good for ever" reach 26 0 2 192.0.2.2,1905,192.0.2.1,1701,26,26,-/L
+marks 9
+check "that of the new one is" reach 26 2 0 192.0.2.2,1905,192.0.2.1,1701,26,26,-/L
 check "a tunnel goes, and another comes with its id" eval 'a tdown 12 && up 12,192.0.2.1,192.0.2.3,2001'
 check "its data arrives, but not from where it was before" reach 12 2 4 \
 	192.0.2.3,2001,192.0.2.1,1701,12,12,-/L 192.0.2.3,1701,192.0.2.1,1701,12,12,-/L/O/LO

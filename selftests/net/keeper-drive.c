@@ -11,7 +11,7 @@
  *	in a tunnel that is v3, PEERSID 0: wire=OURS,THEIRS [tx=HEX][rx=HEX][l2spec]
  *   set SID (words of session) | sdown SID | tdown TID | many TID FIRST N | ethers TID FIRST N | fewer FIRST N
  *   tunnels FIRST N LOCAL LPORT PEER     so many, the peer's ports from FIRST on | ftunnels FIRST N
- *   guard [LOCAL LPORT PEER]...          nothing between these without IPsec | kept
+ *   guard [LOCAL LPORT PEER]...          nothing between these without IPsec | kept | mark TID N
  *   event MS | audited MS | hook WORD... | open PATH | junk LEN | hold | write SID PROTOCOL-HEX TEXT | read SID */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -446,6 +446,10 @@ static void command(struct drive *d, char **word, int n)
 	} else if (!strcmp(word[0], "sdown") || !strcmp(word[0], "stats")) {
 		q.op = word[0][1] == 'd' ? K_SESSION_DOWN : K_STATS;
 		q.session_id = (uint16_t)a;
+	} else if (!strcmp(word[0], "mark") && n == 3) {
+		q.op = K_TUNNEL_MARK;
+		q.tunnel_id = (uint16_t)a;
+		q.mark.mark = (uint32_t)atoi(word[2]);
 	} else if (!strcmp(word[0], "tdown")) {
 		q.op = K_TUNNEL_DOWN;
 		q.tunnel_id = (uint16_t)a;

@@ -138,6 +138,7 @@ static struct keeper *full(const struct k_request *t, const struct k_request *s)
 	k->listener[k->n_listeners++] = (struct listener){ v4("192.0.2.1", 1701), 13, 18, true };
 	tunnel->fd = 14;
 	tunnel->alias = 1023;
+	tunnel->old_mark = 6;
 	session->in = (struct installed){ .pppox = 15, .channel = 16, .unit_fd = 17, .unit = 3, .mtu = 1400, .pinned = true,
 					  .name = "branch" };
 	table_set_link(k->table, session, 77);
