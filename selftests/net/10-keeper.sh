@@ -104,7 +104,12 @@ check "frames arrive" frames_arrive
 check "down again" a sdown 9
 check "and there" b sdown 10
 
-# Over IPv6, with marks and without checksums
+# Over IPv6, with marks and without checksums.  What comes for a tunnel with a mark has it, as an SA gives it, or is not its peer's.
+marked() {
+	ns "$A" nft "add table ip6 sa; add chain ip6 sa in { type filter hook prerouting priority 0; };
+		add rule ip6 sa in ip6 saddr 2001:db8::2 udp dport 1701 meta mark set 7"
+}
+check "what an SA would mark" marked
 check "a tunnel over IPv6, A" a tunnel 18 43 2001:db8::1 1701 2001:db8::2 1701 mark=7 nocsum
 check "a tunnel over IPv6, B" b tunnel 43 18 2001:db8::2 1701 2001:db8::1 1701 nocsum
 check "a session over IPv6, A" a session 18 11 12 ip=10.3.0.1,10.3.0.2 ifid=0100000000000000,0200000000000000 mtu=1400 up v4 v6 name=six
