@@ -118,7 +118,6 @@ void adoption_add(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 	case K_ETH_UP:
 		a->by_session[r->session_id] = a->n;
 		h->peer_session_id = was->eth.wire.peer_session_id;
-		h->link.mtu = was->eth.mtu;
 		break;
 	case K_SESSION_UP:
 		a->by_session[r->session_id] = a->n;
@@ -408,7 +407,7 @@ static bool carries(const struct held *h, const struct session *s, enum link_par
 {
 	switch (part) {
 	case LINK_BASE:
-		return wanted && h->link.mtu == s->mtu;
+		return wanted && (h->kind == K_ETH_UP || h->link.mtu == s->mtu);
 	case LINK_IPV4:
 		return h->link.ipv4 && (!wanted || (h->link.ip == s->addrs.ip && h->link.peer_ip == s->addrs.peer_ip));
 	case LINK_IPV6:

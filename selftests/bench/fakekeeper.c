@@ -237,6 +237,7 @@ static void request(struct fake *k, const struct k_request *q)
 		list(k, q);
 		return;
 	case K_LINK_SET:
+		r.result = k->session[q->session_id].eth ? -EOPNOTSUPP : 0;
 		if (k->session[q->session_id].was)
 			k->session[q->session_id].was->session.link = q->link;	/* all of it: addresses come together here */
 		break;
