@@ -566,8 +566,8 @@ static void adopt_listeners(struct ctx *ctx)
 			continue;
 		memcpy(&local, &a->held[i].local, sizeof(local));
 		a->held[i].taken = true;
-		if (listener_adopt(ctx, &local, a->held[i].fd[0]))
-			a->held[i].fd[0] = -1;
+		if (listener_adopt(ctx, &local, a->held[i].fd[0], a->held[i].fd[1]))
+			a->held[i].fd[0] = a->held[i].fd[1] = -1;
 	}
 }
 

@@ -279,13 +279,14 @@ static bool within(const struct addr *net, unsigned bits, const struct addr *a)
 	return bits % 8 == 0 || !((net->a[bits / 8] ^ a->a[bits / 8]) >> (8 - bits % 8));
 }
 
-int config_match_peer(const struct config *c, unsigned version, const struct addr *from, const char *host_name)
+int config_match_peer(const struct config *c, unsigned version, unsigned encap, const struct addr *from, const char *host_name)
 {
 	for (unsigned i = 0; i < c->n_peers; i++) {
 		const struct conf_peer *p = &c->peer[i];
 		bool match = !p->address.family && !p->remote_name;
 
-		if (p->l2tp.version != version || (p->host_name && (!host_name || strcasecmp(p->host_name, host_name))))
+		if (p->l2tp.version != version || p->l2tp.encap != encap ||
+		    (p->host_name && (!host_name || strcasecmp(p->host_name, host_name))))
 			continue;
 		if (p->address.family)
 			match = within(&p->address, p->address.prefix_len, from);

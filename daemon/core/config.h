@@ -26,7 +26,7 @@ struct conf_pos { const char *file; unsigned line; };		/* where it was written; 
 
 struct conf_range { uint32_t first, last; };			/* IPv4, host order, inclusive */
 
-struct conf_listen { struct addr addr; struct conf_pos pos; };	/* port default 1701 */
+struct conf_listen { struct addr addr; uint8_t encap; struct conf_pos pos; };	/* port default 1701; enum encap */
 
 struct conf_pool {
 	char *name;
@@ -166,5 +166,5 @@ const struct conf_user *config_user(const struct config *, const void *name, siz
 /* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -EINVAL: no such peer, or it has no
  * remote_name; -ENOMEM. */
 int config_set_resolved(struct config *, unsigned peer, const struct addr *addr, unsigned n);
-/* The first peer of this version of L2TP that admits this address (network order, family) and SCCRQ host name; -1: none. */
-int config_match_peer(const struct config *, unsigned version, const struct addr *from, const char *host_name);
+/* The first peer of this version of L2TP, and encapsulation, that admits this address (network order, family) and SCCRQ host name; -1: none. */
+int config_match_peer(const struct config *, unsigned version, unsigned encap, const struct addr *from, const char *host_name);

@@ -359,9 +359,23 @@ static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *wh
 	}
 }
 
+static void check_encap(struct conf_loader *ld, struct conf_pos pos, const char *what, const char *name, const struct conf_l2tp *l,
+			const struct conf_ipsec *p)
+{
+	bool heard = strcmp(what, "peer") || l->encap != ENCAP_IP;
+
+	if (l->encap == ENCAP_IP && p->required)
+		conf_error(ld, pos, "%s \"%s\": ipsec = required protects UDP; it cannot be had with encapsulation = ip", what,
+			   name);
+	for (unsigned i = 0; i < ld->c->n_listens; i++)
+		heard |= ld->c->listen[i].encap == ENCAP_IP;
+	if (!heard)
+		conf_error(ld, pos, "%s \"%s\" cannot reach us: there is no listen section with encapsulation = ip", what, name);
+}
+
 static bool same_match(const struct conf_peer *a, const struct conf_peer *b)
 {
-	if (a->l2tp.version != b->l2tp.version)
+	if (a->l2tp.version != b->l2tp.version || a->l2tp.encap != b->l2tp.encap)
 		return false;
 	if (!a->host_name != !b->host_name || (a->host_name && strcmp(a->host_name, b->host_name)))
 		return false;
@@ -393,6 +407,7 @@ static void check_peers(struct conf_loader *ld)
 		if (p->l2tp.version == 2)
 			check_giving(ld, p->pos, "peer", p->name, &p->policy);
 		check_v3(ld, p->pos, "peer", p->name, &p->l2tp, p->session, p->n_sessions);
+		check_encap(ld, p->pos, "peer", p->name, &p->l2tp, &p->ipsec);
 		if (!listens)
 			conf_error(ld, p->pos, "peer \"%s\" cannot reach us: there is no listen section", p->name);
 		for (unsigned j = 0; j < i; j++)
@@ -406,7 +421,8 @@ static void check_peers(struct conf_loader *ld)
 	}
 	for (unsigned i = 0; i < c->n_listens; i++)
 		for (unsigned j = 0; j < i; j++)
-			if (!memcmp(&c->listen[i].addr, &c->listen[j].addr, sizeof(struct addr)))
+			if (c->listen[i].encap == c->listen[j].encap &&
+			    !memcmp(&c->listen[i].addr, &c->listen[j].addr, sizeof(struct addr)))
 				conf_error(ld, c->listen[i].pos, "this address and port are given twice (first in %s:%u)",
 					   c->listen[j].pos.file, c->listen[j].pos.line);
 }
@@ -439,6 +455,7 @@ void conf_check(struct conf_loader *ld)
 		check_cc(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].cc);
 		check_v3(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].l2tp, c->tunnel[i].session,
 			 c->tunnel[i].n_sessions);
+		check_encap(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].l2tp, &c->tunnel[i].ipsec);
 		for (unsigned j = 0; j < c->tunnel[i].n_sessions; j++)
 			check_session(ld, &c->tunnel[i], &c->tunnel[i].session[j]);
 	}

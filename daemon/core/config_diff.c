@@ -122,7 +122,7 @@ static void compare_global(struct diff *d)
 
 static bool same_listen(const struct conf_listen *a, const struct conf_listen *b)
 {
-	return !memcmp(&a->addr, &b->addr, sizeof(a->addr));
+	return a->encap == b->encap && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
 }
 
 static void compare_listens(struct diff *d)
@@ -137,8 +137,11 @@ static void compare_listens(struct diff *d)
 
 			while (j < b->n_listens && !same_listen(&a->listen[i], &b->listen[j]))
 				j++;
-			snprintf(name, sizeof(name), "%s port %u", conf_addr_str(&a->listen[i].addr, host, sizeof(host)),
-				 a->listen[i].addr.port);
+			conf_addr_str(&a->listen[i].addr, host, sizeof(host));
+			if (a->listen[i].encap == ENCAP_IP)
+				snprintf(name, sizeof(name), "%s over IP", host);
+			else
+				snprintf(name, sizeof(name), "%s port %u", host, a->listen[i].addr.port);
 			if (j == b->n_listens)
 				add(d, pass ? CONF_ADDED : CONF_REMOVED, CONF_LISTENER, name, "", pass ? -1 : (int)i,
 				    pass ? (int)i : -1);

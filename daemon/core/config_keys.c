@@ -32,7 +32,7 @@ static const struct conf_word versions[] = {
 	{ "2", 2, NULL }, { "3", 3, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word encaps[] = {
-	{ "udp", ENCAP_UDP, NULL }, { "ip", ENCAP_IP, "L2TPv3 directly over IP is not there yet" }, { NULL, 0, NULL },
+	{ "udp", ENCAP_UDP, NULL }, { "ip", ENCAP_IP, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word digests[] = {
 	{ "none", DIGEST_NONE, NULL }, { "md5", DIGEST_MD5, NULL }, { "sha1", DIGEST_SHA1, NULL }, { NULL, 0, NULL },
@@ -77,6 +77,8 @@ const struct conf_key conf_keys[] = {
 	/* listen, pool, user */
 	{ "port", IN(SEC_LISTEN), K_UINT, F(B_LISTEN, struct conf_listen, addr.port), "1701", 1, 65535, NULL,
 	  "UDP port" },
+	{ "encapsulation", IN(SEC_LISTEN), K_ENUM, F(B_LISTEN, struct conf_listen, encap), "udp", 0, 0, encaps,
+	  "over UDP, or over IP (protocol 115, L2TPv3 only)" },
 	{ "range", IN(SEC_POOL), K_RANGES, F(B_POOL, struct conf_pool, range), NULL, 0, 0, NULL,
 	  "addresses: first-last, one, or a prefix" },
 	{ "password", IN(SEC_USER), K_SECRET, F(B_USER, struct conf_user, password), NULL, 1, 255, NULL,

@@ -170,6 +170,9 @@ static void open_socket(struct dial *d)
 		}
 	}
 	d->local.port = d->as->local_port;
+	d->local.encap = d->peer.encap = d->as->l2tp.encap;
+	if (d->peer.encap == ENCAP_IP)
+		d->local.port = d->peer.port = 0;
 	if (!d->as->ipsec.required) {
 		if (ipsec_guarding(ctx))
 			ipsec_refresh(ctx);		/* a way without IPsec may lie among those with it */

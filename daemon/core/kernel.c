@@ -276,7 +276,7 @@ static void dispatch(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		ctx->keeper_pid = (pid_t)r->hello.pid;
 		break;
 	case K_LISTEN:
-		listener_opened(ctx, r, fds[0]);
+		listener_opened(ctx, r, fds);
 		break;
 	case K_TUNNEL_UP:
 		tunnel_kernel_up(ctx, r, fds[0]);

@@ -29,6 +29,17 @@ static void readable(struct ev_loop *ev, ev_io *w, int revents)
 	demux_read(l->ctx, l->fd, l);
 }
 
+/* After what was to leave through it. */
+static void shut(struct listener *l)
+{
+	ev_io none = { .data = NULL };
+
+	if (l->tx != l->fd)
+		turn_close(l->ctx, &none, &l->tx);
+	turn_close(l->ctx, &l->rx, &l->fd);
+	l->tx = -1;
+}
+
 static void ask(struct listener *l, enum k_op op)
 {
 	struct k_request rq = { .op = op };
@@ -40,14 +51,15 @@ static void ask(struct listener *l, enum k_op op)
 
 static bool same_place(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->family == b->family && a->port == b->port && a->scope == b->scope && !memcmp(a->addr, b->addr, sizeof(a->addr));
+	return a->family == b->family && a->encap == b->encap && a->port == b->port && a->scope == b->scope &&
+	       !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
 struct listener *listener_get(struct ctx *ctx, const struct endpoint *local)
 {
 	struct listener *l = NULL;
 
-	if (local->port)
+	if (local->port || local->encap == ENCAP_IP)
 		for (l = ctx->listeners; l && !same_place(&l->local, local); l = l->next)
 			;
 	if (!l) {
@@ -56,7 +68,7 @@ struct listener *listener_get(struct ctx *ctx, const struct endpoint *local)
 			return NULL;
 		l->ctx = ctx;
 		l->local = *local;
-		l->fd = -1;
+		l->fd = l->tx = -1;
 		l->next = ctx->listeners;
 		ctx->listeners = l;
 	}
@@ -66,13 +78,13 @@ struct listener *listener_get(struct ctx *ctx, const struct endpoint *local)
 	return l;
 }
 
-bool listener_adopt(struct ctx *ctx, const struct endpoint *local, int fd)
+bool listener_adopt(struct ctx *ctx, const struct endpoint *local, int fd, int tx)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return false;
-	*l = (struct listener){ .next = ctx->listeners, .ctx = ctx, .local = *local, .fd = fd };
+	*l = (struct listener){ .next = ctx->listeners, .ctx = ctx, .local = *local, .fd = fd, .tx = tx < 0 ? fd : tx };
 	ctx->listeners = l;
 	io_start(&ctx->loop, &l->rx, fd, readable, l);
 	return true;
@@ -102,15 +114,18 @@ void listener_put(struct listener *l)
 			break;
 		}
 	if (l->fd >= 0 || l->id) {		/* also when K_LISTEN is still under way: the keeper takes them in order */
-		turn_close(ctx, &l->rx, &l->fd);
+		shut(l);
 		ask(l, K_UNLISTEN);
 	}
 	free(l);
 }
 
-static void to_endpoint(struct endpoint *e, const struct addr *a)
+static void to_endpoint(struct endpoint *e, const struct conf_listen *c)
 {
-	*e = (struct endpoint){ .family = a->family, .port = a->port, .scope = a->scope };
+	const struct addr *a = &c->addr;
+
+	*e = (struct endpoint){ .family = a->family, .encap = c->encap, .scope = a->scope,
+				.port = c->encap == ENCAP_IP ? 0 : a->port };
 	memcpy(e->addr, a->a, sizeof(e->addr));
 }
 
@@ -137,7 +152,7 @@ void listeners_configure(struct ctx *ctx)
 
 		next = l->next;
 		for (unsigned i = 0; l->configured && i < ctx->conf->n_listens; i++) {
-			to_endpoint(&e, &ctx->conf->listen[i].addr);
+			to_endpoint(&e, &ctx->conf->listen[i]);
 			keep |= same_place(&e, &l->local);
 		}
 		if (l->configured && !keep) {
@@ -149,7 +164,7 @@ void listeners_configure(struct ctx *ctx)
 		struct listener *l;
 		struct endpoint e;
 
-		to_endpoint(&e, &ctx->conf->listen[i].addr);
+		to_endpoint(&e, &ctx->conf->listen[i]);
 		l = listener_get(ctx, &e);
 		if (l && l->configured)
 			l->uses--;
@@ -161,7 +176,7 @@ void listeners_configure(struct ctx *ctx)
 	}
 }
 
-void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
+void listener_opened(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 {
 	struct listener *l;
 	char where[96];
@@ -169,24 +184,26 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fd)
 	for (l = ctx->listeners; l && l->id != r->id; l = l->next)
 		;
 	if (!l) {				/* nobody wants it any more: K_UNLISTEN is on its way */
-		if (fd >= 0)
-			close(fd);
+		for (unsigned i = 0; i < K_MAX_FDS; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
 		return;
 	}
 	l->id = 0;
 	l->error = r->result;
 	l->stale = false;
-	turn_close(ctx, &l->rx, &l->fd);
+	shut(l);
 	if (r->result) {
 		log_line(&ctx->log, LOG_ERR, "listen %s: %s: %s", endpoint_port_text(&l->local, where, sizeof(where)), r->why,
 			 strerror(-r->result));
 		if (l->configured)			/* its address may come yet */
 			timer_set(&ctx->loop, &ctx->listen_retry, ctx->loop.now + LISTEN_RETRY_MS);
 	} else {
-		if (!l->local.port)
-			l->local.port = udp_port(fd);
-		l->fd = fd;
-		io_start(&ctx->loop, &l->rx, fd, readable, l);
+		if (!l->local.port && l->local.encap == ENCAP_UDP)
+			l->local.port = udp_port(fds[0]);
+		l->fd = fds[0];
+		l->tx = fds[1] < 0 ? fds[0] : fds[1];
+		io_start(&ctx->loop, &l->rx, l->fd, readable, l);
 		if (l->configured)
 			say_open(l);
 	}
@@ -216,6 +233,8 @@ void listeners_free(struct ctx *ctx)
 {
 	for (struct listener *l; (l = ctx->listeners);) {
 		ctx->listeners = l->next;
+		if (l->tx >= 0 && l->tx != l->fd)
+			close(l->tx);
 		io_close(&ctx->loop, &l->rx, &l->fd);
 		free(l);
 	}
@@ -352,7 +371,7 @@ void demux_read(struct ctx *ctx, int fd, struct listener *on)
 		for (int i = 0; i < n; i++) {
 			if (d[i].mark && !ipsec_knows_mark(ctx, d[i].mark))
 				d[i].mark = 0;		/* a firewall's marks are not ours */
-			if (d[i].len < 2 || !d[i].peer.port)
+			if (d[i].len < 2 || (d[i].peer.encap == ENCAP_IP ? !is_v3(&d[i]) : !d[i].peer.port))
 				ctx->count.rx_malformed++;
 			else if (is_v3(&d[i]) && d[i].octets[0] & 0x80)
 				v3_control(on, &d[i]);

@@ -10,6 +10,7 @@ struct listener {
 	struct ctx *ctx;
 	struct endpoint local;
 	int fd;					/* -1 until the keeper has opened it */
+	int tx;					/* what is sent leaves by it: fd, or over IP one of its own */
 	ev_io rx;
 	unsigned uses;				/* by the configuration and by dials */
 	bool configured;			/* accepts strangers */
@@ -23,11 +24,11 @@ struct listener *listener_get(struct ctx *, const struct endpoint *local);
 void listener_put(struct listener *);
 /* Makes the listeners what the configuration says. */
 void listeners_configure(struct ctx *);
-/* K_LISTEN's completion; fd is the listener's from now on. */
-void listener_opened(struct ctx *, const struct k_reply *, int fd);
+/* K_LISTEN's completion; descriptors are the listener's from now on. */
+void listener_opened(struct ctx *, const struct k_reply *, int fds[K_MAX_FDS]);
 /* The keeper has it open for an earlier ktund: used, or given back by listeners_drop_unused.  fd is its own from now on
  * unless memory is short (false). */
-bool listener_adopt(struct ctx *, const struct endpoint *local, int fd);
+bool listener_adopt(struct ctx *, const struct endpoint *local, int fd, int tx);
 void listeners_drop_unused(struct ctx *);
 /* After the keeper was lost: what is open serves to refuse callers; asked for again when it is back. */
 void listeners_orphaned(struct ctx *);

@@ -23,6 +23,7 @@ static const struct rec_row tunnel_rows[] = {
 	ROW(14, REC_TIME, since), ROW(15, REC_U, up_since),
 	ROW(20, REC_U, local.family), ROW(21, REC_U, local.port), ROW(22, REC_U, local.scope), ROW(23, REC_OCTETS, local.addr),
 	ROW(24, REC_U, peer.family), ROW(25, REC_U, peer.port), ROW(26, REC_U, peer.scope), ROW(27, REC_OCTETS, peer.addr),
+	MAX(28, local.encap, ENCAP_IP), MAX(29, peer.encap, ENCAP_IP),
 	ROW(30, REC_U, cause.result), ROW(31, REC_U, cause.error), ROW(32, REC_BOOL, cause.by_peer),
 	ROW(33, REC_BOOL, cause.timeout), ROW(34, REC_U, cause.ppp_code), ROW(35, REC_U, cause.ppp_proto),
 	ROW(36, REC_TEXT, cause.msg),
@@ -32,6 +33,7 @@ static const struct rec_row tunnel_rows[] = {
 static const struct rec_row endpoint_rows[] = {
 	REC_ROW(1, REC_U, struct endpoint, family), REC_ROW(2, REC_U, struct endpoint, port),
 	REC_ROW(3, REC_U, struct endpoint, scope), REC_ROW(4, REC_OCTETS, struct endpoint, addr),
+	REC_ROW(5, REC_U, struct endpoint, encap),
 };
 
 #undef ROW
@@ -118,7 +120,7 @@ static bool read_endpoint(struct span v, struct endpoint *e)
 
 static bool is_address(const struct endpoint *e)
 {
-	return (e->family == 4 || e->family == 6) && e->port;
+	return (e->family == 4 || e->family == 6) && (e->encap == ENCAP_IP || e->port);
 }
 
 bool record_read_tunnel(struct span record, uint16_t id, struct tunnel_record *ret)

@@ -222,7 +222,8 @@ json_t *show_session(const struct session *s)
 		"peer_ifid", ifid(s->addrs.peer_ifid));
 	if (!o)
 		return NULL;
-	add_ppp(o, s);
+	if (!is_ethernet(p))
+		add_ppp(o, s);
 	if (t->v == &version_3)
 		add_v3_call(o, s);
 	else

@@ -60,7 +60,7 @@ void stranger_answer(struct listener *on, const struct dgram *d, const void *buf
 	if (!len)
 		return;
 	ctx->count.tx_datagrams++;
-	if (udp_send(d->mark ? ipsec_socket(ctx, d->mark) : on->fd, &d->local, &d->peer, 0, buf, len))
+	if (udp_send(d->mark ? ipsec_socket(ctx, d->mark) : on->tx, &d->local, &d->peer, 0, buf, len))
 		ctx->count.send_errors++;
 }
 
@@ -136,7 +136,7 @@ const struct conf_peer *stranger_admit(struct listener *on, const struct dgram *
 	ctx->count.sccrq++;
 	memcpy(from.a, d->peer.addr, sizeof(from.a));
 	l2tp_clean(host, sizeof(host), host_name);
-	i = config_match_peer(ctx->conf, version, &from, host);
+	i = config_match_peer(ctx->conf, version, d->peer.encap, &from, host);
 	if (i < 0 || ctx->stopping) {
 		ctx->count.sccrq_no_peer++;
 		stranger_refuse(ctx, d, NULL, ctx->stopping ? "shutting down" : version == 2 ? "no `peer` section matches" :
@@ -249,7 +249,7 @@ const struct conf_peer *stranger_policy(const struct ctx *ctx, const struct dgra
 
 	if (e->policy_gen != ctx->conf_gen) {
 		memcpy(from.a, d->peer.addr, sizeof(from.a));
-		i = config_match_peer(ctx->conf, version, &from, e->host_name);
+		i = config_match_peer(ctx->conf, version, d->peer.encap, &from, e->host_name);
 		if (i >= 0 && has_secret(&ctx->conf->peer[i], version) && !e->challenged)
 			i = -1;
 	}

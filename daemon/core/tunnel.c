@@ -122,6 +122,7 @@ struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, con
 	t->listener = on;
 	on->uses++;
 	t->local = *local;
+	t->local.encap = t->peer.encap;
 	t->since = ctx->loop.now;
 	timer_init(&t->timer, due, t);
 	t->v = (as ? as->l2tp.version : from->l2tp.version) == 3 ? &version_3 : &version_2;
@@ -222,7 +223,7 @@ void tunnel_went_down(struct tunnel *t, const struct l2tp_cause *cause)
 /* Here and now, and never again: nobody listens to the answer. */
 static void last_words(const struct tunnel *t, const struct l2tp_cause *cause)
 {
-	int fd = t->mark ? t->fd : t->listener->fd;	/* with a mark only the kernel tunnel's own is sure to have it */
+	int fd = t->mark ? t->fd : t->listener->tx;	/* with a mark only the kernel tunnel's own is sure to have it */
 	uint8_t words[256];
 	size_t len;
 

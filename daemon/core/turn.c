@@ -269,7 +269,7 @@ static bool queue(struct ctx *ctx, const struct out *o, const void *octets)
 
 void turn_datagram(struct ctx *ctx, const struct tunnel *t, const void *buf, size_t len)
 {
-	struct out o = { .kind = OUT_DATAGRAM, .tunnel_id = t->id, .fd = t->listener->fd, .len = (uint32_t)len,
+	struct out o = { .kind = OUT_DATAGRAM, .tunnel_id = t->id, .fd = t->listener->tx, .len = (uint32_t)len,
 			 .mark = t->mark, .local = t->local, .peer = t->peer };
 
 	if (!queue(ctx, &o, buf))

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (config_diff(a, b, &plan) || conf_plan_changes(&plan))
 			abort();
 		conf_plan_done(&plan);
-		config_match_peer(a, 2, &from, "lac-7");
+		config_match_peer(a, 2, ENCAP_UDP, &from, "lac-7");
 		config_user(a, data, size < 255 ? size : 255);
 		if (pools) {
 			pools_update(pools, a);

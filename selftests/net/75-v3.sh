@@ -16,6 +16,8 @@ b=$(write_config b <<-'CONF'
 	host-name = "lcce-b"
 	listen "192.0.2.2" { }
 	listen "2001:db8::2" { }
+	listen "192.0.2.2" { encapsulation = ip }
+	listen "2001:db8::2" { encapsulation = ip }
 	defaults { ipsec = none hello-interval = 5s }
 	profile "a" { version = 3 }
 	peer "a" {
@@ -28,6 +30,14 @@ b=$(write_config b <<-'CONF'
 	peer "six" {
 	    address = "2001:db8::/64" profile = "a"
 	    session "six" { interface = "six" }
+	}
+	peer "ip" {
+	    address = "192.0.2.1" profile = "a" secret = "over IP" encapsulation = ip
+	    session "ip" { interface = "ip" }
+	}
+	peer "ip six" {
+	    address = "2001:db8::1" profile = "a" encapsulation = ip
+	    session "ip6" { interface = "ip6" }
 	}
 CONF
 )
@@ -42,6 +52,8 @@ a=$(write_config a <<-'CONF'
 	    session "trunk" { interface = "trunk" pseudowire = vlan }
 	}
 	tunnel "six" { remote = "2001:db8::2" remote-end-id = "six" interface = "six" }
+	tunnel "ip" { remote = "192.0.2.2" encapsulation = ip secret = "over IP" remote-end-id = "ip" interface = "ip" }
+	tunnel "ip six" { remote = "2001:db8::2" encapsulation = ip remote-end-id = "ip6" interface = "ip6" cookie-length = 4 }
 	tunnel "next" { remote = "192.0.2.2" secret = "the next one" remote-end-id = "none" start = no persist = no }
 	tunnel "wrong" { remote = "192.0.2.2" secret = "open" remote-end-id = "red" start = no persist = no setup-timeout = 4s }
 	tunnel "unsigned" { remote = "192.0.2.2" remote-end-id = "red" start = no persist = no setup-timeout = 4s }
@@ -52,7 +64,7 @@ CONF
 up() { sessions_up "$1" "$2" '"state":"up"'; }
 addresses() {
 	local n=1 dev
-	for dev in red blue plain trunk six; do
+	for dev in red blue plain trunk six ip ip6; do
 		ip -n "$A" addr replace 10.$n.0.1/24 dev $dev || return 1
 		[[ $dev == trunk ]] || ip -n "$B" addr replace 10.$n.0.2/24 dev $dev || return 1
 		n=$((n + 1))
@@ -74,24 +86,27 @@ says() { grep -q -- "$2" "$TMP/$1.log"; }
 
 check "B serves" ktund_start "$B" b "$b"
 check "A dials" ktund_start "$A" a "$a"
-check "A has five sessions" busywait 60000 up a 5
-check "B, too" busywait 30000 up b 5
+check "A has seven sessions" busywait 60000 up a 7
+check "B, too" busywait 30000 up b 7
 check "addresses are given to the links" addresses
 check "frames pass: cookies of 8 octets" ping_ok "$A" 10.1.0.2 0 56 1372 4000
 check "cookies of 8 and 4, with the Default Sublayer" ping_ok "$A" 10.2.0.2 0 56 1372 4000
 check "no cookies" ping_ok "$A" 10.3.0.2 0 56 1372 4000
 check "the Ethernet VLAN pseudowire, into a bridge" ping_ok "$A" 10.4.0.2 56 1372
 check "over IPv6, without a secret" ping_ok "$A" 10.5.0.2 56 1372
+check "directly over IP, with a secret" ping_ok "$A" 10.6.0.2 0 56 1372 4000
+check "over IPv6, no UDP" ping_ok "$A" 10.7.0.2 56 1372
+check "show says how" eval 'ktun_in b -j show tunnels | grep -o "\"encapsulation\": *\"ip\"" | grep -c . | grep -qx 2'
 check "the kernel sends what the other end asked for" cookies_match red 16 16
 check "by each end's own length" cookies_match blue 8 16
 check "show sessions names them" eval 'ktun_in b show sessions | grep -q "blue *up *ethernet *blue"'
 check "show session has its facts, and no cookie" eval 'ktun_in a -j show session $(session_get a session_id "\"remote_end_id\":\"blue\"") |
 	grep -q "\"cookie_length\": *8,.*\"peer_cookie_length\": *4" || ktun_in a show session $(session_get a session_id "\"remote_end_id\":\"blue\"")'
 check "counters" eval '(($(session_get b rx_packets "\"remote_end_id\":\"red\"") >= 12))'
-check "two tunnels in the kernel of A" tunnels_in "$A" 2
+check "four tunnels in the kernel of A" tunnels_in "$A" 4
 
 check "the second secret is believed as well" ktun_in a up tunnel next
-check "down with it" eval 'busywait 30000 tunnels_in "$B" 2'
+check "down with it" eval 'busywait 30000 tunnels_in "$B" 4'
 
 # Refused, in the RFC's words, with nothing left behind and the others untouched
 refused() {	# TUNNEL WORDS: of B's log
@@ -105,16 +120,16 @@ check "another PW type than what is configured" refused kind 'call refused: anot
 check "A hears of that" says a "CDN: unsupported PW type (14)"
 check "a wrong secret" refused wrong 'wrong or missing Message Digest'
 check "no Message Digest" refused unsigned 'SCCRQ from .* refused: wrong or missing Message Digest'
-check "none of them is in the kernel" busywait 30000 tunnels_in "$A" 2
-check "nor at B" busywait 30000 tunnels_in "$B" 2
+check "none of them is in the kernel" busywait 30000 tunnels_in "$A" 4
+check "nor at B" busywait 30000 tunnels_in "$B" 4
 check "the others have not noticed" ping_ok "$A" 10.1.0.2 56
 
 # One goes and comes back
 id=$(session_get a session_id '"remote_end_id":"red"')
 check "disconnect session" ktun_in a disconnect session "$id"
 check "it is said why" busywait 15000 says b "by the operator"
-check "and comes back" eval 'busywait 30000 up a 5 && [[ $(session_get a session_id "\"remote_end_id\":\"red\"") != "$id" ]]'
-check "B has it again" busywait 30000 up b 5
+check "and comes back" eval 'busywait 30000 up a 7 && [[ $(session_get a session_id "\"remote_end_id\":\"red\"") != "$id" ]]'
+check "B has it again" busywait 30000 up b 7
 check "addresses again" addresses
 check "frames pass again" ping_ok "$A" 10.1.0.2 56
 
@@ -138,13 +153,15 @@ again() {	# NAME CONFIG NS
 	ktund_start "$3" "$1" "$2"
 }
 check "ktund of B is killed" again b "$b" "$B"
-check "and has all of them" busywait 15000 up b 5
+check "and has all of them" busywait 15000 up b 7
 check "ktund of A is killed" again a "$a" "$A"
-check "and has all of them, too" busywait 15000 up a 5
-sleep 6					# HELLOs
+check "and has all of them, too" busywait 15000 up a 7
+ns "$A" ping -n -q -i 0.2 -c 20 -W 5 10.6.0.2 >"$TMP/pings.ip" 2>&1
+sleep 3					# HELLOs
 kill -INT "$pinger"
 wait $shell
 check "not one ping was lost" none_lost
+check "nor over IP" grep -q " 0% packet loss" "$TMP/pings.ip"
 check "A has the sessions that it had" eval 'ids a | cmp - "$TMP/ids.a"'
 check "B, too" eval 'ids b | cmp - "$TMP/ids.b"'
 id=$(session_get b session_id '"remote_end_id":"plain"')
@@ -153,13 +170,13 @@ check "at both ends" busywait 30000 says a "session .* plain\|by the operator"
 
 # Ends, and over a bad line
 check "down tunnel" ktun_in a down tunnel one
-check "takes its sessions along" busywait 30000 up b 1
-check "and the kernel's tunnel" busywait 30000 tunnels_in "$B" 1
+check "takes its sessions along" busywait 30000 up b 3
+check "and the kernel's tunnel" busywait 30000 tunnels_in "$B" 3
 ns "$A" tc qdisc add dev eth0 root netem loss 10%
 ns "$B" tc qdisc add dev eth0 root netem loss 10%
 check "up again, although every tenth packet is lost" ktun_in a up tunnel one
-check "with all of its sessions" busywait 60000 up b 5
-check "A, too" busywait 60000 up a 5
+check "with all of its sessions" busywait 60000 up b 7
+check "A, too" busywait 60000 up a 7
 ns "$A" tc qdisc del dev eth0 root
 ns "$B" tc qdisc del dev eth0 root
 check "addresses a third time" addresses
@@ -168,7 +185,7 @@ check "frames pass" ping_ok "$A" 10.1.0.2 56 1372
 # A reload touches what differs
 sed -i 's/session "plain" { interface = "plain"/& l2-specific-sublayer = default/' "$b"
 check "reload at B" ktun_in b reload
-check "one session ends, and its peer dials it again" eval 'busywait 30000 says b "its configuration changed" && busywait 30000 up b 5'
+check "one session ends, and its peer dials it again" eval 'busywait 30000 says b "its configuration changed" && busywait 30000 up b 7'
 check "the others are as old as before" eval '(($(session_get b age_s "\"remote_end_id\":\"six\"") > 5))'
 check "A ends" ktund_stop a
 check "B ends" ktund_stop b

@@ -296,7 +296,7 @@ static const char *match(const struct config *c, const char *from, const char *h
 
 	if (!conf_addr(from, &a))
 		return "?";
-	i = config_match_peer(c, 2, &a, host);
+	i = config_match_peer(c, 2, ENCAP_UDP, &a, host);
 	return i < 0 ? "-" : c->peer[i].name;
 }
 
