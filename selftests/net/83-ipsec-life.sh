@@ -6,6 +6,8 @@
 #   C1 (IKEv1) 192.168.1.10 ---- NAT 203.0.113.2 ---- 203.0.113.1 LNS 192.0.2.1 ---- 192.0.2.2 LAC (IKEv2)
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-ipsec.sh"
+[[ $(uname -r) != 6.1.* || -n ${FAULTS:-} ]] ||
+	skip "on Linux 6.1 a tunnel has gone down while rekeying on a busy emulated machine: an open fault; make soak runs it"
 SECONDS_OF_REKEYS=${KTUND_REKEY_SECONDS:-40} EVERY=${KTUND_REKEY_EVERY:-10}
 
 setup_ns LNS NAT C1 LAC
