@@ -46,9 +46,10 @@ static int64_t now_us(void)
  * (KERNEL.md 5.2): an audit that costs much comes the less often, for a thousandth of a processor. */
 static int64_t rest_ms(const struct keeper *k, const struct audit *a)
 {
-	enum { MUCH_US = 100000 };
+	enum { MUCH_US = 100000, SHARE = 1000 };
+	int64_t rest = a->cpu_us * SHARE / 1000;
 
-	return a->cpu_us > MUCH_US && a->cpu_us > k->opt.audit_ms ? a->cpu_us : k->opt.audit_ms;
+	return a->cpu_us > MUCH_US && rest > k->opt.audit_ms ? rest : k->opt.audit_ms;
 }
 
 /* Room for one more of n; false: no memory. */

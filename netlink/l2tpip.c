@@ -11,10 +11,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
-
-#ifndef SO_RCVMARK
-#define SO_RCVMARK 75
-#endif
+#include "udp.h"
 
 enum { L2TP_PROTOCOL = 115, LISTENER_RCVBUF = 4 << 20 };	/* octets; taken only while something waits */
 
@@ -40,13 +37,6 @@ static socklen_t to_address(const struct k_addr *a, uint32_t id, union address *
 	memcpy(&ret->ip.l2tp_addr, a->addr, 4);
 	ret->ip.l2tp_conn_id = id;
 	return sizeof(ret->ip);
-}
-
-static int on(int fd, int level, int option)
-{
-	int one = 1;
-
-	return setsockopt(fd, level, option, &one, sizeof(one));
 }
 
 static int filter(int fd, const struct sock_filter *code, unsigned n)
@@ -131,11 +121,7 @@ static int hears(const struct k_addr *local, const char **ret_call)
 	*ret_call = "setsockopt(IP socket)";
 	if (only_control(fd, local->family) < 0)
 		goto fail;
-	on(fd, SOL_SOCKET, SO_RCVMARK);		/* since 5.19; without it there are no marks to tell */
-	if (v6)
-		on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
-	else
-		on(fd, IPPROTO_IP, IP_PKTINFO);
+	socket_tells(fd, local->family);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	*ret_call = "bind(raw IP socket)";
@@ -178,7 +164,7 @@ int l2tpip_connect(const struct k_addr *local, const struct k_addr *peer, uint32
 		return fd;
 	len = to_address(peer, peer_tunnel_id, &to);
 	*ret_call = "setsockopt(SO_MARK)";
-	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+	if (mark && udp_set_mark(fd, mark) < 0)
 		goto fail;
 	*ret_call = "connect(IP socket)";
 	if (connect(fd, &to.any, len) < 0)

@@ -35,8 +35,9 @@ static const char usage[] =
 	"SIGTERM takes down all tunnels and sessions and ends.  SIGUSR2 executes the program anew, which is perhaps a newer\n"
 	"one by now: tunnels and sessions feel nothing (ktund --upgrade-keeper sends it and says how it went).\n";
 
-/* CAP_NET_ADMIN is all that the kernel objects need; CAP_NET_RAW is at hand for listeners directly over IP (l2tpip.c).  A keeper that runs hooks leaves the bounding set alone and does
- * without no_new_privs, so that root's hooks run as root; without --config-dir there are none, and both are set. */
+/* CAP_NET_ADMIN is all that the kernel objects need; CAP_NET_RAW is at hand for listeners directly over IP (l2tpip.c).
+ * A keeper that runs hooks leaves the bounding set alone and does without no_new_privs, so that root's hooks run as root;
+ * without --config-dir there are none, and both are set. */
 static int drop_privileges(bool hooks)
 {
 	bool raw;

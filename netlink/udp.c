@@ -43,6 +43,15 @@ static int on(int fd, int level, int option)
 	return setsockopt(fd, level, option, &one, sizeof(one));
 }
 
+void socket_tells(int fd, unsigned family)
+{
+	on(fd, SOL_SOCKET, SO_RCVMARK);		/* since 5.19; without it there are no marks to tell */
+	if (family == 6)
+		on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+	else
+		on(fd, IPPROTO_IP, IP_PKTINFO);
+}
+
 /* Socket, address reuse and bind, common to both kinds. */
 static int bound(const struct k_addr *local, uint32_t mark, const char **ret_call)
 {
@@ -60,11 +69,7 @@ static int bound(const struct k_addr *local, uint32_t mark, const char **ret_cal
 		*ret_call = "setsockopt(SO_MARK)";
 		goto fail;
 	}
-	on(fd, SOL_SOCKET, SO_RCVMARK);		/* since 5.19; without it there are no marks to tell */
-	if (local->family == 6)
-		on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
-	else
-		on(fd, IPPROTO_IP, IP_PKTINFO);
+	socket_tells(fd, local->family);
 	*ret_call = "bind(UDP socket)";
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 		goto fail;

@@ -17,5 +17,7 @@ int udp_set_mark(int fd, uint32_t mark);
 /* A tunnel's own socket, bound and connected. */
 int udp_connect(const struct k_addr *local, const struct k_addr *peer, uint32_t mark, bool no_csum,
 		const char **ret_call);
+/* From now on each datagram is told with its mark and the address that it came to (family 4 or 6), as far as the kernel can. */
+void socket_tells(int fd, unsigned family);
 /* The port fd is bound to, in host order; 0: none. */
 uint16_t socket_port(int fd);
