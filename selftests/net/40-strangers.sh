@@ -55,7 +55,6 @@ CONF
 memory() { sanitized || check "$1" at_most $(($(rss "$ktund") - rss_before)) 8191; }
 
 up() { ktun_in lac -j show sessions | grep -q '"state": *"up"' && ktun_in lns -j show sessions | grep -q '"state": *"up"'; }
-fds() { local f=("/proc/$1/fd/"*); echo ${#f[@]}; }
 rss() { local all; all=$(<"/proc/$1/status"); [[ $all =~ VmRSS:[[:space:]]*([0-9]+) ]] && echo "${BASH_REMATCH[1]}"; }
 at_most() { echo "$1 <= $2"; [[ -n $1 ]] && ((${1%.*} <= ${2%.*})); }
 # What the operator sees of the live tunnel and session, without ages and counters.

@@ -57,8 +57,7 @@ CONF
 up() { ktun_in lac -j show sessions | grep -q '"state": *"up"' && ktun_in lns -j show sessions | grep -q '"state": *"up"'; }
 # What must be the same before and after.
 state() {
-	local f=("/proc/$ktund/fd/"*) g=("/proc/$keeper/fd/"*)
-	echo "descriptors: ${#f[@]} ${#g[@]}"
+	echo "descriptors: $(fds "$ktund") $(fds "$keeper")"
 	ip -n "$LNS" -br link show
 	ns "$LNS" ip l2tp show tunnel
 	ns "$LNS" ip l2tp show session

@@ -178,8 +178,7 @@ check "nobody else holds a session or an address" busywait 40000 only_they
 held() { holds >"$TMP/held.now"; diff "$TMP/held.before" "$TMP/held.now"; }
 busywait 40000 held
 check "no link, no tunnel, no socket, no descriptor of a keeper is left" held
-fds() { find "/proc/$(ktund_pid "$1")/fd" -type l | wc -l; }
-check "ktund has as many descriptors as its sessions need" eval '(($(fds lns) < 2 * n + tunnels + 40)) && (($(fds lac) < 2 * n + 2 * tunnels + 40))'
+check "ktund has as many descriptors as its sessions need" eval '(($(fds "$(ktund_pid lns)") < 2 * n + tunnels + 40)) && (($(fds "$(ktund_pid lac)") < 2 * n + 2 * tunnels + 40))'
 
 # --- they can be ended as any other
 

@@ -65,7 +65,6 @@ both_up() { sessions_up lns 1 '"user":"one"' && sessions_up lns 1 '"user":"two"'
 both_alive() { both_up && alive first && alive second; }
 ids() { ktun_in lns -j show sessions | grep -oE '"(session_id|user|interface)": ?[^,}]*' | tr '\n' ' '; }
 mine() { echo "$(session_get lns session_id '"user":"one"') $(session_get lns session_id '"user":"two"')"; }
-fds() { find "/proc/$keeper/fd" -type l | wc -l; }
 pings_start() {
 	for dev in first second; do
 		ns "$LAC" ping -n -q -i 0.1 -w "$1" -W 3 -I $dev 10.10.0.254 >"$TMP/ping-$dev" 2>&1 &
@@ -92,7 +91,7 @@ sleep 1
 for i in 1 2 3; do
 	check "upgrade $i under traffic" upgrade
 	sleep 0.5
-	((i > 1)) || n_fds=$(fds)	# before there were more threads, each with a netlink socket
+	((i > 1)) || n_fds=$(fds "$keeper")
 done
 check "no packet is lost" none_lost
 check "it is the same process" kill -0 "$keeper"
@@ -100,7 +99,7 @@ check "serving the same directory" test "$(keeper_pid lns)" = "$keeper"
 check "ktund is the same" kill -0 "$ktund"
 check "the calls are the same" test "$(ids)" = "$before"
 check "the keeper has CAP_NET_ADMIN and nothing else" test "$(status "$keeper" CapEff)" = 0000000000001000
-check "not a descriptor more or less" busywait 5000 eval 'test "$(fds)" = "$n_fds"'
+check "not a descriptor more or less" busywait 5000 eval 'test "$(fds "$keeper")" = "$n_fds"'
 check "counters come from the new one" eval 'ktun_in lns -j show session "$(session_get lns session_id "\"user\":\"one\"")" | grep -qE "\"rx_packets\": ?[1-9]"'
 check "a new call comes" call
 

@@ -242,8 +242,7 @@ nothing() {	# tunnels that only wait for another StopCCN of the peer (RFC 2661 5
 		! ns "$LNS" ip l2tp show tunnel | grep Tunnel
 }
 keeper_fds() { find "/proc/$(keeper_pid lns)/fd" -type l -printf '%l\n' | grep -v ^socket: | sed 's/\[[0-9]*\]//' | sort | uniq -c; }
-fds() { find "/proc/$(ktund_pid lns)/fd" -type l | wc -l; }
-held() { diff <(cat "$TMP/fds.txt") <(keeper_fds) && (($(fds) <= n_fds)); }
+held() { diff <(cat "$TMP/fds.txt") <(keeper_fds) && (($(fds "$(ktund_pid lns)") <= n_fds)); }
 hooks_even() { [[ -e $TMP/crashed || $(sort "$TMP/up.txt" | uniq -c) == $(sort "$TMP/down.txt" | uniq -c) ]]; }
 
 lac_up() { order "the LAC starts" ktund_start "$LAC" lac "$(write_lac)"; }
@@ -281,7 +280,7 @@ ns "$XL" "$BENCH/load" --lns 198.51.100.1 --sessions 60 --tunnels 4 --teardown s
 ktund_stop lac
 busywait 20000 nothing || fatal "they go"
 keeper_fds >"$TMP/fds.txt"
-n_fds=$(fds) kib=()
+n_fds=$(fds "$(ktund_pid lns)") kib=()
 
 began=$SECONDS round=0
 while ((SECONDS - began < total)); do

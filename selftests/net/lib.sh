@@ -10,13 +10,15 @@
 #   check "what" CMD...           one TAP line; output is shown if it fails
 #   check_fail "what" CMD...      passes if CMD fails
 #   skip "why"                    the whole test cannot be run here
-#   busywait MS CMD...            until CMD succeeds, at most MS milliseconds
+#   busywait MS CMD...            until CMD succeeds, at most MS milliseconds (emulated: three times as many)
 #   ping_ok NS ADDR [SIZE...]     three pings answered for each payload size
 #   spawn NS NAME CMD...          in the background, output in $TMP/NAME.log; its pid in $SPAWNED
 #   stop_pid PID [SECONDS]        TERM, after SECONDS (5) KILL, reap
 #   capture NS IF FILE [FILTER]   tcpdump until capture_stop or exit
 #   write_config NAME [MODE]      stdin to $TMP/NAME.conf (0600); prints the path
 #   ktund_start NS NAME CONFIG    ready when it returns; ktund_stop NAME ends keeper and calls too;
+#   fds PID                       how many descriptors it has, netlink sockets not counted: each of the keeper's threads
+#                                 opens its own when it first needs them, and keeps them
 #   sanitized                     is what is tested built with AddressSanitizer?
 #   number NAME                   the first figure with this name in JSON on stdin; counter NAME: one of lns's
 #   ktun_in NAME ARG...           ktun of that one; ktund_pid NAME, keeper_pid NAME
@@ -131,7 +133,11 @@ busywait() {
 	local ms=$1 now end
 	shift
 	# Where instructions are the clock it leaps ahead while a file comes from the host; waiting costs nothing there.
-	[[ ${KTUND_VM:-} != icount ]] || ms=$((ms * 20))
+	# By the wall clock an emulated guest is slow, and stands still while others have the processor.
+	case ${KTUND_VM:-} in
+	icount) ms=$((ms * 20)) ;;
+	tcg) ms=$((ms * 3)) ;;
+	esac
 	now=${EPOCHREALTIME/[.,]/}
 	end=$((now + ms * 1000))
 	until "$@" >/dev/null 2>&1; do
@@ -262,6 +268,11 @@ keeper_pid() {
 		return 0
 	done
 	return 1
+}
+
+fds() {
+	find "/proc/$1/fd" -type l -printf '%l\n' 2>/dev/null |
+		awk 'NR == FNR { netlink["socket:[" $NF "]"]; next } !($0 in netlink) { n++ } END { print n + 0 }' "/proc/$1/net/netlink" -
 }
 
 # AddressSanitizer keeps what was freed and computes much: its build says nothing about memory and time.
