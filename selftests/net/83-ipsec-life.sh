@@ -112,6 +112,8 @@ check "rekeying by IKEv1: nothing but what was quicker than Quick Mode's last me
 check "rekeying: no tunnel went down" test "$(lines lns ': down with')" -eq 0
 
 # --- another SA beside the old one, with another mark ------------------------------------------------
+one_ike() { (($(charon_swanctl lac --list-sas 2>/dev/null | grep -c '^ktund-tunnel-head: #') == 1)); }
+busywait 20000 one_ike	# charon does not begin this while it rekeys
 pings
 check "a new IKE_SA beside the old one" charon_swanctl lac --rekey --ike ktund-tunnel-head --reauth
 check "its SA has another mark: the tunnel follows" busywait 10000 grep -q 'its IPsec has another mark' "$TMP/lns.log"
