@@ -60,39 +60,44 @@ static void note_mark(struct found *f, const struct nlmsghdr *h, size_t head)
 
 static int keep_sa(const struct nlmsghdr *h, void *arg)
 {
-	const struct xfrm_usersa_info *sa = nl_payload(h);
+	struct xfrm_usersa_info sa;			/* copied: netlink aligns to 4 only */
 	struct search *s = arg;
 	uint32_t spi;
 
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*sa)) || sa->family != family_of(s->r) || sa->reqid != s->r->sa.reqid ||
-	    sa->id.proto != IPPROTO_ESP || !between(s->r, &sa->saddr, &sa->id.daddr))
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(sa)))
 		return 0;
-	spi = ntohl(sa->id.spi);
-	if (sa->curlft.add_time >= s->r->sa.before || spi == s->r->sa.keep_in || spi == s->r->sa.keep_out || s->n == MAX_FOUND) {
+	memcpy(&sa, nl_payload(h), sizeof(sa));
+	if (sa.family != family_of(s->r) || sa.reqid != s->r->sa.reqid || sa.id.proto != IPPROTO_ESP ||
+	    !between(s->r, &sa.saddr, &sa.id.daddr))
+		return 0;
+	spi = ntohl(sa.id.spi);
+	if (sa.curlft.add_time >= s->r->sa.before || spi == s->r->sa.keep_in || spi == s->r->sa.keep_out || s->n == MAX_FOUND) {
 		s->others++;
 		return 0;
 	}
-	s->found[s->n].sa = (struct xfrm_usersa_id){ .daddr = sa->id.daddr, .spi = sa->id.spi, .family = sa->family,
+	s->found[s->n].sa = (struct xfrm_usersa_id){ .daddr = sa.id.daddr, .spi = sa.id.spi, .family = sa.family,
 						     .proto = IPPROTO_ESP };
-	note_mark(&s->found[s->n++], h, sizeof(*sa));
+	note_mark(&s->found[s->n++], h, sizeof(sa));
 	return 0;
 }
 
 static int keep_policy(const struct nlmsghdr *h, void *arg)
 {
-	const struct xfrm_userpolicy_info *p = nl_payload(h);
+	struct xfrm_userpolicy_info p;
 	const struct nlattr *tmpl;
 	struct search *s = arg;
 
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*p)) || p->sel.family != family_of(s->r) || s->n == MAX_FOUND ||
-	    !between(s->r, &p->sel.saddr, &p->sel.daddr))
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(p)) || s->n == MAX_FOUND)
 		return 0;
-	tmpl = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(*p), XFRMA_TMPL);
+	memcpy(&p, nl_payload(h), sizeof(p));
+	if (p.sel.family != family_of(s->r) || !between(s->r, &p.sel.saddr, &p.sel.daddr))
+		return 0;
+	tmpl = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(p), XFRMA_TMPL);
 	if (!tmpl || nla_len(tmpl) < (int)sizeof(struct xfrm_user_tmpl) ||
 	    ((const struct xfrm_user_tmpl *)nla_data(tmpl))->reqid != s->r->sa.reqid)
 		return 0;
-	s->found[s->n].policy = (struct xfrm_userpolicy_id){ .sel = p->sel, .dir = p->dir };
-	note_mark(&s->found[s->n++], h, sizeof(*p));
+	s->found[s->n].policy = (struct xfrm_userpolicy_id){ .sel = p.sel, .dir = p.dir };
+	note_mark(&s->found[s->n++], h, sizeof(p));
 	return 0;
 }
 

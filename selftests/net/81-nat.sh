@@ -8,14 +8,7 @@
 
 setup_ns LNS NAT C1 C2 C3
 veth_pair "$LNS" eth0 203.0.113.1/24 "$NAT" out0 203.0.113.2/24
-ns "$NAT" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; nft -f -' <<'NFT' || fatal "the NAT is set up"
-table ip nat {
-	chain post {
-		type nat hook postrouting priority 100
-		oifname out0 masquerade
-	}
-}
-NFT
+nat "$NAT" 'oifname out0 masquerade'
 for i in 1 2 3; do
 	declare -n client=C$i
 	veth_pair "$NAT" c$i 192.168.$i.1/24 "$client" eth0 192.168.$i.10/24

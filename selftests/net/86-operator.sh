@@ -10,14 +10,7 @@ setup_ns LNS NAT LAC
 veth_pair "$LNS" eth0 203.0.113.1/24 "$NAT" out0 203.0.113.2/24
 veth_pair "$NAT" in0 192.168.1.1/24 "$LAC" eth0 192.168.1.10/24
 ip -n "$LAC" route add default via 192.168.1.1
-ns "$NAT" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; nft -f -' <<'NFT' || fatal "the NAT is set up"
-table ip nat {
-	chain post {
-		type nat hook postrouting priority 100
-		oifname out0 masquerade
-	}
-}
-NFT
+nat "$NAT" 'oifname out0 masquerade'
 write_config lns >/dev/null <<-'CONF'
 	listen "203.0.113.1" { }
 	user "alice" { password = "wonderland" address = "10.10.0.11" }

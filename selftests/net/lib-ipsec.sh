@@ -8,9 +8,20 @@
 #   CHARON_OPTS                   more lines for charon { }
 #   pings_start NAME NS TARGET... pings every 200 ms in the background, nothing sent twice; several NAMEs side by side
 #   pings_stop                    ends all of them and shows what came of them; lost NAME: how many had no answer
+#   nat NS RULE...                it forwards, and translates what the rules say (nftables, hook postrouting)
 #   too_early NS                  how much ESP came so far whose SA is not there, or not complete
 
 declare -A LIB_CHARON_PID LIB_CHARON_NS
+
+nat() {
+	local n=$1
+	shift
+	{
+		echo 'table ip nat { chain post { type nat hook postrouting priority 100'
+		printf '%s\n' "$@"
+		echo '} }'
+	} | ns "$n" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; nft -f -' || fatal "the NAT is set up"
+}
 
 charon_again() {
 	local name=$1 d=$TMP/$1.charon
