@@ -181,9 +181,9 @@ static void session_table(const json_t *all)
 
 		table_add(&t, brief(o, "session_id", V_NUMBER));
 		table_add(&t, brief(o, is_null(o, "tunnel") ? "tunnel_id" : "tunnel", V_NUMBER));
-		table_add(&t, brief(o, is_null(o, "remote_end_id") ? "user" : "remote_end_id", V_TEXT));
+		table_add(&t, brief(o, is_null(o, "user") && !is_null(o, "remote_end_id") ? "remote_end_id" : "user", V_TEXT));
 		table_add(&t, brief(o, phase ? "phase" : "state", V_TEXT));
-		table_add(&t, brief(o, is_null(o, "remote_end_id") ? "peer_ip" : "pseudowire", V_TEXT));
+		table_add(&t, brief(o, is_null(o, "pseudowire") || !is_null(o, "peer_ip") ? "peer_ip" : "pseudowire", V_TEXT));
 		table_add(&t, brief(o, "interface", V_TEXT));
 		table_add(&t, brief(o, "age_s", V_SECONDS));
 		table_add(&t, brief(o, "rx_octets", V_OCTETS));

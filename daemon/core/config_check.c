@@ -270,9 +270,13 @@ static int by_address(const void *a, const void *b)
 
 static const struct conf_peer *owner(const struct config *c, uint32_t address)
 {
-	for (unsigned i = 0; i < c->n_peers; i++)
+	for (unsigned i = 0; i < c->n_peers; i++) {
 		if (address && c->peer[i].policy.local_address == address)
 			return &c->peer[i];
+		for (unsigned j = 0; j < c->peer[i].n_sessions; j++)
+			if (address && c->peer[i].session[j].policy.local_address == address)
+				return &c->peer[i];
+	}
 	return NULL;
 }
 
@@ -350,10 +354,14 @@ static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *wh
 		conf_error(ld, pos, "%s \"%s\" with version = 3 needs a session: its name is the Remote End ID that is called",
 			   what, name);
 	for (unsigned i = 0; i < n; i++) {
+		if (s[i].policy.pseudowire == V3_PW_PPP && l->encap == ENCAP_IP && !l->v3.cc.secret.n && !strcmp(what, "peer"))
+			conf_error(ld, s[i].pos, "peer \"%s\": pseudowire = ppp with encapsulation = ip needs a secret, and a "
+				   "digest: the kernel has such a session before its user has authenticated", name);
 		if (!s[i].remote_end_id)
 			conf_error(ld, s[i].pos, "%s \"%s\" with version = 3 needs a remote-end-id", what, name);
 		for (unsigned j = 0; j < i; j++)
-			if (s[i].remote_end_id && s[j].remote_end_id && !strcmp(s[i].remote_end_id, s[j].remote_end_id))
+			if ((is_ethernet(&s[i].policy) || !strcmp(what, "peer")) && s[i].remote_end_id && s[j].remote_end_id &&
+			    !strcmp(s[i].remote_end_id, s[j].remote_end_id))
 				conf_error(ld, s[i].pos, "remote-end-id \"%s\" is given twice (first in %s:%u)",
 					   s[i].remote_end_id, s[j].pos.file, s[j].pos.line);
 	}
@@ -406,6 +414,9 @@ static void check_peers(struct conf_loader *ld)
 		check_cc(ld, p->pos, "peer", p->name, &p->cc);
 		if (p->l2tp.version == 2)
 			check_giving(ld, p->pos, "peer", p->name, &p->policy);
+		for (unsigned j = 0; j < p->n_sessions; j++)
+			if (!is_ethernet(&p->session[j].policy))
+				check_giving(ld, p->session[j].pos, "peer", p->name, &p->session[j].policy);
 		check_v3(ld, p->pos, "peer", p->name, &p->l2tp, p->session, p->n_sessions);
 		check_encap(ld, p->pos, "peer", p->name, &p->l2tp, &p->ipsec);
 		if (!listens)
@@ -463,6 +474,9 @@ void conf_check(struct conf_loader *ld)
 		exclude(ld, c->user[i].address);
 	for (unsigned i = 0; i < c->n_peers; i++)
 		exclude(ld, c->peer[i].policy.local_address);
+	for (unsigned i = 0; i < c->n_peers; i++)
+		for (unsigned j = 0; j < c->peer[i].n_sessions; j++)
+			exclude(ld, c->peer[i].session[j].policy.local_address);
 	for (unsigned i = 0; i < c->n_tunnels; i++)
 		for (unsigned j = 0; j < c->tunnel[i].n_sessions; j++)
 			exclude(ld, c->tunnel[i].session[j].policy.local_address);

@@ -110,6 +110,8 @@ const char *conf_show(const struct conf_key *, void *const base[B_N], char *buf,
 bool conf_same(const struct conf_key *, void *const a[B_N], void *const b[B_N]);
 /* Is this a key that L2TPv2 has no use for? */
 bool conf_is_v3(const struct conf_key *);
+/* Is this a key that only an Ethernet session has a use for? */
+bool conf_is_ethernet(const struct conf_key *);
 /* Is this a key of conf_ipsec other than `ipsec` itself? */
 bool conf_is_ipsec(const struct conf_key *);
 /* Frees and wipes what fields own. */

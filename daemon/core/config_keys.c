@@ -38,7 +38,7 @@ static const struct conf_word digests[] = {
 	{ "none", DIGEST_NONE, NULL }, { "md5", DIGEST_MD5, NULL }, { "sha1", DIGEST_SHA1, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word pseudowires[] = {
-	{ "ppp", V3_PW_PPP, "PPP over L2TPv3 is not there yet" }, { "ethernet", V3_PW_ETHERNET, NULL }, { "vlan", V3_PW_VLAN, NULL }, { NULL, 0, NULL },
+	{ "ppp", V3_PW_PPP, NULL }, { "ethernet", V3_PW_ETHERNET, NULL }, { "vlan", V3_PW_VLAN, NULL }, { NULL, 0, NULL },
 };
 static const struct conf_word cookies[] = {
 	{ "0", 0, NULL }, { "4", 4, NULL }, { "8", 8, NULL }, { NULL, 0, NULL },
@@ -258,9 +258,14 @@ bool conf_is_v3(const struct conf_key *k)
 	return (k->base == B_L2TP && k->off != offsetof(struct conf_l2tp, version)) ||
 	       (k->base == B_SESSION && k->off == offsetof(struct conf_session, remote_end_id)) ||
 	       (k->base == B_POLICY && (k->off == offsetof(struct policy, pseudowire) ||
-		k->off == offsetof(struct policy, cookie_len) || k->off == offsetof(struct policy, l2spec) ||
-		k->off == offsetof(struct policy, bridge) || k->off == offsetof(struct policy, vrf) ||
-		k->off == offsetof(struct policy, vlan)));
+		k->off == offsetof(struct policy, cookie_len) || k->off == offsetof(struct policy, l2spec))) ||
+	       conf_is_ethernet(k);
+}
+
+bool conf_is_ethernet(const struct conf_key *k)
+{
+	return k->base == B_POLICY && (k->off == offsetof(struct policy, bridge) || k->off == offsetof(struct policy, vrf) ||
+				       k->off == offsetof(struct policy, vlan));
 }
 
 bool conf_is_ipsec(const struct conf_key *k)

@@ -226,6 +226,10 @@ static void merge_sessions(struct conf_loader *ld, const struct conf_sect *s, en
 			session->policy.pseudowire = 0;
 		else if (!session->policy.pseudowire)
 			session->policy.pseudowire = V3_PW_ETHERNET;
+		for (unsigned i = 0; own && i < own->n; i++)
+			if (session->policy.pseudowire == V3_PW_PPP && conf_is_ethernet(own->val[i].key))
+				conf_error(ld, (struct conf_pos){ own->pos.file, own->val[i].line },
+					   "%s means nothing with pseudowire = ppp", own->val[i].key->name);
 		if (l->version == 3 && !session->remote_end_id && session->name && *session->name)
 			session->remote_end_id = conf_strdup(ld, session->name);
 	}

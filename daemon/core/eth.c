@@ -11,15 +11,9 @@
 
 void eth_describe(const struct session *s, struct k_request *rq)
 {
-	const struct v3_call_info *i = &s->v3.info;
 	const struct policy *p = s->policy;
 
-	rq->eth.wire = (struct k_wire){
-		.session_id = s->wire_id, .peer_session_id = s->v3.peer_session_id, .l2spec = (uint8_t)i->own.l2spec,
-		.tx_cookie_len = i->peer.cookie.len, .rx_cookie_len = i->own.cookie.len,
-	};
-	memcpy(rq->eth.wire.tx_cookie, i->peer.cookie.octets, i->peer.cookie.len);
-	memcpy(rq->eth.wire.rx_cookie, i->own.cookie.octets, i->own.cookie.len);
+	v3_describe(s, &rq->eth.wire);
 	rq->eth.mtu = s->mtu;
 	rq->eth.up = true;
 	if (p->interface)

@@ -10,7 +10,7 @@
 #include "core/path.h"
 #include "core/session.h"
 #include "core/turn.h"
-#include "l2tp/data.h"
+#include "core/version.h"
 #include "netlink/pppio.h"
 
 enum { FRAME_MAX = 2048, FRAMES_A_TURN = 4, PPP_CCP_FRAGMENT = 0x80fb };
@@ -29,17 +29,17 @@ void link_tx(struct session *s, uint16_t proto, const void *info, size_t len)
 {
 	struct ctx *ctx = s->ctx;
 	struct tunnel *t = s->tunnel;
-	uint8_t buf[L2TP_DATA_HEADER + FRAME_MAX];
+	uint8_t buf[DATA_HEADER_MAX + FRAME_MAX];
+	size_t at;
 
 	if (s->channel >= 0) {
 		/* the kernel's own cut: below 0xc000 is the unit's, the rest the channel's */
 		turn_frame(ctx, proto >= 0xc000 || proto == PPP_CCP_FRAGMENT ? s->channel : s->unit, proto, info, len);
-	} else if (len > FRAME_MAX) {
+	} else if (len > FRAME_MAX || !(at = t->v->data_header(s, buf, proto))) {
 		ctx->count.ppp_tx_lost++;	/* as if the wire had lost it: PPP sends again */
 	} else {
-		l2tp_data_header(buf, t->cc.peer_tunnel_id, s->call.peer_session_id, proto);
-		memcpy(buf + L2TP_DATA_HEADER, info, len);
-		turn_datagram(ctx, t, buf, L2TP_DATA_HEADER + len);
+		memcpy(buf + at, info, len);
+		turn_datagram(ctx, t, buf, at + len);
 	}
 }
 

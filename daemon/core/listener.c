@@ -240,6 +240,13 @@ void listeners_free(struct ctx *ctx)
 	}
 }
 
+/* Does data for this tunnel come from there? */
+static bool fits(const struct tunnel *t, const struct dgram *d)
+{
+	return (t->peer.port == d->peer.port || t->data_port == d->peer.port) && t->mark == d->mark &&
+	       t->peer.family == d->peer.family && !memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr));
+}
+
 /* The only tunnel from there, or NULL. */
 static struct tunnel *only_tunnel(const struct ctx *ctx, const struct dgram *d)
 {
@@ -332,7 +339,6 @@ static void data(struct ctx *ctx, const struct dgram *d)
 {
 	struct l2tp_data h;
 	struct session *s;
-	struct tunnel *t;
 
 	if (!l2tp_data_decode(&h, d->octets, d->len)) {
 		ctx->count.rx_malformed++;
@@ -343,13 +349,27 @@ static void data(struct ctx *ctx, const struct dgram *d)
 		ctx->count.rx_unknown_session++;
 		return;
 	}
-	t = s->tunnel;
-	if ((t->peer.port != d->peer.port && t->data_port != d->peer.port) || t->mark != d->mark ||
-	    t->peer.family != d->peer.family || memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr))) {
+	if (!fits(s->tunnel, d)) {
 		ctx->count.rx_wrong_source++;
 		return;
 	}
 	session_frame(s, h.proto, h.info.p, h.info.n);
+}
+
+/* Data of L2TPv3 that the kernel has no session for (yet). */
+static void v3_data(struct ctx *ctx, const struct dgram *d)
+{
+	struct session *s = session_find(ctx, v3_data_session(d->octets, d->len));
+	struct l2tp_data h;
+
+	if (!s || s->tunnel->v != &version_3 || is_ethernet(s->policy))
+		ctx->count.rx_unknown_session++;
+	else if (!fits(s->tunnel, d))
+		ctx->count.rx_wrong_source++;
+	else if (!v3_data_decode(&h, d->octets, d->len, &s->v3.info.own))
+		ctx->count.rx_malformed++;
+	else
+		session_frame(s, h.proto, h.info.p, h.info.n);
 }
 
 /* RFC 3931 4.1.2.1, RFC 2661 3.1: Ver. */
@@ -376,7 +396,7 @@ void demux_read(struct ctx *ctx, int fd, struct listener *on)
 			else if (is_v3(&d[i]) && d[i].octets[0] & 0x80)
 				v3_control(on, &d[i]);
 			else if (is_v3(&d[i]))
-				ctx->count.rx_unknown_session++;	/* else the kernel would have taken it */
+				v3_data(ctx, &d[i]);
 			else if (d[i].octets[0] & 0x80)
 				control(on, &d[i]);
 			else

@@ -6,10 +6,9 @@
 
 #include "core/ipsec.h"
 #include "core/session.h"
+#include "core/version.h"
 
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40, UDP_HEADER = 8, ESP_HEADER = 8, ESP_TRAILER = 2,
-       L2TP_HEADER = 8, L2TP_SEQUENCE = 4,	/* RFC 2661 3.1, with a Length: not everybody leaves it out */
-       PPP_HEADER = 4,				/* FF 03 and the protocol */
        IPV4_MIN = 576, IPV6_MIN = 1280, SPACE_MAX = UINT16_MAX };
 
 struct esp path_esp(const char *encr, const char *integ, bool encap)
@@ -40,7 +39,7 @@ struct esp path_esp(const char *encr, const char *integ, bool encap)
 	return e;
 }
 
-unsigned path_room(unsigned mtu, unsigned ip, const struct esp *esp, bool sequenced)
+unsigned path_room(unsigned mtu, unsigned ip, const struct esp *esp, unsigned headers)
 {
 	unsigned takes = ip == 6 ? IPV6_HEADER : IPV4_HEADER, room;
 
@@ -49,7 +48,7 @@ unsigned path_room(unsigned mtu, unsigned ip, const struct esp *esp, bool sequen
 	room = mtu > takes ? mtu - takes : 0;
 	if (esp)
 		room -= room % esp->block;		/* padded to whole blocks, the trailer in the last one */
-	takes = (esp ? ESP_TRAILER : 0) + UDP_HEADER + L2TP_HEADER + (sequenced ? L2TP_SEQUENCE : 0) + PPP_HEADER;
+	takes = (esp ? ESP_TRAILER : 0) + headers;
 	return room > takes ? room - takes : 0;
 }
 
@@ -61,8 +60,7 @@ uint16_t path_mru(const struct session *s)
 
 	if (!mtu)
 		return 0;
-	room = path_room(mtu, t->peer.family, ipsec_esp(t, &esp) ? &esp : NULL,
-			 s->policy->sequencing || s->call.info.sequencing_required);
+	room = path_room(mtu, t->peer.family, ipsec_esp(t, &esp) ? &esp : NULL, t->v->data_room(s));
 	/* Less than IP wants of a link (RFC 791 3.2, RFC 8200 5): then rather fragments. */
 	return room < least ? (uint16_t)least : room > SPACE_MAX ? SPACE_MAX : (uint16_t)room;
 }

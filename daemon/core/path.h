@@ -16,8 +16,8 @@ struct esp { uint8_t iv, block, icv; bool encap; };
 /* charon's names: "AES_CBC", "AES_GCM_16", "HMAC_SHA2_256_128" ("" for ciphers that need none).  What it does not know takes
  * the most room that there is. */
 struct esp path_esp(const char *encr, const char *integ, bool encap);
-/* The octets of a PPP frame's information field that fit: mtu of the path, ip 4 or 6, esp NULL: without IPsec; sequenced: L2TP
- * data with sequence numbers.  0: none. */
-unsigned path_room(unsigned mtu, unsigned ip, const struct esp *esp, bool sequenced);
+/* The octets of a PPP frame's information field that fit: mtu of the path, ip 4 or 6, esp NULL: without IPsec; headers:
+ * octets between IP's header, or ESP's, and that field.  0: none. */
+unsigned path_room(unsigned mtu, unsigned ip, const struct esp *esp, unsigned headers);
 /* The same for a session's tunnel as it is now; 0: nobody knows. */
 uint16_t path_mru(const struct session *);

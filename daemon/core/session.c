@@ -198,10 +198,14 @@ void session_call_up(struct session *s)
 {
 	if (s->ending)
 		return;
-	if (is_ethernet(s->policy))
+	if (is_ethernet(s->policy)) {
 		eth_call_up(s);
-	else if (!s->ppp_on)
+	} else if (session_kernel_first(s) && s->kernel != KS_UP) {
+		s->wanted |= LINK_BASE;
+		session_apply(s);
+	} else if (!s->ppp_on) {
 		start_ppp(s);
+	}
 }
 
 void session_call_down(struct session *s, const struct l2tp_cause *cause)
@@ -352,6 +356,8 @@ void session_installed(struct session *s)
 {
 	if (is_ethernet(s->policy))
 		eth_installed(s);
+	else if (!s->ppp_on && s->tunnel->v->call_up(s))
+		session_call_up(s);
 	if (!s->admitted || s->ending)
 		return;
 	s->admitted = false;

@@ -8,6 +8,7 @@
 #include "core/kernel.h"
 #include "core/session.h"
 #include "core/turn.h"
+#include "core/version.h"
 
 enum { STATS_MS = 10000, PILE_MS = 10000 };
 
@@ -49,9 +50,8 @@ static void describe(const struct session *s, struct k_request *rq)
 		return;
 	}
 	kernel_request(rq, K_SESSION_UP, s->tunnel->id, s->id);
-	rq->session.peer_session_id = (uint16_t)session_peer_id(s);
+	s->tunnel->v->data_describe(s, rq);
 	rq->session.lns_mode = s->policy->role == ROLE_LNS;
-	rq->session.send_seq = rq->session.recv_seq = s->call.info.sequencing_required;
 	if (s->policy->interface)
 		strncpy(rq->session.name, s->policy->interface, sizeof(rq->session.name) - 1);
 	link_describe(s, s->wanted, &rq->session.link);

@@ -8,6 +8,7 @@
 #include "core/session.h"
 #include "core/turn.h"
 #include "core/version.h"
+#include "l2tp/data.h"
 #include "l2tp/save.h"
 
 enum { CDN_TEMPORARY = 4 };		/* RFC 2661 4.4.2: lack of appropriate facilities */
@@ -239,6 +240,27 @@ static void call_close(struct session *s, const struct l2tp_cause *cause)
 	cc_call_close(&s->tunnel->cc, &s->call, s->ctx->loop.now, cause);
 }
 
+static void data_describe(const struct session *s, struct k_request *rq)
+{
+	rq->session.peer_session_id = s->call.peer_session_id;
+	rq->session.send_seq = rq->session.recv_seq = s->call.info.sequencing_required;
+}
+
+static size_t data_header(const struct session *s, uint8_t *out, uint16_t proto)
+{
+	l2tp_data_header(out, s->tunnel->cc.peer_tunnel_id, s->call.peer_session_id, proto);
+	return L2TP_DATA_HEADER;
+}
+
+/* RFC 2661 3.1, with a Length: not everybody leaves it out. */
+static unsigned data_room(const struct session *s)
+{
+	enum { UDP_HEADER = 8, L2TP_HEADER = 8, L2TP_SEQUENCE = 4, PPP_HEADER = 4 };
+
+	return UDP_HEADER + L2TP_HEADER + (s->policy->sequencing || s->call.info.sequencing_required ? L2TP_SEQUENCE : 0) +
+	       PPP_HEADER;
+}
+
 static void save_call(const struct session *s, struct wr *w, unsigned tag)
 {
 	call_save(&s->call, w, tag);
@@ -288,6 +310,7 @@ const struct version version_2 = {
 	.number = 2, .init = init, .done = done, .look = look, .peer_id = peer_id, .open = open_cc, .input = input, .tick = tick,
 	.deadline = deadline, .alive = alive, .probe = probe, .close = close_cc, .abandon = abandon, .last_words = last_words,
 	.perform = perform, .to_be_saved = to_be_saved, .save = save, .restore = restore, .wreck = wreck, .place = place,
-	.call_peer_id = call_peer_id, .call_idle = call_idle, .call_up = call_up, .call_close = call_close, .call_save = save_call,
+	.call_peer_id = call_peer_id, .call_idle = call_idle, .call_up = call_up, .call_close = call_close,
+	.data_describe = data_describe, .data_header = data_header, .data_room = data_room, .call_save = save_call,
 	.call_readable = call_readable, .call_restore = call_restore, .call_keep = call_keep, .orphan = orphan,
 };

@@ -10,6 +10,7 @@
 #include "core/session.h"
 #include "core/turn.h"
 #include "core/version.h"
+#include "l2tp/data.h"
 #include "l2tp/v3_save.h"
 
 uint32_t v3_wire_id(struct ctx *ctx, uint16_t id)
@@ -49,6 +50,16 @@ static const struct conf_session *by_end_id(const struct tunnel *t, const struct
 	return NULL;
 }
 
+/* Why this side does not take such a call, or NULL.  A circuit has no roles; a link of PPP has. */
+static const char *refusal(const struct tunnel *t, const struct policy *p, const struct v3_fx_request *rq)
+{
+	bool outgoing = rq->role == V3_OCRQ_RECIPIENT;
+
+	if (!is_ethernet(p) && (outgoing ? p->role != ROLE_LAC || !p->outgoing_calls : p->role != ROLE_LNS))
+		return outgoing ? "outgoing calls are not configured" : "incoming calls are not configured";
+	return session_refusal(t, p);
+}
+
 /* The session that has this circuit already.  In another tunnel its end has most likely not been noticed yet: it makes room, and
  * who asks may ask again. */
 static struct session *holder(const struct tunnel *with, const struct conf_session *as)
@@ -64,8 +75,8 @@ static struct session *holder(const struct tunnel *with, const struct conf_sessi
 /* RFC 3931 5.4.2. */
 static struct l2tp_cause judge(struct tunnel *t, const struct v3_fx_request *rq, const struct conf_session *as)
 {
-	const char *why = as ? session_refusal(t, &as->policy) : NULL;
-	struct session *old = as ? holder(t, as) : NULL;
+	const char *why = as ? refusal(t, &as->policy, rq) : NULL;
+	struct session *old = as && is_ethernet(&as->policy) ? holder(t, as) : NULL;	/* PPP: one a user */
 
 	if (!as)
 		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "unknown Remote End ID", NULL);
@@ -108,7 +119,12 @@ static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 		session_end(s, 0, 0, "the call could not be answered");
 		return;
 	}
-	session_call_up(s);			/* the kernel's part: the peer's frames come right behind its ICCN */
+	if (!is_ethernet(s->policy)) {
+		s->stranger = t->from;
+		t->n_strangers += s->stranger;
+	}
+	if (is_ethernet(s->policy) || session_kernel_first(s))
+		session_call_up(s);		/* the kernel's part: the peer's frames come right behind its ICCN */
 }
 
 static struct session *place(struct tunnel *t, const struct conf_session *as)
@@ -119,13 +135,16 @@ static struct session *place(struct tunnel *t, const struct conf_session *as)
 		.own = { .cookie.len = as->policy.cookie_len, .l2spec = as->policy.l2spec,
 			 .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW },
 	};
+	bool outgoing = !is_ethernet(&as->policy) && as->policy.role == ROLE_LNS;
 	int err;
 
 	if (!s)
 		return NULL;
 	s->wire_id = v3_wire_id(t->ctx, s->id);
+	if (as->user && !is_ethernet(&as->policy))
+		s->user = strdup(as->user);
 	memcpy(info.end_id, as->remote_end_id, info.end_id_len);
-	err = v3_call_open(&t->v3, &s->v3, t->ctx->loop.now, V3_ICRQ_SENDER, s->wire_id, &info);
+	err = v3_call_open(&t->v3, &s->v3, t->ctx->loop.now, outgoing ? V3_OCRQ_SENDER : V3_ICRQ_SENDER, s->wire_id, &info);
 	if (!err)
 		return s;
 	s->call_down = true;
@@ -348,6 +367,41 @@ static void call_close(struct session *s, const struct l2tp_cause *cause)
 	v3_call_close(&s->tunnel->v3, &s->v3, s->ctx->loop.now, cause);
 }
 
+void v3_describe(const struct session *s, struct k_wire *ret)
+{
+	const struct v3_call_info *i = &s->v3.info;
+
+	*ret = (struct k_wire){
+		.session_id = s->wire_id, .peer_session_id = s->v3.peer_session_id, .l2spec = (uint8_t)i->own.l2spec,
+		.tx_cookie_len = i->peer.cookie.len, .rx_cookie_len = i->own.cookie.len,
+	};
+	memcpy(ret->tx_cookie, i->peer.cookie.octets, i->peer.cookie.len);
+	memcpy(ret->rx_cookie, i->own.cookie.octets, i->own.cookie.len);
+}
+
+static void data_describe(const struct session *s, struct k_request *rq)
+{
+	v3_describe(s, &rq->session.wire);
+}
+
+_Static_assert((int)V3_DATA_HEADER <= (int)DATA_HEADER_MAX, "there is room for the header");
+
+static size_t data_header(const struct session *s, uint8_t *out, uint16_t proto)
+{
+	return s->tunnel->local.encap == ENCAP_IP ? 0 : v3_data_header(out, s->v3.peer_session_id, &s->v3.info.peer, proto);
+}
+
+/* RFC 3931 4.1.1, 4.1.2: over UDP there are 32 bits more than the Session ID. */
+static unsigned data_room(const struct session *s)
+{
+	enum { UDP_HEADER = 8 + 4, SESSION_ID = 4, SUBLAYER = 4, PPP_HEADER = 4 };
+	const struct v3_call_info *i = &s->v3.info;
+	unsigned cookie = i->own.cookie.len > i->peer.cookie.len ? i->own.cookie.len : i->peer.cookie.len;
+
+	return (s->tunnel->local.encap == ENCAP_IP ? 0 : UDP_HEADER) + SESSION_ID + cookie +
+	       (i->own.l2spec || i->peer.l2spec ? SUBLAYER : 0) + PPP_HEADER;
+}
+
 static void save_call(const struct session *s, struct wr *w, unsigned tag)
 {
 	v3_call_save(&s->v3, w, tag);
@@ -389,6 +443,7 @@ const struct version version_3 = {
 	.number = 3, .init = init, .done = done, .look = look, .peer_id = peer_id, .open = open_cc, .input = input, .tick = tick,
 	.deadline = deadline, .alive = alive, .probe = probe, .close = close_cc, .abandon = abandon, .last_words = last_words,
 	.perform = perform, .to_be_saved = to_be_saved, .save = save, .restore = restore, .wreck = wreck, .place = place,
-	.call_peer_id = call_peer_id, .call_idle = call_idle, .call_up = call_up, .call_close = call_close, .call_save = save_call,
+	.call_peer_id = call_peer_id, .call_idle = call_idle, .call_up = call_up, .call_close = call_close,
+	.data_describe = data_describe, .data_header = data_header, .data_room = data_room, .call_save = save_call,
 	.call_readable = call_readable, .call_restore = call_restore, .call_keep = call_keep, .orphan = orphan,
 };

@@ -7,6 +7,8 @@
 
 struct session;
 struct conf_session;
+struct k_request;
+struct k_wire;
 
 /* What is to be seen of a control connection. */
 struct cc_look {
@@ -43,6 +45,12 @@ struct version {
 	bool (*call_idle)(const struct session *);
 	bool (*call_up)(const struct session *);
 	void (*call_close)(struct session *, const struct l2tp_cause *);
+	/* Data messages of a session with PPP.  describe: what K_SESSION_UP says of them.  header: into out[DATA_HEADER_MAX], up to
+	 * the PPP frame's information field; returns its octets, 0: user space cannot send any.  room: the most octets that the
+	 * kernel's data messages have between IP's header and that field. */
+	void (*data_describe)(const struct session *, struct k_request *);
+	size_t (*data_header)(const struct session *, uint8_t *out, uint16_t proto);
+	unsigned (*data_room)(const struct session *);
 	void (*call_save)(const struct session *, struct wr *, unsigned tag);
 	bool (*call_readable)(struct span record, uint16_t id);
 	int (*call_restore)(struct session *, struct span record);
@@ -50,10 +58,14 @@ struct version {
 	void (*orphan)(struct tunnel *, uint16_t id, uint32_t peer_id, bool lns, const struct l2tp_cause *);
 };
 
+enum { DATA_HEADER_MAX = 32 };
+
 extern const struct version version_2, version_3;
 
 /* An id for the wire, of which this is the lower half. */
 uint32_t v3_wire_id(struct ctx *, uint16_t id);
+/* How a session of L2TPv3 is on the wire. */
+void v3_describe(const struct session *, struct k_wire *ret);
 
 /* The tunnel that tunnel_accept has made for a half-open entry takes it over; d: its SCCCN. */
 void v2_accept(struct tunnel *, const struct dgram *d, const struct ho_entry *);

@@ -22,6 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (sum > 255 * size)
 			abort();
 	}
+	if (v3_data_session(copy, size) && v3_data_decode(&d, copy, size, &(struct v3_side){ .cookie.len = 4, .l2spec = 1 }) &&
+	    d.info.n + 8 + 4 + 4 + 1 > size)
+		abort();
 	free(copy);
 	return 0;
 }
