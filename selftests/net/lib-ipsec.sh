@@ -16,11 +16,8 @@ declare -A LIB_CHARON_PID LIB_CHARON_NS
 nat() {
 	local n=$1
 	shift
-	{
-		echo 'table ip nat { chain post { type nat hook postrouting priority 100'
-		printf '%s\n' "$@"
-		echo '} }'
-	} | ns "$n" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; nft -f -' || fatal "the NAT is set up"
+	printf '%s\n' 'table ip nat {' 'chain post {' 'type nat hook postrouting priority 100' "$@" '}' '}' |
+		ns "$n" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; nft -f -' || fatal "the NAT is set up"
 }
 
 charon_again() {
