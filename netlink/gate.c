@@ -18,7 +18,7 @@
 
 /* The first of the chains.  Lengths of keys are those of the registers; nft(8)'s numbers of types, of a concatenation (mark,
  * address, port, another number of 16 bits) with six bits each. */
-enum { FIRST = -350, NAME_SIZE = 24, KEY4 = 16, KEY6 = 28,
+enum { FIRST = -350, MANGLE = -150, NAME_SIZE = 24, KEY4 = 16, KEY6 = 28,
        TYPE_INTEGER = 4, TYPE_PORT = 13, TYPE_MARK = 19, TYPE_SOURCE4 = ((19 << 6 | 7) << 6 | 13) << 6 | 13,
        TYPE_SOURCE6 = ((19 << 6 | 8) << 6 | 13) << 6 | 13 };
 
@@ -136,6 +136,25 @@ static void drop_chain(struct nft *b, const char *chain, const char *comment)
 	nft_rule_end(b, rule, comment);
 }
 
+/* TCP through our links: what both ends announce is cut to what fits, for where ICMP does not tell them (RFC 2923 2.1). */
+static void clamp(struct nft *b, enum nft_meta_keys side)
+{
+	static const uint8_t tcp[1] = { IPPROTO_TCP }, syn_rst[1] = { 0x06 }, syn[1] = { 0x02 };
+	uint32_t group = K_LINK_GROUP;
+	size_t rule = nft_rule(b, "mss", false);
+
+	nft_meta(b, side, 0);
+	nft_cmp(b, true, 0, &group, sizeof(group));
+	nft_meta(b, NFT_META_L4PROTO, 0);
+	nft_cmp(b, true, 0, tcp, sizeof(tcp));
+	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
+	nft_and(b, 0, syn_rst, sizeof(syn_rst));
+	nft_cmp(b, true, 0, syn, sizeof(syn));
+	nft_route_mss(b, 0);
+	nft_lower_mss(b, 0);
+	nft_rule_end(b, rule, NULL);
+}
+
 /* A packet too short for a rule's fields does not match.  IPv4 is whole by now; of IPv6 there may be a first fragment that
  * holds no more than the UDP header, whose rest could not be judged. */
 static void make_rules(struct nft *b)
@@ -188,6 +207,9 @@ static void make_rules(struct nft *b)
 	nft_cmp(b, true, 0, one, sizeof(one));
 	nft_verdict(b, NFT_GOTO, "foreign");
 	nft_rule_end(b, rule, "a fragment too short to be judged");
+	nft_chain(b, "mss", NF_INET_FORWARD, MANGLE);
+	clamp(b, NFT_META_IIFGROUP);
+	clamp(b, NFT_META_OIFGROUP);
 }
 
 int gate_start(struct gate *g, char *why)

@@ -9,6 +9,8 @@
  * Nothing without IPsec, once more: what K_GUARD names and guard.c has the kernel block is dropped here as well, whoever
  * removed the policies.
  *
+ * TCP connections through our links (group K_LINK_GROUP) that are forwarded have their MSS lowered to what fits.
+ *
  * The table is its socket's: nobody else can change it, "nft flush ruleset" passes it by, and it goes with the process. */
 #pragma once
 

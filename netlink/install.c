@@ -143,7 +143,8 @@ static bool same_inside(const struct k_link *l, const struct k_addr *peer)
 static int apply(struct nl *nl, const struct k_link *l, const char *name, const char *alias, const struct tunnel_ends *t,
 		 struct pins *pins, struct installed *in, char *why)
 {
-	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .alias = alias, .mtu = l->mtu, .up = l->up };
+	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .alias = alias, .mtu = l->mtu, .up = l->up,
+				 .group = alias ? K_LINK_GROUP : 0 };
 	int err;
 
 	if (l->mru && (err = pppdev_mru(in->unit_fd, l->mru)) < 0)

@@ -28,6 +28,7 @@
 
 enum { K_VERSION = 3, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
        K_MAX_GUARDS = 128,
+       K_LINK_GROUP = 27508,	/* of the links of sessions (ip link show group) */
        K_GUARD_USER = 0x6b74756e, K_GUARD_PRIORITY = 900000 };	/* of our XFRM policies; charon ends below 600000 */
 
 enum k_op {

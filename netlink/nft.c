@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FIRST_ROOM = 4096, ANSWER_SIZE = 32768, FRAGMENT_HEADER = 44 };
+enum { FIRST_ROOM = 4096, ANSWER_SIZE = 32768, FRAGMENT_HEADER = 44, TCP_OPTION_MSS = 2 };
 
 /* The buffer */
 
@@ -331,6 +331,35 @@ void nft_fragment(struct nft *b, unsigned reg)
 	put_u32(b, NFTA_EXTHDR_OFFSET, 0);
 	put_u32(b, NFTA_EXTHDR_LEN, 1);
 	put_u32(b, NFTA_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+	expression_end(b, x);
+}
+
+void nft_route_mss(struct nft *b, unsigned reg)
+{
+	struct expression x = expression(b, "rt");
+
+	put_reg(b, NFTA_RT_DREG, reg);
+	put_u32(b, NFTA_RT_KEY, NFT_RT_TCPMSS);
+	expression_end(b, x);
+	x = expression(b, "byteorder");
+	put_reg(b, NFTA_BYTEORDER_SREG, reg);
+	put_reg(b, NFTA_BYTEORDER_DREG, reg);
+	put_u32(b, NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	put_u32(b, NFTA_BYTEORDER_LEN, 2);
+	put_u32(b, NFTA_BYTEORDER_SIZE, 2);
+	expression_end(b, x);
+}
+
+void nft_lower_mss(struct nft *b, unsigned reg)
+{
+	struct expression x = expression(b, "exthdr");
+	uint8_t type = TCP_OPTION_MSS;
+
+	put_reg(b, NFTA_EXTHDR_SREG, reg);
+	put(b, NFTA_EXTHDR_TYPE, &type, sizeof(type));
+	put_u32(b, NFTA_EXTHDR_OFFSET, 2);
+	put_u32(b, NFTA_EXTHDR_LEN, 2);
+	put_u32(b, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
 	expression_end(b, x);
 }
 

@@ -40,6 +40,10 @@ void nft_meta(struct nft *, enum nft_meta_keys, unsigned reg);
 void nft_route_ipsec(struct nft *, unsigned reg);
 /* 1 in the register's first octet if the IPv6 packet is a fragment. */
 void nft_fragment(struct nft *, unsigned reg);
+/* The TCP MSS that the packet's way leaves room for, there and back (forward chains only); in network order. */
+void nft_route_mss(struct nft *, unsigned reg);
+/* Makes a TCP packet's MSS option the register's, unless it is less already. */
+void nft_lower_mss(struct nft *, unsigned reg);
 void nft_payload(struct nft *, enum nft_payload_bases, unsigned offset, unsigned len, unsigned reg);
 void nft_and(struct nft *, unsigned reg, const void *mask, size_t len);
 /* The rule goes on if the register is (not) this value, is (not) in the set. */

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Data with another peer's tunnel and session ids never reaches its interface: from another address, another port, with
 # another mark or none, from the other address family, in every form of the header, in fragments.  Then the second belt of
-# what has to have IPsec, with the first one taken off.  What a peer can do inside its own SA is 81-nat's.
-#   A: a keeper, tunnels to addresses of P ---- P: no keeper, every packet made by hand
+# what has to have IPsec, with the first one taken off.  What a peer can do inside its own SA is 81-nat's.  Last, what the
+# same table does for TCP that is forwarded.
+#   H ---- A: a keeper, tunnels to addresses of P ---- P: no keeper, every packet made by hand
 . "$(dirname "$0")/lib.sh"
 
 drive=$KTUND_BUILD/selftests/net/keeper-drive
@@ -172,6 +173,19 @@ capture_stop
 check "with the rules nothing went out" unseen 192.0.2.2 100 2001:db8::2
 check "without them it does, by IPv4" seen 192.0.2.2 200
 check "and by IPv6" seen6 2001:db8::2 200
+
+# H's Ethernet carries 1500, the links 1400: 40 for IP and TCP.  On the wire the MSS is 58 octets behind UDP's beginning.
+setup_ns H
+veth_pair "$A" lan 10.1.0.1/24 "$H" lan 10.1.0.2/24
+ip -n "$H" route add default via 10.1.0.1
+ns "$A" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+mss() { ns "$1" nft "add table ip mss; add chain ip mss pre { type filter hook prerouting priority -300; }; add rule ip mss pre $2 counter"; }
+mss "$P" 'udp sport 1701 @th,464,32 0x02040550'
+mss "$H" 'tcp dport 9 tcp option maxseg size 1360'
+fits() { ns "$1" nft list chain ip mss pre | grep -q 'packets [1-9]'; }
+syn_out() { spawn "$H" syn timeout 60 bash -c '</dev/tcp/10.255.0.1/9'; busywait 20000 fits "$P"; stop_pid "$SPAWNED"; fits "$P"; }
+check "TCP through our links announces no more than fits: outwards" syn_out
+check "and inwards" eval 'reach 11 1 0 "$legit4,T"; busywait 20000 fits "$H"'
 
 check "stop" a stop
 wait "$keeper"

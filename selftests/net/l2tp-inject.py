@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """l2tp-inject.py: for each line of SOURCE,PORT,DESTINATION,PORT,TUNNEL,SESSION,FORM[/FORM]... jobs on standard input, sends
-an L2TPv2 data message (RFC 2661 3.1) with a ping inside for each form, and prints how many.  A form is the letters of the header's bits, or "-" for none of them:
-L (Length), S (Ns and Nr, counting from 0), O (Offset); with "f" in front it comes in two fragments, the first of which
-holds no more than the UDP header, with "F" in fragments of 32 octets."""
+an L2TPv2 data message (RFC 2661 3.1) with a ping inside for each form, and prints how many.  A form is the letters of the
+header's bits, or "-" for none of them: L (Length), S (Ns and Nr, counting from 0), O (Offset); with T there is not a ping
+inside but a TCP SYN from 10.255.0.1 to 10.1.0.2 that announces an MSS of 1460; with "f" in front it comes in two fragments,
+the first of which holds no more than the UDP header, with "F" in fragments of 32 octets."""
 import os
 import socket
 import struct
 import sys
 
 PING = bytes.fromhex("4500001c000000004001000063636363636363010800000000010001")
+SYN = bytes.fromhex("4500002c00000000400665ca0aff00010a0100020050000900000001000000006002100000000000020405b4")
 ns = 0
 
 
@@ -31,7 +33,7 @@ def message(form, tunnel, session):
     if "O" in form:
         flags |= 0x0200
         tail += struct.pack("!H", 4) + b"pad."
-    tail += b"\xff\x03\x00\x21" + PING
+    tail += b"\xff\x03\x00\x21" + (SYN if "T" in form else PING)
     ids = struct.pack("!HH", tunnel, session)
     if "L" in form:
         return struct.pack("!HH", flags | 0x4000, 8 + len(tail)) + ids + tail
