@@ -288,10 +288,9 @@ static void tick(struct tunnel *t)
 	v3_cc_tick(&t->v3, t->ctx->loop.now);
 }
 
-/* An acknowledgement is due at once; the timer fires when all that this turn of the loop read is answered. */
 static ms_t deadline(const struct tunnel *t)
 {
-	return t->v3.rel.ack_due ? t->ctx->loop.now : v3_cc_deadline(&t->v3);
+	return v3_cc_deadline(&t->v3);
 }
 
 static void alive(struct tunnel *t)

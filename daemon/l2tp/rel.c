@@ -279,15 +279,22 @@ bool rel_tick(struct rel *r, ms_t now, struct fxq *out)
 	return true;
 }
 
+bool rel_acknowledge(struct rel *r, ms_t now)
+{
+	if (!r->ack_due || now < r->ack_at)
+		return false;
+	r->ack_due = false;
+	r->dup_ack_at = now + DUP_ACK_MS;
+	return true;
+}
+
 void rel_flush(struct rel *r, ms_t now, uint16_t peer_tunnel_id, struct fxq *out)
 {
 	uint8_t buf[L2TP_HDR_LEN];
 	struct wr w = wr_init(buf, sizeof(buf));
 
-	if (!r->ack_due || now < r->ack_at)
+	if (!rel_acknowledge(r, now))
 		return;
-	r->ack_due = false;
-	r->dup_ack_at = now + DUP_ACK_MS;
 	wr_u16(&w, 0xc802);
 	wr_u16(&w, L2TP_HDR_LEN);
 	wr_u16(&w, peer_tunnel_id);

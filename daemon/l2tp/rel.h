@@ -75,6 +75,9 @@ void rel_tx(struct rel *r, ms_t now, const void *buf, size_t len, bool urgent, u
 void rel_peer_window(struct rel *r, uint16_t rws);
 /* Retransmits when due.  False: the retries are exhausted (5.8). */
 bool rel_tick(struct rel *r, ms_t now, struct fxq *out);
-/* A ZLB for this peer, if an acknowledgement is due.  Repetitions alone cause one each DUP_ACK_MS at most. */
+/* True: an acknowledgement is due now, and counts as sent: the caller sends it.  Repetitions alone cause one each DUP_ACK_MS at
+ * most. */
+bool rel_acknowledge(struct rel *r, ms_t now);
+/* A ZLB for this peer, if rel_acknowledge() says so. */
 void rel_flush(struct rel *r, ms_t now, uint16_t peer_tunnel_id, struct fxq *out);
 ms_t rel_deadline(const struct rel *r);

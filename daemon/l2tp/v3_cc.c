@@ -97,10 +97,8 @@ void v3_cc_flush(struct v3_cc *cc, ms_t now)
 	struct fx *after = cc->out.tail;
 	uint8_t buf[128];
 
-	(void)now;
-	if (!cc->rel.ack_due)
+	if (!rel_acknowledge(&cc->rel, now))
 		return;
-	cc->rel.ack_due = false;
 	v3_auth_prepare(&cc->auth, &m);
 	fx_push(&cc->out, V3_FX_TX, buf, v3_encode(&m, buf, sizeof(buf), (struct span){ NULL, 0 }));
 	seal(cc, after);
@@ -272,6 +270,7 @@ void v3_settle(struct v3_cc *cc, ms_t now)
 		cause = l2tp_cause(L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory or queue", NULL);
 		step(cc, now, V3_CC_EV_GIVE_UP, NULL, &cause);
 	} else if (cc->ending == CC_STOP_SENT && (cc->rel.lost || !cc->rel.tx)) {
+		cc->rel.ack_at = now;
 		v3_cc_flush(cc, now);
 		ended(cc);
 	}

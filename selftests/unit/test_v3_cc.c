@@ -516,11 +516,47 @@ static void test_strangers(void **state)
 	meet_end(&f);
 }
 
+/* Repetitions that come in a storm are not acknowledged one by one; one that comes alone is, at once. */
+static void test_dup_storm(void **state)
+{
+	static const struct v3_msg hello = { .type = V3_HELLO };
+	unsigned acks = 0;
+	struct fixture f;
+
+	(void)state;
+	establish(&f);
+	f.now = 1000;
+	say(&f, hello);
+	drain(&f);
+	assert_int_equal(f.sent[V3_ACK], 1);
+	f.now = 2000;
+	for (unsigned i = 0; i < 5000; i++, f.now = 2000 + i / 5) {
+		f.ns--;
+		say(&f, hello);
+		drain(&f);
+		acks += f.sent[V3_ACK];
+		if (!i)
+			assert_int_equal(acks, 1);
+	}
+	assert_in_range(acks, 9, 11);
+	assert_int_equal(v3_cc_deadline(&f.cc), f.cc.rel.ack_at);
+	f.now = f.cc.rel.ack_at;
+	v3_cc_tick(&f.cc, f.now);
+	drain(&f);
+	assert_int_equal(f.last.nr, f.ns);
+	say(&f, hello);
+	say(&f, hello);					/* a new one does not wait for the storm's end */
+	drain(&f);
+	assert_int_equal(f.sent[V3_ACK], 1);
+	assert_int_equal(f.last.nr, f.ns);
+	v3_cc_done(&f.cc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sccrp), cmocka_unit_test(test_fallback), cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_open), cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_open), cmocka_unit_test(test_strangers), cmocka_unit_test(test_dup_storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
