@@ -226,7 +226,7 @@ static int check_guard(const struct k_request *r, char *why)
 		const struct k_guard *g = &r->guard.rule[i];
 
 		if (!prefix_ok(&g->local, g->local_bits) || !prefix_ok(&g->peer, g->peer_bits) || g->peer.port ||
-		    g->local.family != g->peer.family || !flag_ok(&g->pass))
+		    g->local.family != g->peer.family || !flag_ok(&g->pass) || !flag_ok(&g->net) || (g->net && g->local.port))
 			return bad(why, "a rule of the IPsec guard");
 	}
 	return 0;

@@ -501,8 +501,12 @@ int gate_plain(struct gate *g, const struct k_guard *r, unsigned n, bool more)
 	for (unsigned out = 0; out < 2; out++) {
 		if (!more)
 			nft_chain_flush(&b, out ? "out-rules" : "in-rules");
-		for (unsigned i = 0; i < n; i++)
-			plain_rule(&b, more ? &r[n - 1 - i] : &r[i], out, more);
+		for (unsigned i = 0; i < n; i++) {
+			const struct k_guard *rule = more ? &r[n - 1 - i] : &r[i];
+
+			if (!rule->net)
+				plain_rule(&b, rule, out, more);
+		}
 	}
 	for (unsigned out = 0; out < 2 && !n; out++) {
 		nft_chain_flush(&b, out ? "out" : "in");

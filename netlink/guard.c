@@ -17,7 +17,7 @@
 
 #include "server.h"
 
-enum { OURS = K_GUARD_USER, FIRST_PRIORITY = K_GUARD_PRIORITY, PATIENCE_MS = 3000 };
+enum { DIRECTIONS = 3, OURS = K_GUARD_USER, FIRST_PRIORITY = K_GUARD_PRIORITY, PATIENCE_MS = 3000 };
 
 static void fill(struct xfrm_userpolicy_info *p, const struct k_guard *g, unsigned rule, unsigned dir)
 {
@@ -34,13 +34,19 @@ static void fill(struct xfrm_userpolicy_info *p, const struct k_guard *g, unsign
 	p->sel.dport = htons(dst->port);
 	p->sel.dport_mask = dst->port ? 0xffff : 0;
 	p->sel.family = g->local.family == 6 ? AF_INET6 : AF_INET;
-	p->sel.proto = IPPROTO_UDP;
+	p->sel.proto = g->net ? 0 : IPPROTO_UDP;
 	p->sel.user = OURS;
 	p->lft.soft_byte_limit = p->lft.hard_byte_limit = XFRM_INF;
 	p->lft.soft_packet_limit = p->lft.hard_packet_limit = XFRM_INF;
 	p->priority = FIRST_PRIORITY + rule;
 	p->dir = (uint8_t)dir;
 	p->action = g->pass ? XFRM_POLICY_ALLOW : XFRM_POLICY_BLOCK;
+}
+
+/* L2TP's packets are ours or the peer's, those between networks others'. */
+static bool has_direction(const struct k_guard *g, unsigned dir)
+{
+	return dir != XFRM_POLICY_FWD || g->net;
 }
 
 static int order(struct nl *nl, int type, const void *data, size_t len)
@@ -64,7 +70,7 @@ static int keep_ours(const struct nlmsghdr *h, void *arg)
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(p)))
 		return 0;
 	memcpy(&p, nl_payload(h), sizeof(p));
-	if (p.sel.user != OURS || p.dir > XFRM_POLICY_OUT)
+	if (p.sel.user != OURS || p.dir > XFRM_POLICY_FWD)
 		return 0;
 	if (f->n == f->room) {
 		struct xfrm_userpolicy_id *more = reallocarray(f->id, f->room * 2 + 64, sizeof(*more));
@@ -96,8 +102,10 @@ static int put_rules(struct nl *nl, const struct k_guard *rule, unsigned n)
 	struct xfrm_userpolicy_info p;
 	int err = 0;
 
-	for (unsigned i = 0; i < 2 * n && !err; i++) {
-		fill(&p, &rule[i / 2], i / 2, i % 2 ? XFRM_POLICY_OUT : XFRM_POLICY_IN);
+	for (unsigned i = 0; i < DIRECTIONS * n && !err; i++) {
+		if (!has_direction(&rule[i / DIRECTIONS], i % DIRECTIONS))
+			continue;
+		fill(&p, &rule[i / DIRECTIONS], i / DIRECTIONS, i % DIRECTIONS);
 		err = order(nl, XFRM_MSG_UPDPOLICY, &p, sizeof(p));
 	}
 	return err;
@@ -162,8 +170,10 @@ void guard_audit(struct keeper *k)
 
 	if (!err)
 		err = find_ours(&k->nl, &f);
-	for (unsigned i = 0; !err && i < 2 * r->guard.n && !missing; i++) {
-		fill(&p, &r->guard.rule[i / 2], i / 2, i % 2 ? XFRM_POLICY_OUT : XFRM_POLICY_IN);
+	for (unsigned i = 0; !err && i < DIRECTIONS * r->guard.n && !missing; i++) {
+		if (!has_direction(&r->guard.rule[i / DIRECTIONS], i % DIRECTIONS))
+			continue;
+		fill(&p, &r->guard.rule[i / DIRECTIONS], i / DIRECTIONS, i % DIRECTIONS);
 		missing = true;
 		for (unsigned j = 0; j < f.n && missing; j++)
 			missing = f.id[j].dir != p.dir || memcmp(&f.id[j].sel, &p.sel, sizeof(p.sel));

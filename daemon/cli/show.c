@@ -41,16 +41,22 @@ static char *id_text(const json_t *o, const char *key)
 /* One line that tells what an operator asks next of a tunnel that is not up. */
 static char *tunnel_note(const json_t *o)
 {
+	char *local = is_null(o, "networks") ? NULL : brief(o, "local_networks", V_TEXT);
+	char *remote = is_null(o, "networks") ? NULL : brief(o, "networks", V_TEXT);
 	char *next = is_null(o, "next_dial_s") ? NULL : brief(o, "next_dial_s", V_SECONDS);
 	char *why = safe(word(o, "last_error"));
 	char *s;
 
 	if (next)
 		s = text("dials in %s%s%s", next, *why ? ": " : "", why);
+	else if (local && !strcmp(word(o, "state"), "established"))
+		s = text("IPsec, %s - %s", local, remote);
 	else if (strcmp(word(o, "state"), "established") || !json_integer_value(json_object_get(o, "sessions")))
 		s = text("%s", *why ? why : "-");
 	else
 		s = text("-");
+	free(local);
+	free(remote);
 	free(next);
 	free(why);
 	return s;
@@ -93,7 +99,13 @@ static void tunnel_table(const json_t *all)
 	table_print(&t);
 }
 
-/* The tunnel of this name, else of this id; NULL: there is none. */
+/* Its name; that of who dialled it, where it is IPsec alone. */
+static const char *site_name(const json_t *o)
+{
+	return is_null(o, "mode") ? "" : word(o, is_null(o, "name") ? "peer" : "name");
+}
+
+/* The tunnel of this name, else of this id, else IPsec with the peer of this name; NULL: there is none. */
 static json_t *find_tunnel(json_t *all, const char *name)
 {
 	long long id;
@@ -107,13 +119,22 @@ static json_t *find_tunnel(json_t *all, const char *name)
 	json_array_foreach(all, i, o)
 		if (id && json_integer_value(json_object_get(o, "tunnel_id")) == id)
 			return o;
+	json_array_foreach(all, i, o)
+		if (!strcmp(site_name(o), name))
+			return o;
 	return NULL;
 }
 
-/* What charon says of the tunnel's IPsec; NULL: said why it cannot be had. */
-static json_t *sas_of(struct cli *cli, json_int_t tunnel_id)
+/* What charon says of the tunnel's IPsec; tunnel NULL: of all; NULL: said why it cannot be had. */
+static json_t *sas_of(struct cli *cli, const json_t *tunnel)
 {
-	return call_list(cli, "ShowSas", "sas", tunnel_id ? json_pack("{s:I}", "tunnel_id", tunnel_id) : json_object());
+	json_t *which = need(json_object());
+
+	if (tunnel && *site_name(tunnel))
+		json_object_set_new(which, "name", json_string(site_name(tunnel)));
+	else if (tunnel)
+		json_object_set(which, "tunnel_id", json_object_get(tunnel, "tunnel_id"));
+	return call_list(cli, "ShowSas", "sas", which);
 }
 
 /* One object in detail. */
@@ -124,14 +145,16 @@ static int show_one(struct cli *cli, const char *what, const char *id_key, json_
 	size_t i;
 	char *id;
 
-	if (tunnel_id && json_is_true(json_object_get(o, "ipsec")))
-		sas = sas_of(cli, tunnel_id);
+	if ((tunnel_id || *site_name(o)) && json_is_true(json_object_get(o, "ipsec")))
+		sas = sas_of(cli, o);
 	if (cli->json) {
 		if (json_object_get(o, "ipsec"))
 			json_object_set_new(o, "sas", sas ? sas : json_null());
 		return print_json(cli, json_incref(o));
 	}
-	id = value_text(o, json_integer_value(json_object_get(o, id_key)) ? id_key : "name", V_NUMBER, false);
+	if (!json_integer_value(json_object_get(o, id_key)))
+		id_key = is_null(o, "name") ? "peer" : "name";
+	id = value_text(o, id_key, V_NUMBER, false);
 	printf("%s %s\n", what, id);
 	free(id);
 	print_object(o, "  ");
@@ -258,18 +281,21 @@ int show_sessions(struct cli *cli, const struct command *c, int argc, char **arg
 	return DONE;
 }
 
-/* The daemon's id of the tunnel of this name or id; 0: complained. */
-static json_int_t tunnel_id_of(struct cli *cli, const char *name)
+/* The tunnel of this name or id, the caller's; NULL: complained. */
+static json_t *protected_tunnel(struct cli *cli, const char *name)
 {
-	json_t *all = call_list(cli, "ShowTunnels", "tunnels", json_object()), *one = find_tunnel(all, name);
-	json_int_t id = json_integer_value(json_object_get(one, "tunnel_id"));
+	json_t *all = call_list(cli, "ShowTunnels", "tunnels", json_object()), *one = json_incref(find_tunnel(all, name));
+	bool there = json_integer_value(json_object_get(one, "tunnel_id")) || *site_name(one);
 
 	if (all && !one)
 		complain("no tunnel %s; see `ktun show tunnels`", name);
-	else if (all && !id)
+	else if (all && !there)
 		complain("tunnel %s is not there, so nothing protects it; see `ktun show tunnels`", name);
 	json_decref(all);
-	return id;
+	if (there)
+		return one;
+	json_decref(one);
+	return NULL;
 }
 
 static void sa_table(const json_t *all)
@@ -302,14 +328,14 @@ static void sa_table(const json_t *all)
 
 int show_sas(struct cli *cli, const struct command *c, int argc, char **argv)
 {
-	json_int_t id = 0;
-	json_t *all;
+	json_t *tunnel = NULL, *all;
 
 	if (!words_at_most(c, argc, argv, 1))
 		return WRONG_WORDS;
-	if (argc && !(id = tunnel_id_of(cli, argv[0])))
+	if (argc && !(tunnel = protected_tunnel(cli, argv[0])))
 		return FAILED;
-	all = sas_of(cli, id);
+	all = sas_of(cli, tunnel);
+	json_decref(tunnel);
 	if (!all)
 		return FAILED;
 	if (cli->json)

@@ -285,7 +285,7 @@ int config_match_peer(const struct config *c, unsigned version, unsigned encap, 
 		const struct conf_peer *p = &c->peer[i];
 		bool match = !p->address.family && !p->remote_name;
 
-		if (p->l2tp.version != version || p->l2tp.encap != encap ||
+		if (is_site(&p->ipsec) || p->l2tp.version != version || p->l2tp.encap != encap ||
 		    (p->host_name && (!host_name || strcasecmp(p->host_name, host_name))))
 			continue;
 		if (p->address.family)

@@ -84,9 +84,13 @@ static inline bool is_ethernet(const struct policy *p)
 	return p->pseudowire == V3_PW_ETHERNET || p->pseudowire == V3_PW_VLAN;
 }
 
+enum conf_mode { MODE_TRANSPORT = 1, MODE_TUNNEL };
+
 /* How IKE protects it (core/ipsec.h); strings owned here. */
 struct conf_ipsec {
 	bool required;						/* the default; else the rest means nothing */
+	uint8_t mode;						/* enum conf_mode; tunnel: without L2TP */
+	char *networks, *local_networks;			/* of mode = tunnel: prefixes with commas, or NULL */
 	uint8_t ike;						/* version; 0: 2 when we dial, either when we are called */
 	char *psk;						/* pre-shared key; or all of these: */
 	char *certificate, *private_key, *ca, *crl;		/* files */
@@ -95,6 +99,11 @@ struct conf_ipsec {
 	char *proposals, *esp_proposals;			/* "modern", "compatible", "legacy", or words with commas */
 	uint32_t dpd_ms;					/* dead peer detection; 0: none */
 };
+
+static inline bool is_site(const struct conf_ipsec *p)
+{
+	return p->required && p->mode == MODE_TUNNEL;
+}
 
 struct conf_limits { unsigned half_open, setup_rate, setup_burst, tunnels, sessions, unauthenticated; };
 
@@ -153,6 +162,9 @@ struct config {
 	struct conf_tunnel *tunnel; unsigned n_tunnels;
 };
 
+/* Of networks behind us and behind a peer, in all: each has three rules in the kernel. */
+enum { CONF_MAX_PAIRS = 64 };
+
 /* How files are opened: open(2)'s result or -errno.  arg is the caller's. */
 struct conf_opener { int (*open)(void *arg, const char *path); void *arg; };
 
@@ -161,6 +173,8 @@ struct conf_opener { int (*open)(void *arg, const char *path); void *arg; };
 int config_load(const char *file, const struct conf_opener *opener, struct config **ret, char **ret_errors);
 void config_free(struct config *);	/* wipes secrets; NULL is fine */
 
+/* The first prefix of a list of networks (NULL: none), which goes on behind it; false: that was all. */
+bool conf_next_network(const char **list, struct addr *ret);
 const struct conf_pool *config_pool(const struct config *, const char *name);
 const struct conf_user *config_user(const struct config *, const void *name, size_t len);
 /* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -EINVAL: no such peer, or it has no

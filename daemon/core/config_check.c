@@ -381,6 +381,39 @@ static void check_encap(struct conf_loader *ld, struct conf_pos pos, const char 
 		conf_error(ld, pos, "%s \"%s\" cannot reach us: there is no listen section with encapsulation = ip", what, name);
 }
 
+static unsigned pairs(const struct conf_ipsec *p)
+{
+	const char *ours = is_site(p) ? p->local_networks : NULL, *theirs;
+	struct addr a, b;
+	unsigned n = 0;
+
+	while (conf_next_network(&ours, &a))
+		for (theirs = p->networks; conf_next_network(&theirs, &b);)
+			n += a.family == b.family;
+	return n;
+}
+
+static void check_networks(struct conf_loader *ld)
+{
+	const struct config *c = ld->c;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_peers + c->n_tunnels; i++) {
+		const struct conf_tunnel *t = i < c->n_peers ? NULL : &c->tunnel[i - c->n_peers];
+		const struct conf_ipsec *p = t ? &t->ipsec : &c->peer[i].ipsec;
+		unsigned some = pairs(p);
+
+		if (is_site(p) && p->networks && p->local_networks && !some)
+			conf_error(ld, t ? t->pos : c->peer[i].pos, "%s \"%s\": networks are of one address family, local-networks "
+				   "of the other", t ? "tunnel" : "peer", t ? t->name : c->peer[i].name);
+		if (n <= CONF_MAX_PAIRS && n + some > CONF_MAX_PAIRS)
+			conf_error(ld, t ? t->pos : c->peer[i].pos, "%s \"%s\": with its networks there are %u pairs of networks "
+				   "in all; the kernel keeps %d apart", t ? "tunnel" : "peer", t ? t->name : c->peer[i].name,
+				   n + some, CONF_MAX_PAIRS);
+		n += some;
+	}
+}
+
 static bool same_match(const struct conf_peer *a, const struct conf_peer *b)
 {
 	if (a->l2tp.version != b->l2tp.version || a->l2tp.encap != b->l2tp.encap)
@@ -411,6 +444,8 @@ static void check_peers(struct conf_loader *ld)
 	for (unsigned i = 0; i < c->n_peers; i++) {
 		const struct conf_peer *p = &c->peer[i];
 
+		if (is_site(&p->ipsec))
+			continue;
 		check_cc(ld, p->pos, "peer", p->name, &p->cc);
 		if (p->l2tp.version == 2)
 			check_giving(ld, p->pos, "peer", p->name, &p->policy);
@@ -422,7 +457,9 @@ static void check_peers(struct conf_loader *ld)
 		if (!listens)
 			conf_error(ld, p->pos, "peer \"%s\" cannot reach us: there is no listen section", p->name);
 		for (unsigned j = 0; j < i; j++)
-			if (p->ipsec.required != c->peer[j].ipsec.required && same_address(p, &c->peer[j]))
+			if (is_site(&c->peer[j].ipsec))
+				continue;
+			else if (p->ipsec.required != c->peer[j].ipsec.required && same_address(p, &c->peer[j]))
 				conf_error(ld, p->pos, "peer \"%s\" and peer \"%s\" (%s:%u) admit the same addresses: "
 					   "ipsec must be the same for both", p->name, c->peer[j].name,
 					   c->peer[j].pos.file, c->peer[j].pos.line);
@@ -462,7 +499,10 @@ void conf_check(struct conf_loader *ld)
 	check_overlap(ld);
 	check_users(ld);
 	check_peers(ld);
+	check_networks(ld);
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
+		if (is_site(&c->tunnel[i].ipsec))
+			continue;
 		check_cc(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].cc);
 		check_v3(ld, c->tunnel[i].pos, "tunnel", c->tunnel[i].name, &c->tunnel[i].l2tp, c->tunnel[i].session,
 			 c->tunnel[i].n_sessions);

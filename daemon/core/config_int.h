@@ -20,7 +20,7 @@ enum conf_base {
 enum conf_kind {
 	K_UINT, K_MS, K_MS_NEVER, K_SEC, K_BOOL, K_NOT, K_ENUM,	/* numbers of any size */
 	K_STR, K_SECRET, K_SPAN, K_PATH, K_IFNAME, K_HOST,	/* char *; K_SPAN: struct span */
-	K_PROPOSALS,						/* char *, comma-separated */
+	K_PROPOSALS, K_NETWORKS,				/* char *, comma-separated */
 	K_IPV4, K_IPV4_LIST, K_ADDR, K_MATCH, K_ROUTES, K_RANGES, K_AUTH,
 };
 
@@ -112,6 +112,8 @@ bool conf_same(const struct conf_key *, void *const a[B_N], void *const b[B_N]);
 bool conf_is_v3(const struct conf_key *);
 /* Is this a key that only an Ethernet session has a use for? */
 bool conf_is_ethernet(const struct conf_key *);
+/* Is this a key of a peer or tunnel that only L2TP has a use for? */
+bool conf_is_l2tp(const struct conf_key *);
 /* Is this a key of conf_ipsec other than `ipsec` itself? */
 bool conf_is_ipsec(const struct conf_key *);
 /* Frees and wipes what fields own. */

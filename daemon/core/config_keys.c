@@ -49,6 +49,9 @@ static const struct conf_word sublayers[] = {
 static const struct conf_word ipsecs[] = {
 	{ "none", 0, NULL }, { "required", 1, NULL }, { NULL, 0, NULL },
 };
+static const struct conf_word modes[] = {
+	{ "transport", MODE_TRANSPORT, NULL }, { "tunnel", MODE_TUNNEL, NULL }, { NULL, 0, NULL },
+};
 static const struct conf_word ikes[] = {
 	{ "1", 1, NULL }, { "2", 2, NULL }, { NULL, 0, NULL },
 };
@@ -173,6 +176,10 @@ const struct conf_key conf_keys[] = {
 	/* IPsec around all of it (RFC 3193) */
 	{ "ipsec", CON, K_ENUM, I(required), "required", 0, 0, ipsecs,
 	  "required: not one L2TP packet without it; none: L2TP alone, which protects nothing" },
+	{ "mode", CON, K_ENUM, I(mode), "transport", 0, 0, modes,
+	  "transport: L2TP inside IPsec; tunnel: a tunnel of IPsec's own between networks, without L2TP" },
+	{ "networks", CON, K_NETWORKS, I(networks), NULL, 0, 0, NULL, "mode = tunnel: prefixes behind the other end" },
+	{ "local-networks", CON, K_NETWORKS, I(local_networks), NULL, 0, 0, NULL, "mode = tunnel: prefixes behind us" },
 	{ "psk", CON, K_SECRET, I(psk), NULL, 1, 255, NULL, "pre-shared key of IKE" },
 	{ "certificate", CON, K_PATH, I(certificate), NULL, 1, 255, NULL,
 	  "file (PEM) with our certificate, instead of a psk" },
@@ -266,6 +273,15 @@ bool conf_is_ethernet(const struct conf_key *k)
 {
 	return k->base == B_POLICY && (k->off == offsetof(struct policy, bridge) || k->off == offsetof(struct policy, vrf) ||
 				       k->off == offsetof(struct policy, vlan));
+}
+
+bool conf_is_l2tp(const struct conf_key *k)
+{
+	return k->base == B_CC || k->base == B_L2TP || k->base == B_SESSION || k->base == B_LIMITS || k->base == B_AUX ||
+	       (k->base == B_POLICY && k->off != offsetof(struct policy, profile)) ||
+	       (k->base == B_PEER && k->off == offsetof(struct conf_peer, host_name)) ||
+	       (k->base == B_TUNNEL && (k->off == offsetof(struct conf_tunnel, remote_port) ||
+		k->off == offsetof(struct conf_tunnel, local_port)));
 }
 
 bool conf_is_ipsec(const struct conf_key *k)

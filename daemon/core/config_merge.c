@@ -163,6 +163,30 @@ static char *pem(struct conf_loader *ld, const struct conf_sect *s, const char *
 	return text;
 }
 
+/* A tunnel without L2TP has networks, and nothing that is L2TP's. */
+static void finish_site(struct conf_loader *ld, const struct conf_sect *s, const struct conf_ipsec *p)
+{
+	const struct conf_sect *end = ld->sect + ld->n_sects;
+
+	for (const struct conf_sect *sub = s + 1; is_site(p) && sub < end && sub->parent == (int)(s - ld->sect); sub++)
+		conf_error(ld, sub->pos, "%s means nothing with mode = tunnel, where there is no L2TP", conf_sec_name(sub->kind));
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct conf_val *v = &s->val[i];
+		struct conf_pos pos = { s->pos.file, v->line };
+
+		if (v->index)
+			continue;
+		if (is_site(p) && conf_is_l2tp(v->key))
+			conf_error(ld, pos, "%s means nothing with mode = tunnel, where there is no L2TP", v->key->name);
+		if (!is_site(p) && v->key->kind == K_NETWORKS)
+			conf_error(ld, pos, "%s means nothing without mode = tunnel; route sends prefixes through a session's link",
+				   v->key->name);
+	}
+	if (is_site(p) && (!p->networks || !p->local_networks))
+		conf_error(ld, s->pos, "%s \"%s\": mode = tunnel needs networks, behind the other end, and local-networks, "
+			   "behind us", conf_sec_name(s->kind), s->title);
+}
+
 /* Keys that would be obeyed by nobody are mistakes where they stand in the section itself; inherited ones may wait for
  * somebody who needs them. */
 static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, struct conf_ipsec *p)
@@ -173,6 +197,7 @@ static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, stru
 				   "%s means nothing without ipsec = required", s->val[i].key->name);
 	if (!p->required)
 		return;
+	finish_site(ld, s, p);
 	if (!p->psk && !p->certificate)
 		conf_error(ld, s->pos, "%s \"%s\": ipsec = required, the default, needs a psk or a certificate; "
 			   "L2TP alone is ipsec = none", conf_sec_name(s->kind), s->title);

@@ -101,7 +101,7 @@ static void take_error(cfg_t *cfg, const char *fmt, va_list ap)
 static bool is_list(const struct conf_key *k)
 {
 	return k->kind == K_IPV4_LIST || k->kind == K_ROUTES || k->kind == K_RANGES || k->kind == K_AUTH ||
-	       k->kind == K_PROPOSALS;
+	       k->kind == K_PROPOSALS || k->kind == K_NETWORKS;
 }
 
 static cfg_opt_t *make_opts(struct conf_parser *p, enum conf_sec s)

@@ -373,6 +373,36 @@ static bool set_route(const char *t, struct policy *p, char *err, size_t size)
 	return true;
 }
 
+static bool set_network(const char *t, char **field, char *err, size_t size)
+{
+	char buf[64], *all;
+	struct addr a;
+
+	if (!conf_addr(t, &a) || a.scope)
+		return no(err, size, "must be a prefix such as 10.1.0.0/16 or 2001:db8::/32");
+	if (host_bits(&a)) {
+		mask(&a);
+		return no(err, size, "has bits behind its prefix; did you mean %s?", conf_addr_str(&a, buf, sizeof(buf)));
+	}
+	if (asprintf(&all, "%s%s%s", *field ? *field : "", *field ? "," : "", conf_addr_str(&a, buf, sizeof(buf))) < 0)
+		return no(err, size, "out of memory");
+	free(*field);
+	*field = all;
+	return true;
+}
+
+bool conf_next_network(const char **list, struct addr *ret)
+{
+	size_t n = *list ? strcspn(*list, ",") : 0;
+	char one[64];
+
+	if (!n || n >= sizeof(one))
+		return false;
+	snprintf(one, sizeof(one), "%.*s", (int)n, *list);
+	*list += n + ((*list)[n] == ',');
+	return conf_addr(one, ret);
+}
+
 static bool set_match(const char *t, struct conf_peer *p, char *err, size_t size)
 {
 	char buf[64];
@@ -423,7 +453,7 @@ static void clear_field(const struct conf_key *k, void *base)
 	char *p;
 
 	switch ((enum conf_kind)k->kind) {
-	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS:
+	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS: case K_NETWORKS:
 		memcpy(&p, field, sizeof(p));
 		conf_wipe(p);
 		memset(field, 0, k->size);
@@ -514,6 +544,8 @@ bool conf_set(const struct conf_key *k, const char *t, unsigned index, void *con
 		return set_string(k, t, field, err, size);
 	case K_PROPOSALS:
 		return set_proposal(k, t, index, field, err, size);
+	case K_NETWORKS:
+		return set_network(t, field, err, size);
 	case K_IPV4: case K_IPV4_LIST: case K_ADDR:
 		return set_addr(k, t, index, field, err, size);
 	case K_MATCH:
@@ -578,7 +610,7 @@ const char *conf_show(const struct conf_key *k, void *const base[B_N], char *buf
 			if ((uint64_t)w->value == load(field, k->size))
 				return w->word;
 		return "none";
-	case K_PROPOSALS:
+	case K_PROPOSALS: case K_NETWORKS:
 		memcpy(&p, field, sizeof(p));
 		return p ? p : "none";
 	case K_STR: case K_PATH: case K_IFNAME: case K_HOST:
@@ -621,7 +653,7 @@ bool conf_same(const struct conf_key *k, void *const x[B_N], void *const y[B_N])
 	char *p, *q;
 
 	switch ((enum conf_kind)k->kind) {
-	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS:
+	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS: case K_NETWORKS:
 		memcpy(&p, a, sizeof(p));
 		memcpy(&q, b, sizeof(q));
 		return p == q || (p && q && !strcmp(p, q));

@@ -56,6 +56,11 @@ static void next_tunnel(void *arg, struct vl_call *call, void *cursor)
 	vl_reply(call, json_pack("{s:[]}", "tunnels"));
 }
 
+static void site_tunnel(void *arg, const struct conf_peer *p, const struct endpoint *local, const struct endpoint *peer, ms_t age)
+{
+	(void)vl_reply_more(arg, json_pack("{s:[o]}", "tunnels", show_site(p, local, peer, age)));
+}
+
 static void show_tunnels(void *arg, struct vl_call *call, json_t *params)
 {
 	struct ctx *ctx = arg;
@@ -66,6 +71,7 @@ static void show_tunnels(void *arg, struct vl_call *call, json_t *params)
 	for (const struct dial *d = ctx->dials; d; d = d->next)
 		if (!d->tunnel && !d->removed)
 			(void)vl_reply_more(call, json_pack("{s:[o]}", "tunnels", show_dial(d)));
+	ipsec_each_site(ctx, site_tunnel, call);
 	vl_pull(call, next_tunnel, w);
 }
 
@@ -179,15 +185,16 @@ static void show_one_session(void *arg, struct vl_call *call, json_t *params)
 
 /* What charon says of SAs. */
 
-struct sa_walk { size_t at; uint16_t tunnel_id; struct sa_list list; };
-struct sa_asked { struct vl_call *call; uint16_t tunnel_id; };
+struct sa_which { uint16_t tunnel_id; char name[64]; };
+struct sa_walk { size_t at; struct sa_which which; struct sa_list list; };
+struct sa_asked { struct vl_call *call; struct sa_which which; };
 
 static void next_sa(void *arg, struct vl_call *call, void *cursor)
 {
 	struct sa_walk *w = cursor;
 	json_t *some;
 
-	while ((some = ipsec_next_sas(arg, &w->list, &w->at, w->tunnel_id)) && !json_array_size(some))
+	while ((some = ipsec_next_sas(arg, &w->list, &w->at, w->which.tunnel_id, w->which.name)) && !json_array_size(some))
 		json_decref(some);
 	if (some)
 		(void)vl_reply_more(call, json_pack("{s:o}", "sas", some));
@@ -211,7 +218,7 @@ static void sas_came(struct ctx *ctx, void *arg, const struct sa_list *l, const 
 
 	(void)ctx;
 	if (w) {
-		*w = (struct sa_walk){ .tunnel_id = a->tunnel_id, .list.len = l->len };
+		*w = (struct sa_walk){ .which = a->which, .list.len = l->len };
 		memcpy(w->list.octets, l->octets, l->len);
 		vl_pull(a->call, next_sa, w);
 	} else if (a->call && !l) {
@@ -225,17 +232,19 @@ static void sas_came(struct ctx *ctx, void *arg, const struct sa_list *l, const 
 static void show_sas(void *arg, struct vl_call *call, json_t *params)
 {
 	int64_t tunnel_id = 0;
-	struct vl_param p[] = { { "tunnel_id", 'i', false, &tunnel_id } };
+	const char *name = "";
+	struct vl_param p[] = { { "tunnel_id", 'i', false, &tunnel_id }, { "name", 's', false, &name } };
 	struct sa_asked *a;
 
-	if (!vl_params(call, params, p, 1))
+	if (!vl_params(call, params, p, 2))
 		return;
 	a = malloc(sizeof(*a));
 	if (!a) {
 		vl_reply(call, NULL);
 		return;
 	}
-	*a = (struct sa_asked){ .call = call, .tunnel_id = tunnel_id > 0 && tunnel_id < MAX_ID ? (uint16_t)tunnel_id : 0 };
+	*a = (struct sa_asked){ .call = call, .which.tunnel_id = tunnel_id > 0 && tunnel_id < MAX_ID ? (uint16_t)tunnel_id : 0 };
+	snprintf(a->which.name, sizeof(a->which.name), "%s", name);
 	vl_call_keep(call, a, asker_left);
 	if (!ipsec_ask_sas(arg, sas_came, a)) {
 		vl_call_keep(call, NULL, NULL);
@@ -352,7 +361,7 @@ static void tunnel_up(void *arg, struct vl_call *call, json_t *params)
 		refused(call, "ktund is stopping");
 		return;
 	}
-	if (d->tunnel && d->tunnel->up_since && !d->tunnel->down) {
+	if ((d->tunnel && d->tunnel->up_since && !d->tunnel->down) || d->secured_at) {
 		refused(call, "it is up already");
 		return;
 	}

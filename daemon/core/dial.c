@@ -87,7 +87,7 @@ static void retry_due(struct timer *timer, void *arg)
 		timer_set(&d->ctx->loop, &d->retry, d->next_at);
 	else if (d->yields && has_theirs(d))
 		timer_set(&d->ctx->loop, &d->retry, d->next_at = d->ctx->loop.now + backoff(d, d->failures));
-	else if (d->wanted && !d->tunnel && !d->listener)
+	else if (d->wanted && !d->tunnel && !d->listener && !d->secured_at)
 		attempt(d);
 }
 
@@ -127,7 +127,15 @@ void dial_protected(struct dial *d)
 	d->protecting = false;
 	d->next_at = NEVER;
 	timer_stop(&d->ctx->loop, &d->retry);
-	get_listener(d);
+	if (!is_site(&d->as->ipsec)) {
+		get_listener(d);
+		return;
+	}
+	d->secured_at = d->ctx->loop.now;
+	d->last_error[0] = 0;
+	log_limited(&d->ctx->log, &d->ctx->limit[T_STATE], d->ctx->loop.now, LOG_INFO, "tunnel %s: up, IPsec between %s and %s",
+		    d->as->name, d->as->ipsec.local_networks, d->as->ipsec.networks);
+	control_dial_news(d->ctx, d->as->name, true, "");
 }
 
 void dial_unprotected(struct dial *d, const char *why)
@@ -136,6 +144,11 @@ void dial_unprotected(struct dial *d, const char *why)
 
 	snprintf(text, sizeof(text), "%s", why);	/* it may be IPsec's own, and go away */
 	d->protecting = false;
+	if (d->secured_at && d->ctx->loop.now - d->secured_at > STABLE_MS)
+		d->failures = 0;
+	d->secured_at = 0;
+	if (is_site(&d->as->ipsec))
+		ipsec_dial_failed(d);
 	failed(d, text);
 }
 
@@ -179,7 +192,9 @@ static void open_socket(struct dial *d)
 		get_listener(d);
 		return;
 	}
-	if (!d->local.port)
+	if (is_site(&d->as->ipsec))
+		d->local.port = d->peer.port = 0;
+	else if (!d->local.port)
 		d->local.port = L2TP_PORT;		/* the SA is for one port, and this is the one that LNSs expect */
 	d->next_at = ctx->loop.now + PROTECT_MS;
 	timer_set(&ctx->loop, &d->retry, d->next_at);
@@ -410,7 +425,7 @@ struct dial *dial_find(struct ctx *ctx, const char *name)
 
 int dial_up(struct dial *d)
 {
-	if (d->wanted && (d->tunnel || d->listener || d->resolving || d->protecting))
+	if (d->wanted && (d->tunnel || d->listener || d->resolving || d->protecting || d->secured_at))
 		return -EALREADY;
 	d->wanted = true;
 	d->failures = 0;
@@ -425,6 +440,7 @@ int dial_down(struct dial *d, const char *why)
 
 	d->wanted = false;
 	d->protecting = false;
+	d->secured_at = 0;
 	d->resolving = 0;
 	d->next_at = NEVER;
 	timer_stop(&d->ctx->loop, &d->retry);

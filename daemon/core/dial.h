@@ -24,6 +24,7 @@ struct dial {
 	bool yields;				/* the tie breaker was the peer's: not while its tunnel lives */
 	bool removed;				/* freed as soon as its tunnel lets go */
 	bool protecting;			/* IPsec is on its way (core/ipsec.h) */
+	ms_t secured_at;			/* without L2TP (mode = tunnel): up since then; 0: not up */
 	uint32_t resolving;			/* query number; 0: none */
 	struct endpoint address[8];		/* what the name resolved to */
 	unsigned n_addresses, at;
@@ -52,7 +53,7 @@ void dial_adopted(struct dial *);
 /* The listener it waits for is open (or failed); the name is resolved. */
 void dial_listener_ready(struct dial *);
 void dial_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsigned n, const char *error);
-/* ipsec_dial()'s end. */
+/* ipsec_dial()'s end; dial_unprotected also when a tunnel without L2TP has lost its SA. */
 void dial_protected(struct dial *);
 void dial_unprotected(struct dial *, const char *why);
 /* Its tunnel is established; went down; its last trace is gone; a session came up or ended. */

@@ -141,7 +141,8 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 	c->keep = true;
 	c->dial = desc->dial;
 	c->pubkey = desc->conf->certificate;
-	c->port = desc->port[0];
+	c->site = is_site(desc->conf);
+	c->port = c->site ? 0 : desc->port[0];
 	for (enum conn_part i = 0; i < PARTS; i++) {
 		struct wr w = wr_init(buf, IPSEC_MESSAGE_MAX);
 		struct part *part = &c->part[i];
@@ -151,7 +152,7 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 		len = wr_len(&w);
 		if (w.bad || (len == part->len && !memcmp(buf, part->msg ? part->msg : buf, len)))
 			continue;
-		if (i == PART_CONN && part->loaded && c->dial)
+		if (i == PART_CONN && part->loaded && (c->dial || c->site))
 			ipsec_terminate(p, c->name);	/* made by what was */
 		part_clear(part);
 		part->msg = len ? malloc(len) : NULL;
@@ -175,7 +176,7 @@ static void want_peer(struct ipsec *p, const struct conf_peer *peer)
 		d.remote = conf_addr_str(&peer->address, remote, sizeof(remote));
 	else if (peer->remote_name)
 		d.remote = peer->remote_name;		/* charon resolves, too */
-	for (unsigned i = 0; i < conf->n_listens; i++) {
+	for (unsigned i = 0; i < conf->n_listens && !is_site(d.conf); i++) {
 		unsigned j = 0;
 
 		while (j < d.n_ports && d.port[j] != conf->listen[i].addr.port)
@@ -190,7 +191,8 @@ static void want_dial(struct ipsec *p, const struct dial *dial)
 {
 	char name[IPSEC_NAME], local[64], remote[64];
 	struct ipsec_desc d = { .name = ipsec_name(name, true, dial->as->name), .conf = &dial->as->ipsec, .dial = true,
-				.port = { dial->local.port }, .n_ports = 1, .remote_port = dial->peer.port };
+				.port = { dial->local.port }, .n_ports = !is_site(&dial->as->ipsec),
+				.remote_port = dial->peer.port };
 
 	d.local = endpoint_text(&dial->local, local, sizeof(local));
 	d.remote = endpoint_text(&dial->peer, remote, sizeof(remote));
@@ -329,10 +331,22 @@ void ipsec_dial(struct dial *d)
 		c->initiated = c->ending = false;
 		c->why[0] = '\0';
 	}
-	/* It comes back as a whole: an SA that an earlier attempt used may be known to us alone. */
-	for (struct sa *s = p->sas; s && c; s = s->next)
+	/* It comes back as a whole: an SA that an earlier attempt used may be known to us alone.  Without L2TP an SA is all that
+	 * there is; an earlier ktund's is as good as ours. */
+	for (struct sa *s = p->sas; s && c && !c->site; s = s->next)
 		s->ending |= !strcmp(s->conn, c->name);
 	ipsec_refresh(d->ctx);
+}
+
+void ipsec_dial_failed(struct dial *d)
+{
+	struct ipsec *p = d->ctx->ipsec;
+	char name[IPSEC_NAME];
+
+	if (p->v.state != VICI_READY)
+		return;
+	ipsec_terminate(p, ipsec_name(name, true, d->as->name));
+	ipsec_pump(p);
 }
 
 void ipsec_dial_adopted(struct dial *d)
@@ -359,6 +373,8 @@ void ipsec_dial_ended(struct ctx *ctx, const char *tunnel)
 			conn_free(c);
 			break;
 		}
+	for (struct sa *s = p->sas; s; s = s->next)
+		s->ending |= !strcmp(s->conn, name);
 	ipsec_refresh(ctx);
 }
 

@@ -48,6 +48,8 @@ bool ipsec_guards(const struct ctx *, const struct endpoint *local, const struct
 bool ipsec_guarding(const struct ctx *);
 /* Protects the way to d->peer, then calls dial_protected(), or dial_unprotected() with the reason; never at once. */
 void ipsec_dial(struct dial *);
+/* What there is of its IPsec goes, so that the next attempt has all of it anew: an IKE_SA under another agreement, say. */
+void ipsec_dial_failed(struct dial *);
 /* An earlier ktund dialled it, and it is up: its connection is to be kept. */
 void ipsec_dial_adopted(struct dial *);
 /* If nothing is left of it to be protected and it is not wanted, its SA and connection go. */
@@ -60,6 +62,9 @@ struct sa_list { size_t len; uint8_t octets[]; };
 /* Asks it.  told() is called once, perhaps at once, at most 2 s later: with the list, its caller's, or NULL and why.  false: no
  * memory, and nobody will call. */
 bool ipsec_ask_sas(struct ctx *, void (*told)(struct ctx *, void *arg, const struct sa_list *, const char *why), void *arg);
-/* The next of our SAs as objects of the control interface, none or more, of this tunnel (0: all); *at, at first 0, goes on.
- * NULL: that was all. */
-json_t *ipsec_next_sas(struct ctx *, const struct sa_list *, size_t *at, uint16_t tunnel_id);
+/* The next of our SAs as objects of the control interface, none or more, of this tunnel (0: all) or of the tunnel or peer without L2TP
+ * that has this name ("": all); *at, at first 0, goes on.  NULL: that was all. */
+json_t *ipsec_next_sas(struct ctx *, const struct sa_list *, size_t *at, uint16_t tunnel_id, const char *name);
+/* Each tunnel without L2TP that a peer has dialled and that is up. */
+void ipsec_each_site(struct ctx *, void (*each)(void *arg, const struct conf_peer *, const struct endpoint *local,
+						const struct endpoint *peer, ms_t age), void *arg);

@@ -151,6 +151,17 @@ void ipsec_unload(struct ipsec *p, const struct conn *c)
 		(void)ipsec_request(p, "unload-key", NULL, "id", c->key_id);
 }
 
+/* Dialled, as soon as its name is resolved: an SA of an earlier ktund waits for that. */
+static bool will_be_ours(const struct ctx *ctx, const char *name)
+{
+	char mine[IPSEC_NAME];
+
+	for (const struct dial *d = ctx->dials; d; d = d->next)
+		if (d->resolving && is_site(&d->as->ipsec) && !strcmp(ipsec_name(mine, true, d->as->name), name))
+			return true;
+	return false;
+}
+
 /* Answers of get-conns { conns [ ... ] } and get-shared { keys [ ... ] }: what is ours and not wanted goes. */
 static void tidy(struct ipsec *p, struct span list, bool shared)
 {
@@ -160,7 +171,7 @@ static void tidy(struct ipsec *p, struct span list, bool shared)
 
 	while (vici_next(&r, &it)) {
 		if (!ipsec_is_ours(it.value) || it.value.n >= sizeof(name) ||
-		    ipsec_conn_find(p, vici_text(it.value, name, sizeof(name))))
+		    ipsec_conn_find(p, vici_text(it.value, name, sizeof(name))) || will_be_ours(p->ctx, name))
 			continue;
 		if (shared) {
 			(void)ipsec_request(p, "unload-shared", NULL, "id", name);

@@ -27,7 +27,10 @@ const char *ipsec_name(char buf[IPSEC_NAME], bool dial, const char *name)
 
 const char *ipsec_child(char buf[IPSEC_NAME], uint16_t port)
 {
-	snprintf(buf, IPSEC_NAME, IPSEC_CHILD "%u", port);
+	if (port)
+		snprintf(buf, IPSEC_NAME, IPSEC_CHILD "%u", port);
+	else
+		snprintf(buf, IPSEC_NAME, IPSEC_SITE);
 	return buf;
 }
 
@@ -107,6 +110,26 @@ static void child(struct wr *w, const struct ipsec_desc *d, uint16_t port)
 	vici_section_end(w);
 }
 
+static void list(struct wr *w, const char *key, const char *words)
+{
+	vici_list(w, key);
+	items(w, words);
+	vici_list_end(w);
+}
+
+/* No trap: whoever has a packet before there is an SA finds the keeper's policy, and we dial. */
+static void site(struct wr *w, const struct ipsec_desc *d)
+{
+	vici_section(w, IPSEC_SITE);
+	vici_key(w, "mode", "tunnel");
+	proposals(w, "esp_proposals", esp_words(d->conf), true);
+	list(w, "local_ts", d->conf->local_networks);
+	list(w, "remote_ts", d->conf->networks);
+	if (!d->dial)
+		vici_key(w, "rekey_time", "0");
+	vici_section_end(w);
+}
+
 void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 {
 	char text[32];
@@ -131,6 +154,8 @@ void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 	auth(w, "local", d->conf->local_id, "certs", d->conf->certificate_pem, false);
 	auth(w, "remote", d->conf->remote_id ? d->conf->remote_id : "%any", "cacerts", d->conf->ca_pem, d->conf->crl);
 	vici_section(w, "children");
+	if (is_site(d->conf))
+		site(w, d);
 	for (unsigned i = 0; i < d->n_ports; i++)
 		child(w, d, d->port[i]);
 	vici_section_end(w);

@@ -9,6 +9,8 @@
 
 /* Children begin so, and end with our port. */
 #define IPSEC_CHILD "l2tp-"
+/* The child of a connection between networks. */
+#define IPSEC_SITE "networks"
 /* Connections and secrets of ours begin so; nobody else's are touched. */
 #define IPSEC_PREFIX "ktund-"
 
@@ -26,7 +28,7 @@ struct ipsec_desc {
 
 /* "ktund-peer-NAME", "ktund-tunnel-NAME" into buf; returns buf. */
 const char *ipsec_name(char buf[IPSEC_NAME], bool dial, const char *name);
-/* The child's name in a connection for our port. */
+/* The child's name in a connection for our port, or (0) for networks. */
 const char *ipsec_child(char buf[IPSEC_NAME], uint16_t port);
 
 /* Message of load-conn, of load-shared; w->bad: too long. */

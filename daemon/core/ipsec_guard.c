@@ -37,6 +37,8 @@ bool guard_holds(const struct guard *g, const struct endpoint *local, const stru
 	for (unsigned i = 0; i < g->n; i++) {
 		const struct k_guard *r = &g->rule[i];
 
+		if (r->net)
+			continue;
 		if ((!r->local.port || r->local.port == local->port) && fits(&r->local, r->local_bits, local) &&
 		    fits(&r->peer, r->peer_bits, peer))
 			return !r->pass;
@@ -107,6 +109,8 @@ static void collect(struct origins *o, const struct config *c)
 		const struct conf_peer *p = &c->peer[i];
 		bool required = p->ipsec.required;
 
+		if (is_site(&p->ipsec))
+			continue;
 		if (p->address.family)
 			add_origin(o, &p->address, required);
 		for (unsigned j = 0; j < p->n_resolved; j++) {
@@ -166,10 +170,41 @@ static void add_listeners(struct builder *b, const struct config *c, const struc
 	}
 }
 
+static void add_networks(struct builder *b, const struct conf_ipsec *p)
+{
+	const char *ours = is_site(p) ? p->local_networks : NULL, *theirs;
+	struct addr local, peer;
+	struct k_guard r;
+
+	while (conf_next_network(&ours, &local))
+		for (theirs = p->networks; conf_next_network(&theirs, &peer);) {
+			if (local.family != peer.family)
+				continue;
+			memset(&r, 0, sizeof(r));
+			r.local.family = r.peer.family = local.family;
+			memcpy(r.local.addr, local.a, sizeof(r.local.addr));
+			memcpy(r.peer.addr, peer.a, sizeof(r.peer.addr));
+			r.local_bits = local.prefix_len;
+			r.peer_bits = peer.prefix_len;
+			r.net = true;
+			add(b, &r, false);
+		}
+}
+
+/* In front: what is between networks is in order, whatever else is too much. */
+static void add_sites(struct builder *b, const struct config *c)
+{
+	for (unsigned i = 0; i < c->n_peers; i++)
+		add_networks(b, &c->peer[i].ipsec);
+	for (unsigned i = 0; i < c->n_tunnels; i++)
+		add_networks(b, &c->tunnel[i].ipsec);
+}
+
 /* Too many exceptions for the kernel's list: nobody at all without IPsec. */
 static void close_all(struct builder *b, const struct config *c)
 {
 	b->g->n = 0;
+	add_sites(b, c);
 	for (unsigned j = 0; j < c->n_listens && j < K_MAX_GUARDS; j++) {
 		struct k_guard r;
 
@@ -195,8 +230,12 @@ bool guard_build(struct guard *g, const struct ctx *ctx)
 	struct builder b = { g, false };
 
 	memset(g, 0, sizeof(*g));
+	add_sites(&b, ctx->conf);
 	for (const struct dial *d = ctx->dials; d; d = d->next) {
 		bool required = d->as->ipsec.required;
+
+		if (is_site(&d->as->ipsec))
+			continue;
 
 		if (d->peer.family && d->local.family && (d->wanted || d->tunnel) &&
 		    (required || on_listener(ctx->conf, &d->local)))

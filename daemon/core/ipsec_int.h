@@ -31,7 +31,8 @@ struct conn {
 	bool dial, initiated;
 	bool ike_up;				/* since we initiated */
 	bool ending;				/* SAs of before were terminated: not until they are gone */
-	uint16_t port;				/* dial: ours, names the child */
+	bool site;				/* between networks, without L2TP */
+	uint16_t port;				/* dial: ours, names the child; 0: site */
 	char why[200];				/* the last that charon said of it */
 };
 
@@ -45,6 +46,8 @@ struct sa {
 	uint32_t spi_in, spi_out, reqid;
 	uint32_t mark;				/* 0: none */
 	bool ending;				/* of an earlier attempt to dial: nothing new is to use it */
+	bool site;				/* protects networks, and no tunnel of L2TP */
+	ms_t since;
 	struct esp esp;
 	uint32_t asked;				/* K_MARKED under way */
 	int fd;					/* sends with mark; -1 */
@@ -69,6 +72,7 @@ struct ipsec {
 	struct guard guard, held;		/* as it should be; as the kernel has it */
 	bool guarded, asking;			/* both are the same; it is being asked to make them */
 	bool held_ok;
+	bool listed;				/* all SAs are known that were there before us */
 	bool settled;				/* all that is dialled is known: rules of a ktund before us may go */
 	struct {				/* who wants to see SAs */
 		uint32_t id;			/* list-sas under way */

@@ -41,13 +41,18 @@ int ipsec_socket(const struct ctx *ctx, uint32_t mark)
 	return -1;
 }
 
+static bool protects(const struct sa *s, const struct tunnel *t)
+{
+	return !s->site && tunnel_protected(t) && ipsec_same_host(&t->peer, &s->peer) && t->mark == s->mark;
+}
+
 bool ipsec_esp(const struct tunnel *t, struct esp *ret)
 {
 	if (!tunnel_protected(t))
 		return false;
 	*ret = path_esp("", "", true);		/* the worst, where it is not known */
 	for (const struct sa *s = t->ctx->ipsec->sas; s; s = s->next)
-		if (s->mark == t->mark && ipsec_same_host(&s->peer, &t->peer)) {
+		if (protects(s, t)) {
 			*ret = s->esp;
 			break;
 		}
@@ -86,11 +91,6 @@ static void ask_socket(struct ipsec *p, struct sa *s, const struct endpoint *loc
 		s->asked = kernel_submit(p->ctx, &rq);
 		return;
 	}
-}
-
-static bool protects(const struct sa *s, const struct tunnel *t)
-{
-	return tunnel_protected(t) && ipsec_same_host(&t->peer, &s->peer) && t->mark == s->mark;
 }
 
 void ipsec_join(struct tunnel *t)
@@ -132,6 +132,18 @@ void ipsec_sas_drop(struct ipsec *p)
 	}
 }
 
+/* A tunnel that is nothing but its SA, and we dialled it. */
+static void site_gone(struct ctx *ctx, const char *conn, const char *why)
+{
+	for (struct dial *d = ctx->dials, *next; d; d = next) {
+		char mine[IPSEC_NAME];
+
+		next = d->next;
+		if (d->secured_at && !strcmp(ipsec_name(mine, true, d->as->name), conn))
+			dial_unprotected(d, why);
+	}
+}
+
 /* The last SA with a host is gone: so is what it protected.  stale: charon does not know it, and the kernel has it. */
 static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stale)
 {
@@ -147,7 +159,8 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stal
 	log_limited(&ctx->log, &ctx->limit[T_IPSEC], ctx->loop.now, LOG_NOTICE, "IPsec with %s (%s): %s",
 		    endpoint_text(&gone->peer, host, sizeof(host)), gone->conn, why);
 	for (const struct sa *s = p->sas; s; s = s->next)
-		last &= !ipsec_same_host(&s->peer, &gone->peer) || s->mark != gone->mark;
+		last &= !ipsec_same_host(&s->peer, &gone->peer) || s->mark != gone->mark || s->site != gone->site ||
+			(s->site && strcmp(s->conn, gone->conn));
 	snprintf(text, sizeof(text), "its IPsec is gone: %s", why);
 	for (unsigned id = 1; id < MAX_ID && last; id++) {
 		struct tunnel *t = ctx->tunnel[id];
@@ -155,6 +168,8 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stal
 		if (t && protects(gone, t))
 			tunnel_unprotected(t, text, stale);
 	}
+	if (gone->site && last)
+		site_gone(ctx, gone->conn, text);
 	if (stale)
 		drop(p, &gone->local, &gone->peer, gone->reqid, p->ready_at);
 	ipsec_sa_free(gone);
@@ -267,6 +282,8 @@ static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint 
 		return;
 	*s = (struct sa){ .next = p->sas, .child = id, .local = *local, .peer = *peer, .seen = true, .fd = -1 };
 	s->mark = (uint32_t)vici_number(vici_get(child, "mark-in"), true);
+	s->site = vici_is(name, IPSEC_SITE);
+	s->since = ctx->loop.now;
 	vici_text(ike->name, s->conn, sizeof(s->conn));
 	set_ids(s, child);
 	set_who(s, ike->value, child);
@@ -341,6 +358,19 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 	}
 }
 
+/* `ktun up` of an earlier ktund. */
+static void adopt_sites(struct ipsec *p)
+{
+	for (const struct sa *s = p->sas; s && !p->listed; s = s->next)
+		for (struct dial *d = p->ctx->dials; d; d = d->next) {
+			char mine[IPSEC_NAME];
+
+			if (s->site && !d->wanted && !strcmp(ipsec_name(mine, true, d->as->name), s->conn))
+				(void)dial_up(d);
+		}
+	p->listed = true;
+}
+
 /* charon is there (again): what we know of its SAs may be old. */
 void ipsec_sas_listed(struct ipsec *p)
 {
@@ -350,6 +380,7 @@ void ipsec_sas_listed(struct ipsec *p)
 	char text[120];
 
 	p->list_id = 0;
+	adopt_sites(p);
 	while (again) {
 		again = false;
 		for (struct sa *s = p->sas; s && !again; s = s->next)

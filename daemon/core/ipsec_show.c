@@ -139,8 +139,9 @@ static bool join(struct ctx *ctx, json_t *sa, struct span name, struct span host
 	return fits;
 }
 
-json_t *ipsec_next_sas(struct ctx *ctx, const struct sa_list *l, size_t *at, uint16_t tunnel_id)
+json_t *ipsec_next_sas(struct ctx *ctx, const struct sa_list *l, size_t *at, uint16_t tunnel_id, const char *name)
 {
+	char dialled[IPSEC_NAME], called[IPSEC_NAME];
 	struct rd all = rd_init(l->octets + *at, l->len - *at), r, in;
 	struct span msg = rd_span(&all, rd_u32(&all));
 	struct vici_item ike, child;
@@ -149,12 +150,15 @@ json_t *ipsec_next_sas(struct ctx *ctx, const struct sa_list *l, size_t *at, uin
 	if (all.bad)
 		return NULL;
 	list = json_array();
+	ipsec_name(dialled, true, name);
+	ipsec_name(called, false, name);
 	*at = l->len - rd_left(&all);
 	for (r = rd_init(msg.p, msg.n); vici_next(&r, &ike);) {
 		struct span host = vici_get(ike.value, "remote-host"), children = vici_get(ike.value, "child-sas");
 		unsigned n = 0;
 
-		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name))
+		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name) ||
+		    (*name && !vici_is(ike.name, dialled) && !vici_is(ike.name, called)))
 			continue;
 		for (in = rd_init(children.p, children.n); vici_next(&in, &child);) {
 			json_t *o = child.type == VICI_SECTION_START ? describe(ike.name, ike.value, child.value) : NULL;
@@ -168,6 +172,30 @@ json_t *ipsec_next_sas(struct ctx *ctx, const struct sa_list *l, size_t *at, uin
 			json_array_append_new(list, describe(ike.name, ike.value, (struct span){ NULL, 0 }));
 	}
 	return list;
+}
+
+void ipsec_each_site(struct ctx *ctx, void (*each)(void *arg, const struct conf_peer *, const struct endpoint *local,
+						   const struct endpoint *peer, ms_t age), void *arg)
+{
+	char name[IPSEC_NAME];
+
+	for (unsigned i = 0; i < ctx->conf->n_peers; i++) {
+		const struct conf_peer *p = &ctx->conf->peer[i];
+
+		if (!is_site(&p->ipsec))
+			continue;
+		ipsec_name(name, false, p->name);
+		for (const struct sa *s = ctx->ipsec->sas; s; s = s->next) {
+			const struct sa *o = ctx->ipsec->sas;
+
+			if (strcmp(s->conn, name))
+				continue;
+			while (o != s && (strcmp(o->conn, name) || !ipsec_same_host(&o->peer, &s->peer)))
+				o = o->next;
+			if (o == s)		/* while it is rekeyed there may be two */
+				each(arg, p, &s->local, &s->peer, ctx->loop.now - s->since);
+		}
+	}
 }
 
 void ipsec_show_item(struct ipsec *p, struct span msg)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/config_int.h"
 #include "core/listener.h"
 #include "core/policy.h"
 #include "core/pool.h"
@@ -106,11 +107,44 @@ json_t *show_tunnel(const struct tunnel *t)
 	return o;
 }
 
+static json_t *networks(const char *list)
+{
+	json_t *all = json_array();
+	struct addr a;
+	char buf[64];
+
+	while (conf_next_network(&list, &a))
+		json_array_append_new(all, json_string(conf_addr_str(&a, buf, sizeof(buf))));
+	return all;
+}
+
+/* What a tunnel without L2TP has instead. */
+static void add_site(json_t *o, const struct conf_ipsec *p)
+{
+	json_object_set_new(o, "role", json_null());
+	json_object_set_new(o, "version", json_null());
+	json_object_set_new(o, "mode", json_string("tunnel"));
+	json_object_set_new(o, "networks", networks(p->networks));
+	json_object_set_new(o, "local_networks", networks(p->local_networks));
+}
+
+json_t *show_site(const struct conf_peer *p, const struct endpoint *local, const struct endpoint *peer, ms_t age)
+{
+	json_t *o = json_pack("{s:i, s:n, s:n, s:s, s:s, s:o, s:o, s:i, s:I, s:b, s:n, s:n}", "tunnel_id", 0,
+			      "peer_tunnel_id", "name", "peer", p->name, "state", "established", "local", endpoint(local),
+			      "remote", endpoint(peer), "sessions", 0, "age_s", (json_int_t)(age / 1000), "ipsec", 1,
+			      "next_dial_s", "last_error");
+
+	if (o)
+		add_site(o, &p->ipsec);
+	return o;
+}
+
 json_t *show_dial(const struct dial *d)
 {
 	const struct ctx *ctx = d->ctx;
-	const char *state = d->resolving ? "resolving" : d->protecting ? "protecting" : d->listener ? "opening" :
-			    d->wanted ? "waiting" : "down";
+	const char *state = d->secured_at ? "established" : d->resolving ? "resolving" : d->protecting ? "protecting" :
+			    d->listener ? "opening" : d->wanted ? "waiting" : "down";
 	json_t *next = json_null(), *o;
 
 	if (d->wanted && d->next_at != NEVER && !d->resolving && !d->protecting)
@@ -120,8 +154,15 @@ json_t *show_dial(const struct dial *d)
 		"state", state, "local", "remote", d->peer.family ? endpoint(&d->peer) : json_null(), "peer_host_name",
 		"peer_vendor_name", "version", d->as->l2tp.version, "sessions", 0, "up_since", "age_s", "next_dial_s", next,
 		"last_error", text(d->last_error));
-	if (o)
-		json_object_set_new(o, "ipsec", json_boolean(d->as->ipsec.required));
+	if (!o)
+		return NULL;
+	json_object_set_new(o, "ipsec", json_boolean(d->as->ipsec.required));
+	if (is_site(&d->as->ipsec))
+		add_site(o, &d->as->ipsec);
+	if (d->secured_at) {
+		json_object_set_new(o, "local", endpoint(&d->local));
+		json_object_set_new(o, "age_s", json_integer((json_int_t)((ctx->loop.now - d->secured_at) / 1000)));
+	}
 	return o;
 }
 

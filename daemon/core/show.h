@@ -10,6 +10,8 @@
 
 json_t *show_tunnel(const struct tunnel *);
 json_t *show_dial(const struct dial *);		/* a configured tunnel that is not up */
+/* A tunnel without L2TP, which the peer dialled age ms ago. */
+json_t *show_site(const struct conf_peer *, const struct endpoint *local, const struct endpoint *peer, ms_t age);
 json_t *show_session(const struct session *);
 json_t *show_peer(struct ctx *, const struct conf_peer *);
 json_t *show_pools(struct ctx *);

@@ -76,6 +76,28 @@ static void who_calls_us(void **state)
 	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ 10.0.0.7 %any ] ");
 }
 
+static void between_networks(void **state)
+{
+	char psk[] = "sesame", words[] = "aes256-sha256-ecp256", ours[] = "10.1.0.0/16,2001:db8:1::/48", theirs[] = "10.2.0.0/24";
+	struct conf_ipsec c = { .required = true, .mode = MODE_TUNNEL, .psk = psk, .proposals = words, .esp_proposals = words,
+				.networks = theirs, .local_networks = ours };
+	struct ipsec_desc d = { .name = "ktund-tunnel-x", .conf = &c, .local = "192.0.2.1", .remote = "192.0.2.2", .dial = true };
+	char name[IPSEC_NAME];
+
+	(void)state;
+	assert_string_equal(ipsec_child(name, 0), IPSEC_SITE);
+	expect(ipsec_load_conn, &d, "ktund-tunnel-x { version=2 local_addrs=[ 192.0.2.1 ] remote_addrs=[ 192.0.2.2 ] proposals=[ "
+	       "aes256-sha256-ecp256 ] unique=never mobike=no local { auth=psk } remote { auth=psk id=%any } children { networks { "
+	       "mode=tunnel esp_proposals=[ aes256-sha256-ecp256 ] local_ts=[ 10.1.0.0/16 2001:db8:1::/48 ] "
+	       "remote_ts=[ 10.2.0.0/24 ] } } } ");
+	d.dial = false;
+	d.local = NULL;
+	expect(ipsec_load_conn, &d, "ktund-tunnel-x { version=0 local_addrs=[ %any ] remote_addrs=[ 192.0.2.2 ] proposals=[ "
+	       "aes256-sha256-ecp256 ] unique=never mobike=no rekey_time=0 local { auth=psk } remote { auth=psk id=%any } "
+	       "children { networks { mode=tunnel esp_proposals=[ aes256-sha256-ecp256 ] local_ts=[ 10.1.0.0/16 2001:db8:1::/48 ] "
+	       "remote_ts=[ 10.2.0.0/24 ] rekey_time=0 } } } ");
+}
+
 static void whom_we_dial(void **state)
 {
 	char psk[] = "sesame", sets[] = "compatible", ours[] = "lac.example.org", theirs[] = "lns.example.org";
@@ -191,6 +213,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_calls_us),
+		cmocka_unit_test(between_networks),
 		cmocka_unit_test(whom_we_dial),
 		cmocka_unit_test(certificates),
 		cmocka_unit_test(what_does_not_fit),

@@ -110,6 +110,37 @@ static void the_longest_prefix_counts(void **state)
 	free(w);
 }
 
+/* Without L2TP: every pair of networks of one family, in front, and no port of L2TP's for it. */
+static void networks(void **state)
+{
+	char ours[] = "10.1.0.0/16,2001:db8:1::/48", theirs[] = "10.2.0.0/24,10.3.0.0/24";
+	struct conf_tunnel tunnel = { .ipsec = { .required = true, .mode = MODE_TUNNEL, .networks = theirs,
+						 .local_networks = ours } };
+	struct world *w = world();
+	const struct k_guard *r = w->guard.rule;
+
+	(void)state;
+	listen_on(w, "192.0.2.1", 1701);
+	peer(w, "198.51.100.0", 24, true);
+	peer(w, "0.0.0.0", 0, true);
+	w->peer[1].ipsec.mode = MODE_TUNNEL;
+	w->peer[1].ipsec.networks = ours;
+	w->peer[1].ipsec.local_networks = ours;
+	w->conf.tunnel = &tunnel;
+	w->conf.n_tunnels = 1;
+	assert_true(guard_build(&w->guard, &w->ctx));
+	assert_int_equal(w->guard.n, 5);
+	assert_true(r[0].net && r[1].net && r[2].net && r[3].net && !r[4].net);
+	assert_true(r[2].local.family == 4 && r[2].local_bits == 16 && r[2].peer_bits == 24 && !r[2].pass && !r[2].local.port);
+	assert_int_equal(r[2].peer.addr[1], 2);
+	assert_int_equal(r[3].peer.addr[1], 3);
+	assert_true(r[1].local.family == 6 && r[1].local_bits == 48);
+	assert_true(holds(w, "192.0.2.1", 1701, "198.51.100.1"));
+	assert_false(holds(w, "192.0.2.1", 1701, "198.51.101.1"));
+	assert_false(holds(w, "10.1.0.1", 1701, "10.2.0.1"));
+	free(w);
+}
+
 static void wildcard_listener(void **state)
 {
 	struct world *w = world();
@@ -189,6 +220,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_required),
 		cmocka_unit_test(the_longest_prefix_counts),
+		cmocka_unit_test(networks),
 		cmocka_unit_test(wildcard_listener),
 		cmocka_unit_test(what_is_dialled),
 		cmocka_unit_test(old_tunnels_say_good_bye),

@@ -96,7 +96,7 @@ static void test_all(void **state)
 
 	(void)state;
 	add_sa("ktund-peer-anyone", "198.51.100.7", "0000002a", true);
-	some = ipsec_next_sas(&t.ctx, t.list, &at, 0);
+	some = ipsec_next_sas(&t.ctx, t.list, &at, 0, "");
 	assert_int_equal(json_array_size(some), 1);
 	o = json_array_get(some, 0);
 	assert_string_equal(word(o, "connection"), "ktund-peer-anyone");
@@ -116,7 +116,7 @@ static void test_all(void **state)
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(o, "tunnel_ids"), 0)), 17);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(o, "users"), 0)), "alice");
 	json_decref(some);
-	assert_null(ipsec_next_sas(&t.ctx, t.list, &at, 0));
+	assert_null(ipsec_next_sas(&t.ctx, t.list, &at, 0, ""));
 }
 
 /* How many of the list are of tunnel id (0: any), and how many of those protect it. */
@@ -126,7 +126,7 @@ static unsigned count(uint16_t id, unsigned *ret_joined)
 	json_t *some, *o;
 	size_t at = 0, i;
 
-	while ((some = ipsec_next_sas(&t.ctx, t.list, &at, id))) {
+	while ((some = ipsec_next_sas(&t.ctx, t.list, &at, id, ""))) {
 		json_array_foreach(some, i, o) {
 			n++;
 			joined += json_array_size(json_object_get(o, "tunnel_ids")) > 0;
