@@ -4,6 +4,8 @@
 # cases, each a ktund of its own with a quarter of the tunnels, an address for each; so what dials costs as much as what answers.
 . "$(dirname "$0")/../net/lib-ipsec.sh"
 CALLERS=4
+# One that an emulated machine computes in no time: what is measured is ktund, and what charon is to it, not elliptic curves.
+PROPOSAL=${BENCH_PROPOSAL:-aes128-sha256-curve25519}
 
 ipsec_net() {
 	local j i
@@ -45,7 +47,7 @@ password = \"load\" persist = yes redial-min = 2s $keys }"
 	for ((j = 1; j <= CALLERS; j++)); do
 		ktun_in call$j reload >/dev/null
 	done
-	busywait "${BENCH_IPSEC_MS:-240000}" all_dialled
+	busywait "${BENCH_IPSEC_MS:-30000}" all_dialled
 	MS=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
 	UP=$(ktun_in gate -j show stats | number sessions_opened)
 	j=$(cpu_ms "${LIB_CHARON_PID[gate]}")
@@ -67,9 +69,9 @@ measure_ipsec() {
 	check "without IPsec all come up" test "$UP" -ge $((PER * CALLERS))
 	plain=$(calc %.2f "$UP * 1000 / $MS")
 	row "without IPsec" "$plain" 1/s "$UP came up"
-	dialled 'psk = "bench" dpd = 0s'
+	dialled "psk = \"bench\" dpd = 0s proposals = \"$PROPOSAL\" esp-proposals = \"aes128-sha256\""
 	check "with IPsec all come up" test "$UP" -ge $((PER * CALLERS))
 	rate=$(calc %.2f "$UP * 1000 / $MS")
-	row "with IPsec (IKEv2, psk, proposals = modern)" "$rate" 1/s "$(of "$rate" "$plain" "without")"
+	row "with IPsec (IKEv2, psk, $PROPOSAL)" "$rate" 1/s "$(of "$rate" "$plain" "without")"
 	row "the gateway's charon: CPU per set-up" "$(calc %.1f "$CPU / $UP")" ms ''
 }
