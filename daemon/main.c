@@ -31,6 +31,7 @@
 #include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
+#include "core/ordered.h"
 #include "core/orders.h"
 #include "core/policy.h"
 #include "core/pool.h"
@@ -353,6 +354,7 @@ static int serve(struct ctx *ctx)
 	listeners_configure(ctx);
 	names_configure(ctx, NULL);
 	dials_configure(ctx, NULL);
+	ordered_start(ctx);
 	listeners_drop_unused(ctx);
 	ipsec_settled(ctx);
 	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),

@@ -25,6 +25,7 @@ struct cli {
 	bool go_on;			/* a batch does not end at a line that fails */
 	int family;			/* 0, 4, 6: of the kernel's tunnels */
 	const char *netns, *batch;	/* NULL: not said */
+	bool away;			/* in that network namespace */
 	struct nl nl;
 	int answer_ms;			/* ANSWER_MS or --timeout */
 	const volatile sig_atomic_t *stop;	/* set by SIGINT */
@@ -84,6 +85,10 @@ int act_log_level(struct cli *, const struct command *, int argc, char **argv);
 int act_add(struct cli *, const struct command *, int argc, char **argv);
 int act_delete(struct cli *, const struct command *, int argc, char **argv);
 int act_show(struct cli *, const struct command *, int argc, char **argv);
+/* ordered.c: what ktund is to negotiate.  _deleted: without a word if it was not. */
+int ordered_add(struct cli *, const struct order *);
+int ordered_delete(struct cli *, const struct order *);
+bool ordered_deleted(struct cli *, const struct order *);
 /* DONE, or WRONG_WORDS with the reason on stderr; changes nothing. */
 int kernel_parse(struct cli *, enum order_verb verb, int argc, char **argv, struct order *ret);
 int kernel_show(struct cli *, const struct order *);

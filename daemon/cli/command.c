@@ -315,6 +315,7 @@ static int run(struct cli *cli, const struct command *c, int argc, char **argv)
 {
 	if (cli->netns && kernel_netns(cli->netns))
 		return FAILED;
+	cli->away |= !!cli->netns;
 	cli->netns = NULL;			/* there we are */
 	return c->run(cli, c, argc, argv);
 }
@@ -445,6 +446,7 @@ int command_batch(struct cli *cli)
 		ret = FAILED;
 		goto out;
 	}
+	cli->away |= !!cli->netns;
 	cli->netns = NULL;
 	ret = batch_lines(cli, all, false);
 out:

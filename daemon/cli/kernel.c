@@ -111,11 +111,15 @@ static int check_session(struct cli *cli, struct order *o, uint8_t *ret_version)
 static int add(struct cli *cli, struct order *o)
 {
 	uint8_t version = 3;
-	int ret = o->session ? check_session(cli, o, &version) : DONE;
+	int ret = o->session && !o->negotiate ? check_session(cli, o, &version) : DONE;
 	int err;
 
 	if (ret)
 		return ret;
+	if (o->negotiate && o->tunnel && !kobj_tunnel_get(&cli->nl, o->t.tunnel_id, &o->t))
+		return refused(cli, OP_ADD_TUNNEL, "tunnel", o->t.tunnel_id, -EEXIST);
+	if (o->negotiate)
+		return ordered_add(cli, o);
 	if (o->tunnel) {
 		err = kobj_tunnel_add(&cli->nl, &o->t);
 		if (err)
@@ -135,8 +139,14 @@ static int delete(struct cli *cli, const struct order *o)
 	struct kobj_session s;
 	struct kobj_tunnel t;
 	struct holder h;
-	int err = kobj_tunnel_get(&cli->nl, id, &t);
+	int err;
 
+	if (o->remote_end_id)
+		return ordered_delete(cli, o);
+	err = kobj_tunnel_get(&cli->nl, id, &t);
+	/* of L2TP over IP nobody can tell who has the socket */
+	if (!o->force && (err || t.encap == KOBJ_IP || holder_find(&t, &h)) && ordered_deleted(cli, o))
+		return DONE;
 	if (err)
 		return refused(cli, OP_FIND, "tunnel", id, err);
 	err = sid ? kobj_session_get(&cli->nl, id, sid, &s) : 0;

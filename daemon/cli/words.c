@@ -23,12 +23,14 @@ static const char *const encaps[] = { "udp", "ip", NULL };
 static const char *const versions[] = { "2", "3", NULL };
 static const char *const l2specs[] = { "none", "default", NULL };
 static const char *const seqs[] = { "none", "send", "recv", "both", NULL };
+static const char *const cookies[] = { "0", "4", "8", NULL };
 static const char *const pws[] = { "ethernet", "ppp", "vlan", NULL };
 
 /* The order of rows is that of help. */
 enum {
 	W_REMOTE, W_LOCAL, W_TUNNEL_ID, W_PEER_TUNNEL_ID, W_SESSION_ID, W_PEER_SESSION_ID, W_ENCAP, W_UDP_SPORT, W_UDP_DPORT,
 	W_UDP_CSUM, W_UDP6_CSUM_TX, W_UDP6_CSUM_RX, W_VERSION, W_NAME, W_COOKIE, W_PEER_COOKIE, W_L2SPEC_TYPE, W_SEQ, W_PSEUDOWIRE,
+	W_REMOTE_END_ID, W_COOKIE_LENGTH, W_SECRET_FILE,
 	W_MTU, W_NETNS, W_VRF, W_BRIDGE, W_VLAN, W_UP, W_OFFSET, W_PEER_OFFSET, W_FORCE, N_WORDS
 };
 
@@ -52,6 +54,9 @@ static const struct word words[N_WORDS] = {
 	[W_L2SPEC_TYPE] =     { "l2spec_type", NULL, "none|default", "L2-Specific Sublayer (default)", l2specs, K_CHOICE_NOCASE, ADD_S },
 	[W_SEQ] =	      { "seq", NULL, "none|send|recv|both", "sequence numbers (none)", seqs, K_CHOICE_NOCASE, ADD_S },
 	[W_PSEUDOWIRE] =      { "pseudowire", NULL, "ethernet|ppp|vlan", "what it carries (ethernet; L2TPv2: ppp)", pws, K_CHOICE, ADD_S },
+	[W_REMOTE_END_ID] =   { "remote_end_id", NULL, "TEXT", "negotiate it: both ends know it by this", NULL, K_NAME, ADD_S | DEL_S },
+	[W_COOKIE_LENGTH] =   { "cookie_length", NULL, "0|4|8", "negotiated: octets of the peer's cookie (8)", cookies, K_CHOICE, ADD_S },
+	[W_SECRET_FILE] =     { "secret_file", NULL, "FILE", "negotiated: signs with the secret in its first line", NULL, K_NAME, ADD_T },
 	[W_MTU] =	      { "mtu", NULL, "N", "of the interface (what the path to the peer leaves)", NULL, K_MTU, ADD_S },
 	[W_NETNS] =	      { "netns", NULL, "NAME", "network namespace to move the interface to", NULL, K_NAME, ADD_S },
 	[W_VRF] =	      { "vrf", NULL, "NAME", "VRF that the interface joins", NULL, K_LINK, ADD_S },
@@ -310,6 +315,15 @@ static bool take(struct order *o, unsigned i, const char *said, const char *v, c
 	case W_PSEUDOWIRE:
 		o->s.pw = n == 0 ? KOBJ_PW_ETHERNET : n == 1 ? KOBJ_PW_PPP : KOBJ_PW_VLAN;
 		break;
+	case W_REMOTE_END_ID:
+		o->remote_end_id = v;
+		break;
+	case W_COOKIE_LENGTH:
+		o->cookie_length = (uint8_t)(4 * n);
+		break;
+	case W_SECRET_FILE:
+		o->secret_file = v;
+		break;
 	case W_MTU:
 		o->a.mtu = (uint16_t)n;
 		break;
@@ -348,16 +362,49 @@ static bool need_word(const struct order *o, unsigned w, char *why)
 	return has(o, w) || no(why, "\"%s %s\" is missing; see `ktun %s --help`", words[w].name, words[w].value, about(o));
 }
 
+/* Words that only one kind has a use for. */
+static bool fits_kind(const struct order *o, const unsigned *row, unsigned n, const char *but, char *why)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (has(o, row[i]))
+			return no(why, "\"%s\" does not fit %s", words[row[i]].name, but);
+	return true;
+}
+
+#define FITS_KIND(o, row, but, why) fits_kind(o, row, sizeof(row) / sizeof(*(row)), but, why)
+
+static bool check_negotiated_tunnel(const struct order *o, char *why)
+{
+	static const unsigned statics[] = { W_UDP_CSUM, W_UDP6_CSUM_TX, W_UDP6_CSUM_RX };
+
+	if (!need_word(o, W_REMOTE, why) ||
+	    !FITS_KIND(o, statics, "a tunnel to negotiate, which is one without \"peer_tunnel_id\"", why))
+		return false;
+	if (o->t.version == 2)
+		return no(why, "\"version 2\" needs \"peer_tunnel_id\": what is negotiated is L2TPv3; L2TPv2, with its user and "
+			       "password, stands in ktund.conf");
+	if (o->t.tunnel_id > UINT16_MAX)
+		return no(why, "%u is no tunnel_id to negotiate: a number from 1 to 65535; with \"peer_tunnel_id\" the tunnel "
+			       "is a static one", o->t.tunnel_id);
+	if (o->session)
+		return no(why, "a tunnel to negotiate comes first, then its session, in two commands; a static one needs "
+			       "\"peer_tunnel_id ID\"");
+	if (o->t.encap == KOBJ_IP && (has(o, W_UDP_SPORT) || has(o, W_UDP_DPORT)))
+		return no(why, "udp_sport and udp_dport have no effect with \"encap ip\"");
+	return true;
+}
+
 static bool check_add_tunnel(struct order *o, int family, char *why)
 {
+	static const unsigned negotiated[] = { W_SECRET_FILE };
 	struct kobj_tunnel *t = &o->t;
 	uint8_t zero[16] = { 0 };
 	bool udp = t->encap == KOBJ_UDP;
 
-	if (!has(o, W_PEER_TUNNEL_ID))
-		return no(why, "\"peer_tunnel_id ID\" is missing: without it the tunnel is one to negotiate, "
-			       "which ktun cannot ask ktund for yet");
-	if (!need_word(o, W_LOCAL, why) || !need_word(o, W_REMOTE, why))
+	o->negotiate = !has(o, W_PEER_TUNNEL_ID);
+	if (o->negotiate ? !check_negotiated_tunnel(o, why) :
+	    !need_word(o, W_LOCAL, why) || !need_word(o, W_REMOTE, why) ||
+	    !FITS_KIND(o, negotiated, "a static tunnel, which is one with \"peer_tunnel_id\"", why))
 		return false;
 	if (!t->peer.family || !memcmp(t->peer.addr, zero, 16))
 		return no(why, "\"remote\" needs the address of one peer");
@@ -367,6 +414,8 @@ static bool check_add_tunnel(struct order *o, int family, char *why)
 		return no(why, "\"local\" and \"remote\" are of different families: one is IPv4, one is IPv6");
 	if (family && t->local.family != family)
 		return no(why, "-%d was given, and the addresses are IPv%d", family, t->local.family);
+	if (o->negotiate)
+		return true;
 	if (udp && (!need_word(o, W_UDP_SPORT, why) || !need_word(o, W_UDP_DPORT, why)))
 		return false;
 	if (!udp && t->version == 2)
@@ -386,7 +435,19 @@ static bool check_add_tunnel(struct order *o, int family, char *why)
 
 static bool check_add_session(struct order *o, char *why)
 {
-	if (!need_word(o, W_SESSION_ID, why) || !need_word(o, W_PEER_SESSION_ID, why))
+	static const unsigned statics[] = { W_SESSION_ID, W_PEER_SESSION_ID, W_PEER_TUNNEL_ID, W_COOKIE, W_PEER_COOKIE, W_SEQ,
+					    W_NETNS, W_OFFSET, W_PEER_OFFSET };
+	static const unsigned negotiated[] = { W_COOKIE_LENGTH };
+
+	o->negotiate = has(o, W_REMOTE_END_ID);
+	if (o->negotiate ? !FITS_KIND(o, statics, "a session to negotiate, which is one with \"remote_end_id\"", why) :
+	    !FITS_KIND(o, negotiated, "a static session, which is one without \"remote_end_id\"", why))
+		return false;
+	if (o->negotiate && o->s.pw == KOBJ_PW_PPP)
+		return no(why, "PPP to negotiate, with its user and password, stands in ktund.conf");
+	if (!o->negotiate && !need_word(o, W_SESSION_ID, why))
+		return false;
+	if (!o->negotiate && !need_word(o, W_PEER_SESSION_ID, why))
 		return false;
 	if (o->a.vlan && !o->a.bridge)
 		return no(why, "\"vlan\" needs \"bridge\": it is the VLAN that the bridge's port is for");
@@ -440,7 +501,8 @@ static bool check(struct order *o, int family, char *why)
 		       (!o->session || check_add_session(o, why)) &&
 		       (!(o->tunnel && o->session) || words_fit_version(o, o->t.version, why));
 	case ORDER_DELETE:
-		return need_word(o, W_TUNNEL_ID, why) && (!o->session || need_word(o, W_SESSION_ID, why));
+		return need_word(o, W_TUNNEL_ID, why) &&
+		       (!o->session || has(o, W_REMOTE_END_ID) || need_word(o, W_SESSION_ID, why));
 	case ORDER_SHOW:
 		break;
 	}

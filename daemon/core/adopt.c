@@ -10,6 +10,7 @@
 #include "core/event.h"
 #include "core/kernel.h"
 #include "core/listener.h"
+#include "core/ordered.h"
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/record.h"
@@ -227,7 +228,7 @@ static void settle_tunnel(struct tunnel *t, struct held *h)
 /* Its sections are in the file no more. */
 static bool is_foreign(const struct tunnel *t)
 {
-	return t->conf != t->ctx->conf;
+	return t->from && t->conf != t->ctx->conf;
 }
 
 static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunnel_record *r)
@@ -237,7 +238,13 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 	struct config *conf = ctx->conf;
 	struct listener *on;
 	struct tunnel *t;
+	struct dial *d;
 
+	for (d = ctx->dials; !as && d; d = d->next)
+		if (d->ordered && is_name(d->as->name, r->as)) {
+			as = d->as;
+			conf = d->conf;
+		}
 	if (as && as->l2tp.version != r->version)
 		as = NULL;
 	if (from && from->l2tp.version != r->version)
@@ -252,7 +259,7 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 	t = on ? tunnel_new(ctx, id, conf, as, from, on, &r->t.local, &r->t.peer) : NULL;
 	listener_put(on);
 	if (!t) {
-		if (conf != ctx->conf)
+		if (from && conf != ctx->conf)
 			config_free(conf);
 		return NULL;
 	}
@@ -610,6 +617,7 @@ void adopt(struct ctx *ctx)
 		return;
 	ctx->loop.now = clock_ms();
 	adopt_listeners(ctx);
+	ordered_adopt(ctx);
 	adopt_kind(ctx, STORE_TUNNEL);
 	adopt_kind(ctx, STORE_SESSION);
 	for (unsigned i = 0; i < a->n; i++)

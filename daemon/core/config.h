@@ -126,6 +126,7 @@ struct conf_session {
 	char *name;						/* unique in its tunnel; "" for the implicit one */
 	char *user, *password;					/* ours, for when the peer authenticates us */
 	char *remote_end_id;					/* RFC 3931 5.4.4; L2TPv3: the name if it is not given */
+	bool idle;						/* never called: it stands for none (core/ordered.h) */
 	struct policy policy;
 	struct conf_pos pos;
 };
@@ -135,6 +136,7 @@ struct conf_tunnel {						/* we dial */
 	char *remote;						/* address or DNS name */
 	uint16_t remote_port, local_port;			/* 1701; 0: ephemeral */
 	struct addr local;					/* or unset */
+	uint16_t id;						/* that it has if it is free; 0: any (core/ordered.h) */
 	bool persist;
 	uint32_t redial_min_ms, redial_max_ms;			/* 1000, 60000 */
 	bool enabled;						/* dial at start (`start = no`: only by ktun up) */

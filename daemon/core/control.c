@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "core/ipsec.h"
 #include "core/kernel.h"
+#include "core/ordered.h"
 #include "core/reload.h"
 #include "core/show.h"
 #include "core/version.h"
@@ -652,6 +653,10 @@ static const struct vl_method methods[] = {
 	{ "org.ktund.ShowStats", stats, false, false },
 	{ "org.ktund.TunnelUp", tunnel_up, true, false },
 	{ "org.ktund.TunnelDown", tunnel_down, true, false },
+	{ "org.ktund.AddTunnel", ordered_add_tunnel, true, false },
+	{ "org.ktund.DeleteTunnel", ordered_delete_tunnel, true, false },
+	{ "org.ktund.AddSession", ordered_add_session, true, false },
+	{ "org.ktund.DeleteSession", ordered_delete_session, true, false },
 	{ "org.ktund.DisconnectSession", disconnect_session, true, false },
 	{ "org.ktund.DisconnectUser", disconnect_user, true, false },
 	{ "org.ktund.Reload", do_reload, true, false },

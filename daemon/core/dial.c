@@ -12,6 +12,7 @@
 #include "core/event.h"
 #include "core/ipsec.h"
 #include "core/listener.h"
+#include "core/ordered.h"
 #include "core/policy.h"
 #include "core/version.h"
 
@@ -282,6 +283,10 @@ static void place(struct dial_session *ds)
 	if (!t || t->down || !d->wanted || ds->session_id)
 		return;
 	s = t->v->place(t, ds->as);
+	if (s && s->conf != d->conf) {		/* what it is run by may be younger than the tunnel */
+		conf_put(s->conf);
+		s->conf = conf_get(d->conf);
+	}
 	if (s && !s->ending)
 		ds->session_id = s->id;
 	else if (d->tunnel == t && d->wanted)		/* no memory, no id: later, perhaps */
@@ -297,15 +302,22 @@ static void session_due(struct timer *timer, void *arg)
 
 static bool to_be_placed(const struct conf_session *as)
 {
-	return as->policy.role != ROLE_LNS || as->policy.outgoing_calls;
+	return !as->idle && (as->policy.role != ROLE_LNS || as->policy.outgoing_calls);
+}
+
+void dial_place(struct dial *d)
+{
+	struct tunnel *t = d->tunnel;
+
+	for (unsigned i = 0; t && t->up_since && i < d->as->n_sessions; i++)
+		if (to_be_placed(&d->as->session[i]))
+			place(&d->session[i]);
 }
 
 void dial_tunnel_up(struct dial *d)
 {
 	control_dial_news(d->ctx, d->as->name, true, "");
-	for (unsigned i = 0; i < d->as->n_sessions; i++)
-		if (to_be_placed(&d->as->session[i]))
-			place(&d->session[i]);
+	dial_place(d);
 }
 
 void dial_session_up(struct dial *d, const struct session *s)
@@ -379,6 +391,7 @@ static void dial_free(struct dial *d)
 		}
 	listener_put(d->listener);
 	conf_put(d->conf);
+	ordered_free(d->ordered);
 	free(d->session);
 	free(d);
 }
@@ -389,7 +402,7 @@ void dial_tunnel_freed(struct dial *d)
 		dial_free(d);
 }
 
-static struct dial *dial_new(struct ctx *ctx, const struct conf_tunnel *as)
+struct dial *dial_new(struct ctx *ctx, struct config *conf, const struct conf_tunnel *as)
 {
 	struct dial *d = calloc(1, sizeof(*d));
 
@@ -401,7 +414,7 @@ static struct dial *dial_new(struct ctx *ctx, const struct conf_tunnel *as)
 		return NULL;
 	}
 	d->ctx = ctx;
-	d->conf = conf_get(ctx->conf);
+	d->conf = conf_get(conf);
 	d->as = as;
 	d->next_at = NEVER;
 	timer_init(&d->retry, retry_due, d);
@@ -455,8 +468,10 @@ int dial_down(struct dial *d, const char *why)
 	return was ? 0 : -EALREADY;
 }
 
-static void dial_remove(struct dial *d, const char *why)
+void dial_remove(struct dial *d, const char *why)
 {
+	if (d->ordered)
+		ordered_forget(d->ctx, d->ordered);
 	control_dial_news(d->ctx, d->as->name, false, why);
 	if (d->tunnel || d->as->ipsec.required)
 		(void)dial_down(d, why);
@@ -470,7 +485,7 @@ void dial_adopt(struct ctx *ctx, struct tunnel *t)
 	struct dial *d = dial_find(ctx, t->as->name);
 
 	if (!d)
-		d = dial_new(ctx, t->as);
+		d = dial_new(ctx, t->conf, t->as);
 	if (!d || d->tunnel)
 		return;
 	d->wanted = true;
@@ -496,6 +511,37 @@ void dial_adopted(struct dial *d)
 	for (unsigned i = 0; i < d->as->n_sessions; i++)
 		if (!d->session[i].session_id && to_be_placed(&d->as->session[i]))
 			timer_set(&ctx->loop, &d->session[i].retry, ctx->loop.now + backoff(d, 1));
+}
+
+bool dial_reconfigure(struct dial *d, struct config *conf, const struct conf_tunnel *as)
+{
+	struct dial_session *is = calloc(as->n_sessions, sizeof(*is)), *was = d->session;
+	const struct conf_tunnel *old = d->as;
+	struct config *old_conf = d->conf;
+
+	if (!is)
+		return false;
+	for (unsigned i = 0; i < as->n_sessions; i++) {
+		is[i] = (struct dial_session){ .dial = d, .as = &as->session[i] };
+		timer_init(&is[i].retry, session_due, &is[i]);
+		for (unsigned j = 0; j < old->n_sessions; j++)
+			if (!strcmp(old->session[j].name, as->session[i].name)) {
+				is[i].session_id = was[j].session_id;
+				is[i].failures = was[j].failures;
+				was[j].session_id = 0;
+			}
+	}
+	d->session = is;
+	d->as = as;
+	d->conf = conf_get(conf);
+	for (unsigned j = 0; j < old->n_sessions; j++) {
+		timer_stop(&d->ctx->loop, &was[j].retry);
+		if (was[j].session_id)
+			session_end(d->ctx->session[was[j].session_id], 3, 0, "by the operator");
+	}
+	free(was);
+	conf_put(old_conf);
+	return true;
 }
 
 /* Did the plan touch this tunnel or a session of it? */
@@ -530,7 +576,7 @@ void dials_configure(struct ctx *ctx, const struct conf_plan *plan)
 
 		if (dial_find(ctx, ctx->conf->tunnel[i].name))
 			continue;
-		d = dial_new(ctx, &ctx->conf->tunnel[i]);
+		d = dial_new(ctx, ctx->conf, &ctx->conf->tunnel[i]);
 		if (d && d->as->enabled)
 			(void)dial_up(d);
 	}

@@ -15,6 +15,8 @@ struct dial_session {
 	struct timer retry;
 };
 
+struct ordered;
+
 struct dial {
 	struct dial *next;
 	struct ctx *ctx;
@@ -35,12 +37,21 @@ struct dial {
 	ms_t next_at;				/* when the next attempt is due; NEVER */
 	struct timer retry;
 	struct dial_session *session;		/* [as->n_sessions] */
+	struct ordered *ordered;		/* it stands in no file; or NULL */
 	char last_error[256];
 };
 
 /* Makes the dials what ctx->conf says: new ones start; those that the plan (NULL at start) changes or removes end. */
 void dials_configure(struct ctx *, const struct conf_plan *);
 void dials_free(struct ctx *);
+/* One more, down; conf is that of as.  NULL: memory. */
+struct dial *dial_new(struct ctx *, struct config *conf, const struct conf_tunnel *as);
+/* Down, and no more. */
+void dial_remove(struct dial *, const char *why);
+/* Other sessions, known by name; those that are no more end, the rest of the tunnel stays.  False: memory; nothing changed. */
+bool dial_reconfigure(struct dial *, struct config *conf, const struct conf_tunnel *as);
+/* Those of its sessions that are not there, if the tunnel is. */
+void dial_place(struct dial *);
 struct dial *dial_find(struct ctx *, const char *name);
 /* 0; -EALREADY when it is (being brought) up / is not. */
 int dial_up(struct dial *);

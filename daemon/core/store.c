@@ -241,7 +241,7 @@ static void judge(const struct store *s, struct half *h, size_t size)
 {
 	bool good = h->turn <= s->head->committed && h->n <= size - sizeof(*h);
 
-	if (good && h->turn && (h->sum != checksum(h) || (h->n && h->kind != STORE_TUNNEL && h->kind != STORE_SESSION)))
+	if (good && h->turn && (h->sum != checksum(h) || (h->n && (h->kind < STORE_TUNNEL || h->kind > STORE_ORDER))))
 		good = false;
 	if (!good)
 		memset(h, 0, sizeof(*h));

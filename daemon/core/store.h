@@ -12,7 +12,7 @@
 
 #include "base/pkt.h"
 
-enum store_kind { STORE_TUNNEL = 1, STORE_SESSION };
+enum store_kind { STORE_TUNNEL = 1, STORE_SESSION, STORE_ORDER };	/* STORE_ORDER: see ordered.h */
 
 /* The largest record that is kept. */
 enum { STORE_MAX = (8 << 20) - 64 };

@@ -13,6 +13,7 @@
 #include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
+#include "core/ordered.h"
 #include "core/policy.h"
 #include "core/session.h"
 #include "core/turn.h"
@@ -143,7 +144,8 @@ static void maybe_free(struct tunnel *t)
 	tunnel_no_more(t);
 	timer_stop(&ctx->loop, &t->timer);
 	delist(t);
-	id_rests(ctx, STORE_TUNNEL, t->id, t->from && !t->from->cc.secret.n);
+	if (!ordered_owns(ctx, t->id))
+		id_rests(ctx, STORE_TUNNEL, t->id, t->from && !t->from->cc.secret.n);
 	source_remove(ctx->sources, t);
 	if (t->stat)
 		t->stat->tunnels--;
@@ -316,11 +318,12 @@ struct tunnel *tunnel_accept(struct ctx *ctx, uint16_t id, struct listener *on, 
 struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf_tunnel *as, struct listener *on,
 			   const struct endpoint *local, const struct endpoint *peer)
 {
-	uint16_t id = ids_take(ctx->tunnel_ids, ctx->loop.now);
+	bool wish = as->id && ordered_owns(ctx, as->id) && !ctx->tunnel[as->id];
+	uint16_t id = wish ? as->id : (uint16_t)ids_take(ctx->tunnel_ids, ctx->loop.now);
 	struct tunnel *t = id ? tunnel_new(ctx, id, dial->conf, as, NULL, on, local, peer) : NULL;
 
 	if (!t) {
-		if (id)
+		if (id && !wish)
 			id_rests(ctx, STORE_TUNNEL, id, false);
 		return NULL;
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/dial.h"
 #include "core/event.h"
 #include "core/policy.h"
 #include "core/session.h"
@@ -40,11 +41,12 @@ static const struct conf_peer *today(const struct tunnel *t)
 
 static const struct conf_session *by_end_id(const struct tunnel *t, const struct v3_call_info *info)
 {
-	const struct conf_session *list = t->as ? t->as->session : today(t)->session;
-	unsigned n = t->as ? t->as->n_sessions : today(t)->n_sessions;
+	const struct conf_tunnel *as = t->dial ? t->dial->as : t->as;	/* more sessions may have been ordered */
+	const struct conf_session *list = as ? as->session : today(t)->session;
+	unsigned n = as ? as->n_sessions : today(t)->n_sessions;
 
 	for (unsigned i = 0; i < n; i++)
-		if (strlen(list[i].remote_end_id) == info->end_id_len &&
+		if (!list[i].idle && strlen(list[i].remote_end_id) == info->end_id_len &&
 		    !memcmp(list[i].remote_end_id, info->end_id, info->end_id_len))
 			return &list[i];
 	return NULL;
@@ -108,9 +110,9 @@ static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 		v3_call_refuse(&t->v3, now, rq, &cause);
 		return;
 	}
-	if (!t->as) {
+	if (!t->as || t->dial) {
 		conf_put(s->conf);
-		s->conf = conf_get(t->ctx->conf);
+		s->conf = conf_get(t->dial ? t->dial->conf : t->ctx->conf);
 	}
 	s->wire_id = v3_wire_id(t->ctx, s->id);
 	own.cookie.len = as->policy.cookie_len;

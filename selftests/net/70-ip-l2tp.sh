@@ -252,7 +252,9 @@ each_word() {
 	((n == 23)) && [[ $said != *"$TMP/wrong:1:"* ]]
 }
 check "says of each line which word is wrong and why" each_word
-check "no peer_tunnel_id" says 'negotiate' 2 add tunnel $t4 tunnel_id 50 encap ip
+check "no peer_tunnel_id, and -n: ktund's are where it is" says '-n does not fit what is negotiated' 2 add tunnel $t4 tunnel_id 50 encap ip
+check "no peer_tunnel_id, and no ktund" eval 'ns "$K" "$ktun" --runtime-dir "$TMP" add tunnel $t4 tunnel_id 50 encap ip 2>&1 | grep "ktund does not answer"'
+check "and only for L2TPv3" says 'stands in ktund.conf' 2 add tunnel $t4 tunnel_id 50 version 2 udp_sport 1 udp_dport 2
 check "an id that is taken" says 'the tunnel id is taken' 1 add tunnel $t4 tunnel_id 3 peer_tunnel_id 51 encap ip
 check "a local address that nobody has" says 'no interface has the local address' 1 \
 	add tunnel remote 192.0.2.2 local 192.0.2.77 tunnel_id 50 peer_tunnel_id 51 udp_sport 1 udp_dport 2

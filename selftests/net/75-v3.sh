@@ -26,6 +26,8 @@ b=$(write_config b <<-'CONF'
 	    session "blue" { interface = "blue" cookie-length = 4 }
 	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 }
 	    session "trunk" { interface = "trunk" bridge = "br0" pseudowire = vlan }
+	    session "ordered" { interface = "ordered" }
+	    session "twin" { interface = "twin" }
 	}
 	peer "six" {
 	    address = "2001:db8::/64" profile = "a"
@@ -133,6 +135,19 @@ check "B has it again" busywait 30000 up b 7
 check "addresses again" addresses
 check "frames pass again" ping_ok "$A" 10.1.0.2 56
 
+# Ordered by ktun, in no file
+echo sesame >"$TMP/secret"
+check "ktun add tunnel without peer_tunnel_id" ktun_in a add tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 3000 secret_file "$TMP/secret"
+check "has its id" eval 'ktun_in a -j show tunnels | grep -q "\"name\": *\"3000\""'
+check_fail "which is taken now" ktun_in a add tunnel remote 192.0.2.2 tunnel_id 3000
+check "and takes sessions" ktun_in a add session tunnel_id 3000 remote_end_id ordered name ordered cookie_length 4
+check "one more" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin
+check "they are there" eval 'busywait 60000 up a 9 && busywait 30000 up b 9'
+check "in the kernel by the id that was asked for" eval 'ip -n "$A" l2tp show tunnel tunnel_id 3000 | grep -q "^Tunnel 3000"'
+check "frames pass" eval 'ip -n "$A" addr add 10.8.0.1/24 dev ordered && ip -n "$B" addr add 10.8.0.2/24 dev ordered && ping_ok "$A" 10.8.0.2 56'
+check "a session is deleted" ktun_in a del session tunnel_id 3000 session_id "$(session_get a session_id '"remote_end_id":"twin"')"
+check "that one alone" eval 'busywait 30000 up a 8 && busywait 30000 up b 8 && ping_ok "$A" 10.8.0.2 56'
+
 # ktund is killed while frames pass
 ns "$A" sh -c 'echo $$ >"$1"; exec ping -n -q -i 0.05 -W 5 10.1.0.2' sh "$TMP/pinger" >"$TMP/pings" 2>&1 &
 shell=$!
@@ -153,9 +168,9 @@ again() {	# NAME CONFIG NS
 	ktund_start "$3" "$1" "$2"
 }
 check "ktund of B is killed" again b "$b" "$B"
-check "and has all of them" busywait 15000 up b 7
+check "and has all of them" busywait 15000 up b 8
 check "ktund of A is killed" again a "$a" "$A"
-check "and has all of them, too" busywait 15000 up a 7
+check "and has all of them, too" busywait 15000 up a 8
 ns "$A" ping -n -q -i 0.2 -c 20 -W 5 10.6.0.2 >"$TMP/pings.ip" 2>&1
 sleep 3					# HELLOs
 kill -INT "$pinger"
@@ -167,6 +182,10 @@ check "B, too" eval 'ids b | cmp - "$TMP/ids.b"'
 id=$(session_get b session_id '"remote_end_id":"plain"')
 check "and can still be ended" ktun_in b disconnect session "$id"
 check "at both ends" busywait 30000 says a "session .* plain\|by the operator"
+
+check "what ktun ordered can still be deleted" ktun_in a del tunnel tunnel_id 3000
+check "at both ends, too" eval 'busywait 30000 up a 7 && busywait 30000 up b 7 && busywait 30000 tunnels_in "$A" 4'
+check_fail "only once" ktun_in a del tunnel tunnel_id 3000
 
 # Ends, and over a bad line
 check "down tunnel" ktun_in a down tunnel one

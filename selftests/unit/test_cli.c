@@ -62,7 +62,7 @@ static const struct { const char *method, *list, *answer; } answers[] = {
 	  "{\"action\":\"added\",\"kind\":\"peer\",\"name\":\"lac-7\",\"text\":\"profile remote-access\"},"
 	  "{\"action\":\"kept\",\"kind\":\"tunnel\",\"name\":\"branch\",\"text\":\"\"}]}" },
 	{ "Shutdown", NULL, "{\"tunnels\":2,\"sessions\":5}" }, { "Version", NULL, "{\"version\":\"0.1\"}" },
-	{ "SetLogLevel", NULL, "{}" }, { "ShowSas", "sas", "[]" },
+	{ "SetLogLevel", NULL, "{}" }, { "ShowSas", "sas", "[]" }, { "AddTunnel", NULL, "{}" }, { "AddSession", NULL, "{}" },
 };
 
 static void answer(const char *method, struct vl_call *call, json_t *params)
@@ -98,7 +98,8 @@ static void answer(const char *method, struct vl_call *call, json_t *params)
 }
 
 #define METHODS(X) X(ShowTunnels) X(ShowSessions) X(ShowSession) X(ShowSas) X(ShowPeers) X(ShowPools) X(ShowStats) X(TunnelUp) \
-	X(TunnelDown) X(DisconnectSession) X(DisconnectUser) X(Reload) X(Shutdown) X(Version) X(SetLogLevel)
+	X(TunnelDown) X(DisconnectSession) X(DisconnectUser) X(Reload) X(Shutdown) X(Version) X(SetLogLevel) \
+	X(AddTunnel) X(DeleteTunnel) X(AddSession) X(DeleteSession)
 #define HANDLER(m) static void h_##m(void *arg, struct vl_call *call, json_t *params) { (void)arg; answer(#m, call, params); }
 #define ROW(m) { "org.ktund." #m, h_##m, false, false },
 METHODS(HANDLER)
@@ -790,9 +791,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_show_tunnels), T(test_show_tunnel), T(test_show_sessions), T(test_show_session), T(test_show_others),
-		T(test_actions), T(test_refusals), T(test_wrong_words), T(test_batch), T(test_no_daemon),
-		T(test_silent_daemon), T(test_long_list),
-		T(test_monitor), T(test_every_command_is_explained), T(test_completion), T(test_interface),
+		T(test_actions), T(test_refusals), T(test_wrong_words), T(test_batch), T(test_no_daemon), T(test_silent_daemon),
+		T(test_long_list), T(test_monitor), T(test_every_command_is_explained), T(test_completion), T(test_interface),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

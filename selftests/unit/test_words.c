@@ -49,6 +49,10 @@ static void describe(const struct order *o, char *out, size_t size)
 	IF(o->a.vlan, " vlan=%u", o->a.vlan);
 	IF(o->a.up, " up");
 	IF(o->force, " force");
+	IF(o->negotiate, " negotiate");
+	IF(o->remote_end_id, " end=%s", o->remote_end_id);
+	IF(o->secret_file, " secret=%s", o->secret_file);
+	IF(o->cookie_length, " cookie-length=%u", o->cookie_length);
 	for (unsigned i = 0; i < o->n_notes; i++)
 		SAY(" (%.8s)", o->note[i]);
 }
@@ -102,7 +106,14 @@ static const struct row { enum order_verb verb; const char *line, *want, *more; 
 	ADD(S "bridge br0 vlan 4094", DS " bridge=br0 vlan=4094"),
 	ADD("session " T4 "encap ip session_id 3 peer_session_id 4",
 	  "add tunnel session t1 pt2 s3 ps4 192.0.2.1/0>192.0.2.2/0 ip pw5"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 65535", "add tunnel t65535 0.0.0.0/0>192.0.2.2/0 negotiate"),
+	ADD("tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 1 udp_dport 1701 secret_file /s",
+	    "add tunnel t1 192.0.2.1/0>192.0.2.2/1701 negotiate secret=/s"),
+	ADD("session tunnel_id 1 remote_end_id red", "add session t1 negotiate end=red"),
+	ADD("session tunnel_id 1 remote_end_id red name r bridge br0 cookie_length 4 pseudowire vlan",
+	    "add session t1 name=r pw4 bridge=br0 negotiate end=red cookie-length=4"),
 	DELETE("tunnel tunnel_id 1", "delete tunnel t1"),
+	DELETE("session tunnel_id 1 remote_end_id red", "delete session t1 end=red"),
 	DELETE("sid 3 session tid 1 force", "delete session t1 s3 force"),
 	SHOW("tunnel", "show tunnel"),
 	SHOW("tid 7 tunnel", "show tunnel t7"),
@@ -147,8 +158,18 @@ static const struct row { enum order_verb verb; const char *line, *want, *more; 
 	ADD("tunnel remote 0.0.0.0 local 192.0.2.1 tid 1 ptid 2 encap ip", "!\"remote\" needs"),
 	ADD("tunnel remote 2001:db8::2 local 192.0.2.1 tid 1 ptid 2 encap ip", "!different families"),
 	ADD(T4 UDP, "!-6 was given", .more = "IPv4", .family = 6),
-	ADD("tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 1 encap ip", "!\"peer_tunnel_id ID\" is missing",
-	    .more = "negotiate"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 65536", "!65536 is no tunnel_id to negotiate", .more = "peer_tunnel_id"),
+	ADD("tunnel local 192.0.2.1 tunnel_id 1", "!\"remote ADDR\" is missing"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 1 version 2", "!\"version 2\" needs \"peer_tunnel_id\"", .more = "ktund.conf"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 1 udp_csum on", "!\"udp_csum\" does not fit a tunnel to negotiate"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 1 encap ip udp_sport 1", "!have no effect with \"encap ip\""),
+	ADD("tunnel session remote 192.0.2.2 tunnel_id 1 session_id 3 peer_session_id 4", "!in two commands"),
+	ADD(T4 UDP "secret_file /s", "!\"secret_file\" does not fit a static tunnel"),
+	ADD("session tunnel_id 1 remote_end_id red session_id 3", "!\"session_id\" does not fit a session to negotiate"),
+	ADD("session tunnel_id 1 remote_end_id red cookie 01020304", "!\"cookie\" does not fit a session to negotiate"),
+	ADD("session tunnel_id 1 remote_end_id red pseudowire ppp", "!PPP to negotiate"),
+	ADD(S "cookie_length 4", "!\"cookie_length\" does not fit a static session"),
+	ADD("session " T4 "encap ip remote_end_id red", "!\"peer_tunnel_id\" does not fit a session to negotiate"),
 	ADD("tunnel remote 192.0.2.2 local 192.0.2.1 peer_tunnel_id 1 encap ip", "!\"tunnel_id ID\" is missing"),
 	ADD("tunnel remote 192.0.2.2 tunnel_id 1 peer_tunnel_id 1 encap ip", "!\"local ADDR\" is missing"),
 	ADD("tunnel local 192.0.2.2 tunnel_id 1 peer_tunnel_id 1 encap ip", "!\"remote ADDR\" is missing"),
@@ -262,7 +283,7 @@ static void test_list(void **state)
 	assert_int_equal(n, 2);			/* tunnel_id, session_id */
 	for (n = 0; (w = words_list(ORDER_ADD, false, n)); n++)
 		assert_false(!strcmp(w->name, "cookie"));
-	assert_int_equal(n, 11);
+	assert_int_equal(n, 12);
 	assert_true(words_known("sid") && !words_known("tunnel") && !words_known("sess"));
 }
 

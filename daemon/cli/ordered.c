@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* add and delete of what is negotiated: ktund's to do. */
+#include "cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SECRET_MAX = 255 };
+
+/* An address as text, or NULL: any. */
+static const char *address(const struct k_addr *a, char buf[INET6_ADDRSTRLEN])
+{
+	static const uint8_t any[16];
+
+	if (!a->family || !memcmp(a->addr, any, sizeof(any)))
+		return NULL;
+	return inet_ntop(a->family == 6 ? AF_INET6 : AF_INET, a->addr, buf, INET6_ADDRSTRLEN);
+}
+
+static json_t *number(uint32_t n)
+{
+	return n ? json_integer(n) : NULL;
+}
+
+/* The first line of the file; false: complained. */
+static bool read_secret(const char *path, char secret[SECRET_MAX + 2])
+{
+	FILE *f = fopen(path, "re");
+	bool ok = f && fgets(secret, SECRET_MAX + 2, f);
+
+	if (!ok)
+		complain("%s: %s", path, f ? "there is no secret in it" : strerror(errno));
+	if (f)
+		fclose(f);
+	if (ok)
+		secret[strcspn(secret, "\n")] = 0;
+	return ok;
+}
+
+static int asked(struct cli *cli, const char *method, json_t *params)
+{
+	json_t *answer;
+
+	if (cli->away) {
+		json_decref(params);
+		return wrong("-n does not fit what is negotiated: it is in the network namespace of its ktund (--runtime-dir)");
+	}
+	if (!params)
+		return wrong("the words are not UTF-8");
+	answer = call_one(cli, method, params, cli->answer_ms, NULL);
+	json_decref(answer);
+	return answer ? DONE : FAILED;
+}
+
+int ordered_add(struct cli *cli, const struct order *o)
+{
+	static const char *const pws[] = { [KOBJ_PW_ETHERNET] = "ethernet", [KOBJ_PW_VLAN] = "vlan" };
+	char remote[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN], secret[SECRET_MAX + 2] = "";
+	const struct kobj_tunnel *t = &o->t;
+	json_t *params;
+	int ret;
+
+	if (o->session) {
+		params = json_pack("{s:I, s:s, s:s*, s:s*, s:s*, s:o*, s:s*, s:o*, s:o*, s:s*}", "tunnel_id",
+			(json_int_t)o->s.tunnel_id, "remote_end_id", o->remote_end_id, "pseudowire", o->s.pw ? pws[o->s.pw] : NULL,
+			"interface", o->s.name[0] ? o->s.name : NULL, "bridge", o->a.bridge, "vlan", number(o->a.vlan), "vrf",
+			o->a.vrf, "mtu", number(o->a.mtu), "cookie_length",
+			words_given(o, "cookie_length") ? json_integer(o->cookie_length) : NULL, "l2_specific_sublayer",
+			!words_given(o, "l2spec_type") ? NULL : o->s.l2spec == KOBJ_L2SPEC_DEFAULT ? "default" : "none");
+		return asked(cli, "AddSession", params);
+	}
+	if (o->secret_file && !read_secret(o->secret_file, secret))
+		return FAILED;
+	params = json_pack("{s:I, s:s, s:s*, s:s, s:o*, s:o*, s:s*}", "tunnel_id", (json_int_t)t->tunnel_id, "remote",
+		address(&t->peer, remote), "local", address(&t->local, local), "encapsulation",
+		t->encap == KOBJ_IP ? "ip" : "udp", "local_port", number(t->local.port), "remote_port", number(t->peer.port),
+		"secret", secret[0] ? secret : NULL);
+	ret = asked(cli, "AddTunnel", params);
+	explicit_bzero(secret, sizeof(secret));
+	return ret;
+}
+
+int ordered_delete(struct cli *cli, const struct order *o)
+{
+	json_t *params = json_pack("{s:I, s:o*, s:s*}", "tunnel_id", (json_int_t)o->t.tunnel_id, "session_id",
+				   o->session ? number(o->s.session_id) : NULL, "remote_end_id", o->remote_end_id);
+
+	return asked(cli, o->session ? "DeleteSession" : "DeleteTunnel", params);
+}
+
+bool ordered_deleted(struct cli *cli, const struct order *o)
+{
+	bool was = cli->quiet, ret;
+
+	cli->quiet = true;
+	ret = !cli->away && ordered_delete(cli, o) == DONE;
+	cli->quiet = was;
+	return ret;
+}
