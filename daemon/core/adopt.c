@@ -245,7 +245,7 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 			as = d->as;
 			conf = d->conf;
 		}
-	if (as && as->l2tp.version != r->version)
+	if (as && as->l2tp.version != r->version && !(as->l2tp.fallback && r->version == 2))
 		as = NULL;
 	if (from && from->l2tp.version != r->version)
 		from = NULL;
@@ -256,7 +256,7 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 		from = &conf->peer[0];
 	}
 	on = listener_get(ctx, &r->listen);
-	t = on ? tunnel_new(ctx, id, conf, as, from, on, &r->t.local, &r->t.peer) : NULL;
+	t = on ? tunnel_new(ctx, id, r->version, conf, as, from, on, &r->t.local, &r->t.peer) : NULL;
 	listener_put(on);
 	if (!t) {
 		if (from && conf != ctx->conf)

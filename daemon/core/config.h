@@ -49,6 +49,7 @@ struct conf_l2tp {
 	uint8_t version;					/* 2 or 3 */
 	uint8_t encap;						/* enum encap */
 	uint8_t digest;						/* enum conf_digest */
+	bool fallback;						/* a tunnel's: L2TPv2 with a peer that has no other, 4.7.3 */
 	struct v3_conf v3;					/* its cc is a copy of the section's */
 };
 

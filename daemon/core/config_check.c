@@ -353,7 +353,12 @@ static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *wh
 	if (!n)
 		conf_error(ld, pos, "%s \"%s\" with version = 3 needs a session: its name is the Remote End ID that is called",
 			   what, name);
+	if (l->fallback && l->encap == ENCAP_IP)
+		conf_error(ld, pos, "%s \"%s\": fallback = yes is for UDP: L2TPv2 has no other encapsulation", what, name);
 	for (unsigned i = 0; i < n; i++) {
+		if (l->fallback && s[i].policy.pseudowire != V3_PW_PPP)
+			conf_error(ld, s[i].pos, "%s \"%s\": fallback = yes needs pseudowire = ppp, the only one of L2TPv2", what,
+				   name);
 		if (s[i].policy.pseudowire == V3_PW_PPP && l->encap == ENCAP_IP && !l->v3.cc.secret.n && !strcmp(what, "peer"))
 			conf_error(ld, s[i].pos, "peer \"%s\": pseudowire = ppp with encapsulation = ip needs a secret, and a "
 				   "digest: the kernel has such a session before its user has authenticated", name);

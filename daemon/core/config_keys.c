@@ -119,6 +119,8 @@ const struct conf_key conf_keys[] = {
 	/* L2TPv3 (RFC 3931) */
 	{ "version", CON, K_ENUM, V(version), "2", 0, 0, versions, "of L2TP" },
 	{ "encapsulation", CON, K_ENUM, V(encap), "udp", 0, 0, encaps, "version 3: over UDP, or over IP (protocol 115)" },
+	{ "fallback", IN(SEC_TUNNEL), K_BOOL, V(fallback), "no", 0, 0, NULL,
+	  "version 3: L2TPv2 with a peer that speaks no other (RFC 3931 4.7.3)" },
 	{ "digest", CON, K_ENUM, V(digest), "md5", 0, 0, digests,
 	  "version 3: signs our SCCRQ with the secret (5.4.1); an answer is signed like the question" },
 	{ "second-secret", CON, K_SPAN, V(v3.secret2), NULL, 1, 255, NULL,

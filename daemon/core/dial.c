@@ -373,6 +373,8 @@ void dial_tunnel_down(struct dial *d, const struct l2tp_cause *cause)
 	cause_text(cause, false, why, sizeof(why));
 	if (d->removed)
 		dial_tunnel_freed(d);
+	else if (d->v2_next && d->wanted)
+		timer_set(&d->ctx->loop, &d->retry, d->next_at = d->ctx->loop.now);
 	else
 		failed(d, why);
 }

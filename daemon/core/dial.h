@@ -23,6 +23,7 @@ struct dial {
 	struct config *conf;
 	const struct conf_tunnel *as;
 	bool wanted;				/* up, or to be brought up */
+	bool v2_next;				/* RFC 3931 4.7.3: the peer has answered in L2TPv2 */
 	bool yields;				/* the tie breaker was the peer's: not while its tunnel lives */
 	bool removed;				/* freed as soon as its tunnel lets go */
 	bool protecting;			/* IPsec is on its way (core/ipsec.h) */

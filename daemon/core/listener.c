@@ -293,7 +293,7 @@ static void control(struct listener *on, const struct dgram *d)
 		ctx->count.rx_malformed++;
 		return;
 	}
-	if (id && ctx->tunnel[id] && ctx->tunnel[id]->v == &version_2) {
+	if (id && ctx->tunnel[id] && (ctx->tunnel[id]->v == &version_2 || ctx->tunnel[id]->v3.v2_tunnel_id == id)) {
 		tunnel_input(ctx->tunnel[id], d);
 		return;
 	}
@@ -309,9 +309,11 @@ static void control(struct listener *on, const struct dgram *d)
 		ctx->count.rx_malformed++;
 		return;
 	}
-	if (m.type == L2TP_SCCRQ && on->configured)
-		stranger_sccrq(on, d, &m);
-	else if (m.type == L2TP_SCCRQ || !id_0(on, d))
+	if (m.type == L2TP_SCCRQ && on->configured) {
+		/* RFC 3931 4.7.3: who speaks both is answered in L2TPv3, if that is what is expected of him */
+		if (!v3_offered(d->octets, d->len) || !stranger_expected(on, d, 3, m.host_name) || !v3_stranger_sccrq(on, d))
+			stranger_sccrq(on, d, &m);
+	} else if (m.type == L2TP_SCCRQ || !id_0(on, d))
 		ctx->count.rx_unknown_tunnel++;
 }
 

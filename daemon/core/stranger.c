@@ -125,18 +125,28 @@ static bool mark_taken(struct ctx *ctx, const struct dgram *d)
 	return taken;
 }
 
+static int match(const struct ctx *ctx, const struct dgram *d, unsigned version, struct span host_name)
+{
+	struct addr from = { .family = d->peer.family };
+	char host[65];
+
+	memcpy(from.a, d->peer.addr, sizeof(from.a));
+	l2tp_clean(host, sizeof(host), host_name);
+	return config_match_peer(ctx->conf, version, d->peer.encap, &from, host);
+}
+
+bool stranger_expected(const struct listener *on, const struct dgram *d, unsigned version, struct span host_name)
+{
+	return match(on->ctx, d, version, host_name) >= 0;
+}
+
 const struct conf_peer *stranger_admit(struct listener *on, const struct dgram *d, unsigned version, struct span host_name)
 {
 	struct ctx *ctx = on->ctx;
-	struct addr from = { .family = d->peer.family };
 	const struct conf_peer *p;
-	char host[65];
-	int i;
+	int i = match(ctx, d, version, host_name);
 
 	ctx->count.sccrq++;
-	memcpy(from.a, d->peer.addr, sizeof(from.a));
-	l2tp_clean(host, sizeof(host), host_name);
-	i = config_match_peer(ctx->conf, version, d->peer.encap, &from, host);
 	if (i < 0 || ctx->stopping) {
 		ctx->count.sccrq_no_peer++;
 		stranger_refuse(ctx, d, NULL, ctx->stopping ? "shutting down" : version == 2 ? "no `peer` section matches" :

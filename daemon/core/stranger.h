@@ -13,6 +13,8 @@ void stranger_scccn(struct listener *, const struct dgram *, const struct ho_ent
 bool v3_stranger_sccrq(struct listener *, const struct dgram *);
 void v3_stranger_scccn(struct listener *, const struct dgram *, uint32_t id);
 
+/* Does a section with this version match? */
+bool stranger_expected(const struct listener *, const struct dgram *, unsigned version, struct span host_name);
 /* For both.  The section that an SCCRQ comes by, or NULL: refused, and that was said. */
 const struct conf_peer *stranger_admit(struct listener *, const struct dgram *, unsigned version, struct span host_name);
 /* The section of a half-open tunnel, or NULL: matched anew if the configuration was reloaded meanwhile. */

@@ -101,7 +101,7 @@ static void delist(struct tunnel *t)
 		t->next->at = t->at;
 }
 
-struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, const struct conf_tunnel *as,
+struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, unsigned version, struct config *conf, const struct conf_tunnel *as,
 			  const struct conf_peer *from, struct listener *on, const struct endpoint *local,
 			  const struct endpoint *peer)
 {
@@ -126,7 +126,7 @@ struct tunnel *tunnel_new(struct ctx *ctx, uint16_t id, struct config *conf, con
 	t->local.encap = t->peer.encap;
 	t->since = ctx->loop.now;
 	timer_init(&t->timer, due, t);
-	t->v = (as ? as->l2tp.version : from->l2tp.version) == 3 ? &version_3 : &version_2;
+	t->v = version == 3 ? &version_3 : &version_2;
 	t->v->init(t);
 	enlist(t);
 	return t;
@@ -298,7 +298,7 @@ static void probe_older(const struct tunnel *t)
 struct tunnel *tunnel_accept(struct ctx *ctx, uint16_t id, struct listener *on, const struct dgram *d,
 			     const struct conf_peer *from)
 {
-	struct tunnel *t = tunnel_new(ctx, id, ctx->conf, NULL, from, on, &d->local, &d->peer);
+	struct tunnel *t = tunnel_new(ctx, id, from->l2tp.version, ctx->conf, NULL, from, on, &d->local, &d->peer);
 
 	if (!t) {
 		id_rests(ctx, STORE_TUNNEL, id, false);
@@ -320,8 +320,10 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
 {
 	bool wish = as->id && ordered_owns(ctx, as->id) && !ctx->tunnel[as->id];
 	uint16_t id = wish ? as->id : (uint16_t)ids_take(ctx->tunnel_ids, ctx->loop.now);
-	struct tunnel *t = id ? tunnel_new(ctx, id, dial->conf, as, NULL, on, local, peer) : NULL;
+	unsigned version = dial->v2_next ? 2 : as->l2tp.version;
+	struct tunnel *t = id ? tunnel_new(ctx, id, version, dial->conf, as, NULL, on, local, peer) : NULL;
 
+	dial->v2_next = false;			/* should it go down, the peer may have learnt more */
 	if (!t) {
 		if (id && !wish)
 			id_rests(ctx, STORE_TUNNEL, id, false);

@@ -66,8 +66,9 @@ uint32_t tunnel_peer_id(const struct tunnel *);
 
 /* A tunnel with this id, which is the caller's to give, as `as` or `from` says: in all tables, its
  * control connection idle.  NULL: memory. */
-struct tunnel *tunnel_new(struct ctx *, uint16_t id, struct config *, const struct conf_tunnel *as, const struct conf_peer *from,
-			  struct listener *, const struct endpoint *local, const struct endpoint *peer);
+struct tunnel *tunnel_new(struct ctx *, uint16_t id, unsigned version, struct config *, const struct conf_tunnel *as,
+			  const struct conf_peer *from, struct listener *, const struct endpoint *local,
+			  const struct endpoint *peer);
 /* The kernel has it; fd is the tunnel's from now on. */
 void tunnel_attach(struct tunnel *, int fd);
 /* A stranger's SCCCN was valid: a tunnel of this id (given back if NULL, memory) for v2_accept or v3_accept. */

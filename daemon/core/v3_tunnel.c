@@ -236,8 +236,12 @@ static void perform(struct tunnel *t, const struct fx *f)
 		if (s)
 			status(s, sli->circuit_status);
 		break;
+	case V3_FX_FALLBACK:
+		log_line(&ctx->log, LOG_NOTICE, "tunnel %s: the peer speaks L2TPv2 only: so do we", tunnel_name(t));
+		if (t->dial)
+			t->dial->v2_next = true;
+		break;
 	case V3_FX_WEN:
-	case V3_FX_FALLBACK:			/* not asked for: our SCCRQ is for L2TPv3 alone */
 	case V3_N_FX:
 		break;
 	}
@@ -277,7 +281,7 @@ static uint32_t peer_id(const struct tunnel *t)
 
 static void open_cc(struct tunnel *t)
 {
-	(void)v3_cc_open(&t->v3, t->ctx->loop.now, 0);	/* it is idle: it is new */
+	(void)v3_cc_open(&t->v3, t->ctx->loop.now, t->as->l2tp.fallback ? t->id : 0);	/* it is idle: it is new */
 }
 
 static void input(struct tunnel *t, const struct dgram *d)

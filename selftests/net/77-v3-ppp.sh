@@ -3,14 +3,16 @@
 # PPP over L2TPv3 between two ktunds, over UDP and directly over IP: proof of who it is, addresses, packets, what is refused,
 # and what survives.
 #   A 192.0.2.1, 2001:db8::1 ---- 192.0.2.2, 2001:db8::2 B: A is the LAC, B the LNS
+#   A 198.51.100.1 ---- 198.51.100.2 X, whose xl2tpd speaks L2TPv2 alone
 # shellcheck disable=SC2016	# eval and check expand them
 . "$(dirname "$0")/lib.sh"
 
-setup_ns A B
+setup_ns A B X
 veth_pair "$A" eth0 192.0.2.1/24,2001:db8::1/64 "$B" eth0 192.0.2.2/24,2001:db8::2/64
 for where in "$A" "$B"; do	# answers may take another session's link: all of them end at the same address
 	ns "$where" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 done
+veth_pair "$A" eth1 198.51.100.1/24 "$X" eth0 198.51.100.2/24
 leak_snapshot
 mkdir "$TMP/hooks"
 printf '#!/bin/sh\necho "$PEERNAME $IPREMOTE" >>%s/up.log\n' "$TMP" >"$TMP/hooks/up"
@@ -59,12 +61,16 @@ a=$(write_config a <<-'CONF'
 	    session "wire" { pseudowire = ethernet interface = "wire" }
 	}
 	tunnel "six" {
-	    remote = "2001:db8::2" profile = "ppp" remote-end-id = "six" user = "carol" password = "christmas"
+	    remote = "2001:db8::2" fallback = yes profile = "ppp" remote-end-id = "six" user = "carol" password = "christmas"
 	    interface = "carol" ipv6 = yes
 	}
 	tunnel "ip" {
 	    remote = "192.0.2.2" encapsulation = ip secret = "over IP" profile = "ppp" remote-end-id = "ip" user = "dave"
 	    password = "dunwich" interface = "dave"
+	}
+	tunnel "old" {
+	    remote = "198.51.100.2" fallback = yes secret = "sesame" profile = "ppp" authentication = { "chap" } remote-end-id = "any"
+	    user = "erin" password = "emerald" interface = "erin" start = no persist = no
 	}
 	tunnel "guess" {
 	    remote = "192.0.2.2" secret = "sesame" profile = "ppp" remote-end-id = "chap" user = "alice" password = "wonder"
@@ -114,6 +120,18 @@ check "show sessions names user and address" eval 'ktun_in b show sessions | gre
 check "show session says how it proved who it is" eval '[[ $(session_get b auth "\"user\":\"bob\"") == mschapv2 ]]'
 check "and what carries it" eval '[[ $(session_get b pseudowire "\"user\":\"alice\"") == ppp ]]'
 check "the MTU leaves room for header and cookie" eval '(($(session_get a mtu "\"user\":\"alice\"") == 1400))'
+
+# Who speaks L2TPv2 alone has that (RFC 3931 4.7.3)
+version_of() { ktun_in a -j show tunnels | tr -d ' \n' | grep -o "\"name\":\"$1\".*" | grep -o '"version":[0-9]' | head -1; }
+check "a peer that could have L2TPv2 and has L2TPv3 speaks that" test "$(version_of six)" = '"version":3'
+xl2tpd_lns "$X" xl 10.20.0.1 10.20.0.10-10.20.0.20 chap sesame erin emerald
+check "xl2tpd is dialled" ktun_in a up tunnel old
+check "and answers in L2TPv2" eval 'busywait 60000 up a 6 && [[ $(version_of old) == "\"version\":2" ]]'
+check "packets pass" ping_ok "$A" 10.20.0.1 56 1372
+check "ktund is killed, and goes on in L2TPv2" eval 'kill -KILL "$(ktund_pid a)" && sleep 0.3 && ktund_start "$A" a "$a" &&
+	busywait 30000 up a 6 && ping_ok "$A" 10.20.0.1 56'
+check "down with it" eval 'ktun_in a down tunnel old && busywait 30000 up a 5'
+xl2tpd_stop xl
 
 refused() {	# TUNNEL WORDS: of B's log
 	ktun_in a up tunnel "$1" || true
