@@ -359,9 +359,11 @@ static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *wh
 		if (l->fallback && s[i].policy.pseudowire != V3_PW_PPP)
 			conf_error(ld, s[i].pos, "%s \"%s\": fallback = yes needs pseudowire = ppp, the only one of L2TPv2", what,
 				   name);
-		if (s[i].policy.pseudowire == V3_PW_PPP && l->encap == ENCAP_IP && !l->v3.cc.secret.n && !strcmp(what, "peer"))
-			conf_error(ld, s[i].pos, "peer \"%s\": pseudowire = ppp with encapsulation = ip needs a secret, and a "
-				   "digest: the kernel has such a session before its user has authenticated", name);
+		if (s[i].policy.pseudowire == V3_PW_PPP && (l->encap == ENCAP_IP || s[i].policy.sequencing) && !l->v3.cc.secret.n &&
+		    !strcmp(what, "peer"))
+			conf_error(ld, s[i].pos, "peer \"%s\": pseudowire = ppp with %s needs a secret, and a digest: the kernel "
+				   "has such a session before its user has authenticated", name,
+				   l->encap == ENCAP_IP ? "encapsulation = ip" : "sequencing = yes");
 		if (!s[i].remote_end_id)
 			conf_error(ld, s[i].pos, "%s \"%s\" with version = 3 needs a remote-end-id", what, name);
 		for (unsigned j = 0; j < i; j++)

@@ -14,6 +14,8 @@ void eth_describe(const struct session *s, struct k_request *rq)
 	const struct policy *p = s->policy;
 
 	v3_describe(s, &rq->eth.wire);
+	rq->eth.send_seq = v3_sequenced(s);
+	rq->eth.recv_seq = s->v3.info.own.sequencing;
 	rq->eth.mtu = s->mtu;
 	rq->eth.up = true;
 	if (p->interface)

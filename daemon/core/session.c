@@ -184,6 +184,11 @@ uint32_t session_peer_id(const struct session *s)
 	return s->tunnel->v->call_peer_id(s);
 }
 
+bool session_kernel_first(const struct session *s)
+{
+	return s->tunnel->local.encap == ENCAP_IP || (s->tunnel->v == &version_3 && v3_sequenced(s));
+}
+
 static void start_ppp(struct session *s)
 {
 	if (!link_init(s)) {

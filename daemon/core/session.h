@@ -97,12 +97,9 @@ void session_comes_not(struct session *);
 bool sessions_pile_up(const struct ctx *);
 /* Completions of K_SESSION_UP, K_LINK_SET, K_SESSION_DOWN; descriptors are the session's from now on. */
 void session_kernel_reply(struct ctx *, const struct k_reply *, int channel, int unit);
-/* Over IP (protocol 115) user space hears and sends no data messages: then the kernel has the session from the call on, and
- * PPP begins when it has. */
-static inline bool session_kernel_first(const struct session *s)
-{
-	return s->tunnel->local.encap == ENCAP_IP;
-}
+/* Over IP (protocol 115) user space hears and sends no data messages, and L2TPv3's sequence numbers are the kernel's alone: then
+ * the kernel has the session from the call on, and PPP begins when it has. */
+bool session_kernel_first(const struct session *);
 /* The kernel has it under this name; descriptors are the session's from now on. */
 void session_attach(struct session *, const char name[16], uint32_t ifindex, int channel, int unit);
 /* The kernel has it: who waited for that is let in. */

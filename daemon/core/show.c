@@ -240,7 +240,7 @@ static void add_v3_call(json_t *o, const struct session *s)
 	json_object_set_new(o, "serial", json_integer(c->serial));
 	json_object_set_new(o, "tx_speed", number(c->tx_speed));
 	json_object_set_new(o, "rx_speed", number(c->rx_speed));
-	json_object_set_new(o, "sequencing", json_false());
+	json_object_set_new(o, "sequencing", json_boolean(v3_sequenced(s)));
 }
 
 json_t *show_session(const struct session *s)

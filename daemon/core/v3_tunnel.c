@@ -52,6 +52,13 @@ static const struct conf_session *by_end_id(const struct tunnel *t, const struct
 	return NULL;
 }
 
+/* PPP's frames have no sequence numbers outside the kernel: with them the kernel has the session before the user is known, which
+ * only a peer that signs its messages may bring about. */
+static bool may_be_kernel_first(const struct tunnel *t, const struct policy *p)
+{
+	return is_ethernet(p) || t->as || t->from->l2tp.v3.cc.secret.n;
+}
+
 /* Why this side does not take such a call, or NULL.  A circuit has no roles; a link of PPP has. */
 static const char *refusal(const struct tunnel *t, const struct policy *p, const struct v3_fx_request *rq)
 {
@@ -84,8 +91,10 @@ static struct l2tp_cause judge(struct tunnel *t, const struct v3_fx_request *rq,
 		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "unknown Remote End ID", NULL);
 	if (as->policy.pseudowire != rq->info.pw_type)
 		return l2tp_cause(V3_CDN_PW_TYPE, 0, "another PW type is configured", NULL);
-	if (rq->info.peer.sequencing)
-		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "data sequencing is not done here", NULL);
+	if (as->policy.sequencing && !rq->info.peer.l2spec)
+		return l2tp_cause(V3_CDN_SEQUENCING, 0, "sequencing is configured, and there is no L2-Specific Sublayer", NULL);
+	if (rq->info.peer.sequencing && !may_be_kernel_first(t, &as->policy))
+		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "sequencing of PPP needs a secret here", NULL);
 	if (!why && !old)
 		return (struct l2tp_cause){ 0 };
 	if (old && old->tunnel != t)
@@ -97,7 +106,8 @@ static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 {
 	const struct conf_session *as = by_end_id(t, &rq->info);
 	struct l2tp_cause cause = judge(t, rq, as);
-	struct v3_side own = { .l2spec = rq->info.peer.l2spec, .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW };
+	struct v3_side own = { .l2spec = rq->info.peer.l2spec, .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW,
+			       .sequencing = rq->info.peer.sequencing };
 	ms_t now = t->ctx->loop.now;
 	struct session *s = NULL;
 
@@ -116,6 +126,8 @@ static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 	}
 	s->wire_id = v3_wire_id(t->ctx, s->id);
 	own.cookie.len = as->policy.cookie_len;
+	if (as->policy.sequencing)
+		own.sequencing = V3_SEQ_ALL;
 	if (v3_call_answer(&t->v3, &s->v3, now, rq, s->wire_id, &own)) {
 		s->call_down = true;
 		session_end(s, 0, 0, "the call could not be answered");
@@ -134,7 +146,10 @@ static struct session *place(struct tunnel *t, const struct conf_session *as)
 	struct session *s = session_new(t, &as->policy, as, 0);
 	struct v3_call_info info = {
 		.pw_type = as->policy.pseudowire, .end_id_len = (uint8_t)strlen(as->remote_end_id),
-		.own = { .cookie.len = as->policy.cookie_len, .l2spec = as->policy.l2spec,
+		.own = { .cookie.len = as->policy.cookie_len,
+			 .sequencing = as->policy.sequencing ? V3_SEQ_ALL : V3_SEQ_NONE,
+			 /* 4.6: it has the numbers */
+			 .l2spec = as->policy.sequencing ? V3_L2SPEC_DEFAULT : as->policy.l2spec,
 			 .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW },
 	};
 	bool outgoing = !is_ethernet(&as->policy) && as->policy.role == ROLE_LNS;
@@ -160,8 +175,6 @@ static void call_is_up(struct session *s)
 {
 	if (s->v3.info.own.l2spec != s->v3.info.peer.l2spec)
 		session_end(s, L2TP_CDN_PERMANENT, 0, "the peer wants another L2-Specific Sublayer");
-	else if (s->v3.info.peer.sequencing)
-		session_end(s, L2TP_CDN_PERMANENT, 0, "data sequencing is not done here");
 	else
 		session_call_up(s);
 }
@@ -384,9 +397,16 @@ void v3_describe(const struct session *s, struct k_wire *ret)
 	memcpy(ret->rx_cookie, i->own.cookie.octets, i->own.cookie.len);
 }
 
+bool v3_sequenced(const struct session *s)
+{
+	return s->v3.info.own.sequencing || s->v3.info.peer.sequencing;
+}
+
 static void data_describe(const struct session *s, struct k_request *rq)
 {
 	v3_describe(s, &rq->session.wire);
+	rq->session.send_seq = v3_sequenced(s);
+	rq->session.recv_seq = s->v3.info.own.sequencing;
 }
 
 _Static_assert((int)V3_DATA_HEADER <= (int)DATA_HEADER_MAX, "there is room for the header");

@@ -64,6 +64,8 @@ extern const struct version version_2, version_3;
 
 /* An id for the wire, of which this is the lower half. */
 uint32_t v3_wire_id(struct ctx *, uint16_t id);
+/* Do data messages of this session of L2TPv3 have sequence numbers? */
+bool v3_sequenced(const struct session *);
 /* How a session of L2TPv3 is on the wire. */
 void v3_describe(const struct session *, struct k_wire *ret);
 

@@ -350,6 +350,10 @@ static void absorb(struct v3_cc *cc, struct v3_call *call, const struct v3_msg *
 	if (ev == V3_CALL_EV_RP && call->state == V3_CALL_WAIT_REPLY) {
 		v3_calls_set_peer_id(cc, call, m->local_session_id);
 		absorb_side(&call->info, m);
+		/* The Linux data path has sequence numbers both ways or neither: what they demand of us we demand of them, too,
+		 * and there is time to say so in ICCN or OCCN (5.4.4). */
+		if (call->info.peer.sequencing && call->info.own.l2spec && !call->info.own.sequencing && !outgoing(call))
+			call->info.own.sequencing = V3_SEQ_ALL;
 	}
 	if (ev == V3_CALL_EV_CN && call->state == V3_CALL_WAIT_CONNECT) {
 		struct v3_cookie cookie = call->info.peer.cookie;	/* 6.8, 6.11: not said there */

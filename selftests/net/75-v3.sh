@@ -50,7 +50,7 @@ a=$(write_config a <<-'CONF'
 	    remote = "192.0.2.2" secret = "sesame" digest = sha1
 	    session "red" { interface = "red" }
 	    session "blau" { interface = "blue" remote-end-id = "blue" l2-specific-sublayer = default }
-	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 }
+	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 sequencing = yes }
 	    session "trunk" { interface = "trunk" pseudowire = vlan }
 	}
 	tunnel "six" { remote = "2001:db8::2" remote-end-id = "six" interface = "six" }
@@ -93,7 +93,10 @@ check "B, too" busywait 30000 up b 7
 check "addresses are given to the links" addresses
 check "frames pass: cookies of 8 octets" ping_ok "$A" 10.1.0.2 0 56 1372 4000
 check "cookies of 8 and 4, with the Default Sublayer" ping_ok "$A" 10.2.0.2 0 56 1372 4000
-check "no cookies" ping_ok "$A" 10.3.0.2 0 56 1372 4000
+check "no cookies, and sequence numbers" ping_ok "$A" 10.3.0.2 0 56 1372 4000
+numbered() { kernel "$1" | sed -n "/interface name: $2\$/,/^Session/p" | grep -q 'sequence numbering: send recv'; }
+check "both ways" eval 'numbered "$A" plain && numbered "$B" plain && ! numbered "$A" red && ! numbered "$B" red'
+check "show says so" test "$(session_get b sequencing '"remote_end_id":"plain"')" = true
 check "the Ethernet VLAN pseudowire, into a bridge" ping_ok "$A" 10.4.0.2 56 1372
 check "over IPv6, without a secret" ping_ok "$A" 10.5.0.2 56 1372
 check "directly over IP, with a secret" ping_ok "$A" 10.6.0.2 0 56 1372 4000

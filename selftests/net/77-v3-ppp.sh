@@ -36,7 +36,7 @@ b=$(write_config b <<-CONF
 	peer "a" {
 	    address = "192.0.2.1" profile = "ppp" secret = "sesame"
 	    session "chap" { authentication = { "chap" } }
-	    session "ms" { authentication = { "mschapv2" } cookie-length = 4 }
+	    session "ms" { authentication = { "mschapv2" } cookie-length = 4 sequencing = yes }
 	    session "wire" { pseudowire = ethernet interface = "wire" }
 	}
 	peer "six" {
@@ -108,7 +108,8 @@ check "A dials" ktund_start "$A" a "$a"
 check "A has four sessions with PPP and one Ethernet" busywait 90000 up a 5
 check "B, too" busywait 30000 up b 5
 check "CHAP: packets pass" passes alice 0 56 1372 4000
-check "MS-CHAPv2, with a cookie of 4 and the sublayer" passes bob 56 1372
+check "MS-CHAPv2, with a cookie of 4 and sequence numbers" passes bob 56 1372
+check "show says so at the end that was asked for them" test "$(session_get a sequencing '"user":"bob"')" = true
 check "over IPv6, without a secret and a cookie" passes carol 56 1372
 check "IPv6 inside" eval 'ns "$A" ping -n -q -c 2 -W 10 "fe80::$(session_get b ifid "\"user\":\"carol\"" | sed s/^fe80:://)%carol"'
 check "directly over IP" passes dave 0 56 1372 4000
