@@ -2,96 +2,14 @@
 /* One client over a socket: tunnel, call and PPP by the engines, honest or not; what hostile.c and faults.c share. */
 #pragma once
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "l2tp/cc.h"
 #include "l2tp/data.h"
+#include "net/tool.h"
 #include "ppp/ppp.h"
 
 enum { TICK_MS = 10, HASTE_MS = 200 };
-
-static void chance(void *arg, void *buf, size_t len)
-{
-	(void)arg;
-	if (getrandom(buf, len, 0) != (ssize_t)len)
-		abort();
-}
-
-static const struct env env = { chance, NULL };
-
-static ms_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (ms_t)ts.tv_sec * 1000 + (ms_t)ts.tv_nsec / 1000000;
-}
-
-static void nap(ms_t ms)
-{
-	struct timespec ts = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
-
-	nanosleep(&ts, NULL);
-}
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("hostile: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputs("\n", stderr);
-	va_end(ap);
-	exit(2);
-}
-
-static uint32_t address(const char *s)
-{
-	uint32_t a;
-
-	if (inet_pton(AF_INET, s, &a) != 1)
-		die("%s is no IPv4 address", s);
-	return a;
-}
-
-static unsigned many(const char *s)
-{
-	char *end;
-	unsigned long n = strtoul(s, &end, 10);
-
-	if (!*s || *end || n > 100000000)
-		die("%s is no number", s);
-	return (unsigned)n;
-}
-
-static uint16_t number(const char *s)
-{
-	if (many(s) > UINT16_MAX)
-		die("%s is no 16-bit number", s);
-	return (uint16_t)many(s);
-}
-
-static int udp_socket(uint16_t sport, uint32_t dst, uint16_t dport)
-{
-	struct sockaddr_in from = { .sin_family = AF_INET, .sin_port = htons(sport) };
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(dport), .sin_addr.s_addr = dst };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof(from)) || connect(fd, (struct sockaddr *)&to, sizeof(to)))
-		die("UDP socket: %s", strerror(errno));
-	return fd;
-}
 
 /* --- one client ------------------------------------------------------------------------------------- */
 

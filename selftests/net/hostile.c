@@ -16,59 +16,11 @@
  *		in all control messages.  evil: what it does after ICCN instead, see evil_kind[].
  *	hostile watch FILE	until FILE is there; prints the longest delay= in ms that befell a process that does nothing
  */
-#include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <netinet/udp.h>
 
 #include "client.h"
 
-enum { IP_UDP = 28 };
-
 /* --- forged datagrams ------------------------------------------------------------------------------- */
-
-struct path { uint32_t src, dst; uint16_t sport, dport; };
-
-static int raw_socket(void)
-{
-	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW), size = 4 << 20;
-
-	if (fd < 0)
-		die("raw socket: %s", strerror(errno));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	return fd;
-}
-
-static void ip_header(uint8_t *p, uint32_t src, uint32_t dst, uint8_t proto, size_t len)
-{
-	struct iphdr ip = { .version = 4, .ihl = 5, .tot_len = htons((uint16_t)len), .ttl = 64, .protocol = proto,
-			    .saddr = src, .daddr = dst };
-
-	memcpy(p, &ip, sizeof(ip));
-}
-
-static void raw_send(int fd, const uint8_t *p, size_t len, uint32_t dst)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = dst };
-
-	while (sendto(fd, p, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0) {
-		if (errno != ENOBUFS && errno != EAGAIN)
-			die("send: %s", strerror(errno));
-		nap(1);
-	}
-}
-
-static void forge(int fd, const struct path *way, const void *payload, size_t len)
-{
-	struct udphdr udp = { .source = htons(way->sport), .dest = htons(way->dport), .len = htons((uint16_t)(8 + len)) };
-	uint8_t p[IP_UDP + 65507];
-
-	if (len > 65507)
-		return;
-	ip_header(p, way->src, way->dst, IPPROTO_UDP, IP_UDP + len);
-	memcpy(p + 20, &udp, sizeof(udp));
-	memcpy(p + IP_UDP, payload, len);
-	raw_send(fd, p, IP_UDP + len, way->dst);
-}
 
 static size_t sccrq(uint8_t *buf, size_t size, uint16_t tunnel_id)
 {
