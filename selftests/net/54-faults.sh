@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The k-th system call or allocation fails, in the keeper and in ktund, for every k of one call that comes and goes: nobody
-# dies, nothing leaks, and the client hears something.  FAULTS=N: every N-th k (2), beginning with FAULTS_FIRST (at random).
-# LAC 192.0.2.2 ---- 192.0.2.1 LNS
+# dies, nothing leaks, and the client hears something; with FAULTS=1 also of a tunnel that is dialled and hung up.  FAULTS=N:
+# every N-th k (2), beginning with FAULTS_FIRST (at random).   LAC 192.0.2.2 ---- 192.0.2.1 LNS
 # shellcheck disable=SC2016
 . "$(dirname "$0")/lib.sh"
 
@@ -26,38 +26,61 @@ lns=$(write_config lns <<-CONF
 CONF
 )
 
-# The five numbers of selftests/fault/fault.c
-dd if=/dev/zero of="$TMP/ktund" bs=20 count=1 2>/dev/null
-cp "$TMP/ktund" "$TMP/ktund-keeper"
-alive() { od -An -j16 -N4 -i "$TMP/$1" | tr -d ' '; }
-export ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0	# the fault comes before its library, and asks it for memory
-export LD_PRELOAD=$fault KTUND_FAULT="ktund:$TMP/ktund ktund-keeper:$TMP/ktund-keeper" MALLOC_PERTURB_=165
-ktund_start "$LNS" lns "$lns" || fatal "ktund starts"
-unset LD_PRELOAD KTUND_FAULT MALLOC_PERTURB_
-ktund=$(ktund_pid lns) keeper=$(keeper_pid lns)
-drive() { ns "$LAC" "$drive" 192.0.2.1 1701 "$1" "$2" "$3" "ktund:$ktund:$TMP/ktund" "ktund-keeper:$keeper:$TMP/ktund-keeper"; }
-figure() { sed -n "s/.*\b$1=\([0-9]*\).*/\1/p" "$TMP/drive.log" | tail -n 1; }
+lac=$(write_config lac <<-CONF
+	defaults { retransmit-interval = 200ms retransmit-cap = 1s max-retransmits = 4 restart-timer = 200ms }
+	tunnel "t" { role = lac remote = "192.0.2.1" user = "alice" password = "wonderland" start = no persist = no ipsec = none }
+CONF
+)
 
-drive ktund 1 0 >"$TMP/drive.log" 2>&1 || { cat "$TMP/drive.log"; fatal "calls without faults"; }
-sleep 0.5
-k_fds=$(fds "$ktund") kk_fds=$(fds "$keeper")
+# The five numbers of selftests/fault/fault.c
+alive() { od -An -j16 -N4 -i "$TMP/$1" | tr -d ' '; }
+start() {	# start NAME NS CONFIG
+	dd if=/dev/zero of="$TMP/$1.ktund" bs=20 count=1 2>/dev/null
+	cp "$TMP/$1.ktund" "$TMP/$1.ktund-keeper"
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0	# the fault comes before its library, and asks it for memory
+	export LD_PRELOAD=$fault KTUND_FAULT="ktund:$TMP/$1.ktund ktund-keeper:$TMP/$1.ktund-keeper" MALLOC_PERTURB_=165
+	ktund_start "$2" "$1" "$3" || fatal "ktund starts"
+	unset LD_PRELOAD KTUND_FAULT MALLOC_PERTURB_
+	ktund=$(ktund_pid "$1") keeper=$(keeper_pid "$1")
+	shared=("ktund:$ktund:$TMP/$1.ktund" "ktund-keeper:$keeper:$TMP/$1.ktund-keeper")
+}
+drive() { ns "$LAC" "$drive" 192.0.2.1 1701 "$1" "$2" "$3" "${shared[@]}" "${client[@]}"; }
+figure() { sed -n "s/.*\b$1=\([0-9]*\).*/\1/p" "$TMP/drive.log" | tail -n 1; }
+faults() {	# faults WHO STEP: in the instance that was started last, by the client
+	local process k_fds kk_fds
+	drive ktund 1 0 >"$TMP/drive.log" 2>&1 || { cat "$TMP/drive.log"; fatal "calls without faults"; }
+	sleep 0.5
+	k_fds=$(fds "$ktund") kk_fds=$(fds "$keeper")
+	for process in ktund-keeper ktund; do
+		drive $process "${FAULTS_FIRST:-$((RANDOM % $2 + 1))}" "$2" >"$TMP/drive.log" 2>&1
+		sed 's/^[^#]/# &/' "$TMP/drive.log"
+		check "$1, $process: nobody dies of $(figure failed) failures" test "$(figure dead)" = 0
+		check "$1, $process: the failures came" test "$(figure failed)" -ge $((45 / $2))
+		check "$1, $process: the client heard an answer each time" test "$(figure mute)" = 0
+		check "$1, $process: nothing was left each time" test "$(figure left)" = 0
+		check "$1, $process: the next call comes up" drive $process 1 0
+		check "$1, $process: no descriptor is left, and the keeper's threads have theirs" \
+			busywait 5000 eval 'test "$(fds "$ktund")" -le "$k_fds" -a "$(fds "$keeper")" -le "$kk_fds"'
+	done
+}
+
 step=${FAULTS:-2}
-for process in ktund-keeper ktund; do
-	drive $process "${FAULTS_FIRST:-$((RANDOM % step + 1))}" "$step" >"$TMP/drive.log" 2>&1
-	sed 's/^[^#]/# &/' "$TMP/drive.log"
-	check "$process: nobody dies of $(figure failed) failures" test "$(figure dead)" = 0
-	check "$process: the failures came" test "$(figure failed)" -ge $((45 / step))
-	check "$process: the client heard an answer each time" test "$(figure mute)" = 0
-	check "$process: nothing was left each time" test "$(figure left)" = 0
-	check "$process: the next call comes up" drive $process 1 0
-	check "$process: no descriptor is left, and the keeper's threads have theirs" \
-		busywait 5000 eval 'test "$(fds "$ktund")" -le "$k_fds" -a "$(fds "$keeper")" -le "$kk_fds"'
-done
+start lns "$LNS" "$lns"
+client=()
+faults lns "$step"
 # Memory: what lives after some calls, and after as many more (three each time).
 drive ktund 1 0 >"$TMP/drive.log" 2>&1
-a1=$(alive ktund) b1=$(alive ktund-keeper)
+a1=$(alive lns.ktund) b1=$(alive lns.ktund-keeper)
 for i in 1 2; do drive ktund 1 0; done >"$TMP/drive.log" 2>&1
-a2=$(alive ktund) b2=$(alive ktund-keeper)
+a2=$(alive lns.ktund) b2=$(alive lns.ktund-keeper)
 echo "# allocations alive: ktund $a1 -> $a2, keeper $b1 -> $b2"
 check "memory does not grow with calls" test $((a2 - a1)) -le 10 -a $((b2 - b1)) -le 5
 check "ktun still shows" ktun_in lns show stats
+
+((step == 1)) || exit 0	# the rest takes as long again
+start lac "$LAC" "$lac"
+k="$KTUND_BUILD/ktun --runtime-dir $TMP/lac.run"
+client=("timeout 12 $k up tunnel t; r=\$?
+	for i in 1 2 3 4 5; do [ \$r != 0 ] || $k -j show sessions | grep -q '\"state\":\"up\"' && break; sleep 0.1; done
+	$k down tunnel t >/dev/null 2>&1; exit \$r")
+faults lac 1

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Makes the k-th call of a process fail (selftests/fault/fault.c), for one k after the other, and has a client call each time.
  *
- *	faults DST PORT WHICH FIRST STEP ktund:PID:FILE ktund-keeper:PID:FILE
+ *	faults DST PORT WHICH FIRST STEP ktund:PID:FILE ktund-keeper:PID:FILE [COMMAND]
  *
+ * COMMAND: of the shell, instead of the client: its status 0 means "up=1", 1 that there was an answer, too.
  * WHICH: the process that fails.  FIRST, STEP: the first k and the distance to the next, until there are no more calls; STEP 0:
  * how many there are, and nothing fails.  A client who heard nothing at all, something that was left and a process that died
  * have a line each.  Prints calls=N failed=N mute=N left=N dead=N ms=N: calls that may fail, those that did, of which so many
@@ -21,7 +22,7 @@ struct shared { uint32_t k, calls, failed, kind; int32_t live; };
 struct process { const char *name; pid_t pid; struct shared *shared; unsigned fds; };
 
 static struct process process[N];
-static char *dst, *port;
+static char *dst, *port, *command;
 static unsigned n_calls;
 
 static void share(struct process *p, char *words)
@@ -56,6 +57,15 @@ static bool dead(void)
 	return false;
 }
 
+/* As if the command were a client. */
+static int ordered(void)
+{
+	int status = system(command);
+
+	printf("%s\n", !status ? "up=1" : WIFEXITED(status) && WEXITSTATUS(status) == 1 ? "cdn=1" : "nothing");
+	return 0;
+}
+
 /* One client, in a process of its own: the text it printed. */
 static const char *client(void)
 {
@@ -75,7 +85,7 @@ static const char *client(void)
 	if (!pid) {
 		dup2(pipes[1], STDOUT_FILENO);
 		dup2(pipes[1], STDERR_FILENO);
-		exit(lac(words));
+		exit(command ? ordered() : lac(words));
 	}
 	close(pipes[1]);
 	while (pid > 0 && n < sizeof(said) - 1 && (got = read(pipes[0], said + n, sizeof(said) - 1 - n)) > 0)
@@ -154,11 +164,12 @@ int main(int argc, char **argv)
 	struct process *p = &process[0];
 	ms_t began = now_ms();
 
-	if (argc != 8)
+	if (argc < 8 || argc > 9)
 		die("wrong words; see the top of selftests/net/faults.c");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	dst = argv[1];
 	port = argv[2];
+	command = argv[8];
 	share(&process[0], argv[6]);
 	share(&process[1], argv[7]);
 	p += strcmp(argv[3], p->name) ? 1 : 0;
