@@ -190,15 +190,17 @@ void query_list(struct keeper *k, const struct origin *from)
 
 static void list_one(struct keeper *k, const struct k_request *was, const struct installed *in, const int *fds, unsigned n)
 {
-	struct k_reply r = { .more = 1 };
+	struct k_reply r;
 
+	k_reply_init(&r);
+	r.more = 1;
 	r.list.kind = was->op;
 	memcpy(&r.list.was, was, k_request_size(was, sizeof(*was)));
-	if (in) {
-		r.list.ifindex = in->ifindex;
-		r.list.unit = in->unit;
+	r.list.ifindex = in ? in->ifindex : 0;
+	r.list.unit = in ? in->unit : 0;
+	memset(r.list.name, 0, sizeof(r.list.name));
+	if (in)
 		memcpy(r.list.name, in->name, sizeof(in->name));
-	}
 	r.tunnel_id = was->tunnel_id;
 	r.session_id = was->session_id;
 	answer(k, &k->list.from, &r, fds, n);

@@ -514,13 +514,17 @@ int kernel_start(struct ctx *ctx)
 	while (ctx->keeper && !ctx->keeper_ready) {
 		struct pollfd p = { .fd = keeper_fd(ctx->keeper), .events = POLLIN };
 
+		got = keeper_receive(ctx->keeper, &r, fds);	/* one by one: what follows the list waits */
+		if (got > 0) {
+			dispatch(ctx, &r, fds);
+			continue;
+		}
+		if (got < 0) {
+			lost(ctx);
+			break;
+		}
 		(void)keeper_flush(ctx->keeper);
 		(void)poll(&p, 1, 100);
-		got = ctx->keeper ? keeper_receive(ctx->keeper, &r, fds) : 0;	/* one by one: what follows the list waits */
-		if (got > 0)
-			dispatch(ctx, &r, fds);
-		else if (got < 0)
-			lost(ctx);
 		if (clock_ms() < until)
 			continue;
 		if (!ctx->keeper_pid || busy)
