@@ -3,7 +3,7 @@
 # make demo       a LAC and an LNS bring up a PPP session on a real kernel, and ping through it
 # make check      all tests = check-style check-unit check-sim check-fuzz check-net (each alone, too)
 # make bench      set-up rate, CPU and memory per session, as ratios to a bare kernel loop
-# make soak       ten minutes (TIME=) of crashes, losses and reloads under churn; 300 sessions; every call that may fail
+# make soak       ten minutes (TIME=) of crashes, losses and reloads under churn; LONG=1: 300 sessions, every call that may fail
 # make fuzz FUZZ=l2tp_msg TIME=60     one fuzzer for a while; `make fuzz` lists them
 # make install DESTDIR= PREFIX=/usr
 # SAN=1: with ASan and UBSan (in build/san).  O=dir: build elsewhere.  V=1: show commands.
