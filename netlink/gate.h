@@ -58,5 +58,5 @@ int gate_adopt(struct gate *, const struct gate_tunnel *);
 
 /* Main thread.  The rules of K_GUARD, before those there were (more) or instead of them.  0 or -errno; 0 without a table. */
 int gate_plain(struct gate *, const struct k_guard *rule, unsigned n, bool more);
-/* Any thread.  The packets dropped since the table was made.  0 or -errno. */
-int gate_count(struct gate *, struct gate_counts *ret);
+/* The packets dropped since the table was made; waits for nobody.  0 or -errno. */
+int gate_count(const struct gate *, struct gate_counts *ret);

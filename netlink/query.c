@@ -134,42 +134,22 @@ void query_stats(struct keeper *k, const struct origin *from, const struct k_req
 
 /* What was kept out */
 
-struct kept_out { struct job job; struct origin from; struct gate *gate; struct gate_counts counts; int result; };
-
-static void kept_out_run(struct job *j, struct nl *nl)
-{
-	struct kept_out *q = (struct kept_out *)j;
-
-	(void)nl;
-	q->result = gate_count(q->gate, &q->counts);
-}
-
-static void kept_out_done(struct job *j, void *arg)
-{
-	struct kept_out *q = (struct kept_out *)j;
-	struct k_reply r = { .kept_out = { .on = q->counts.on, .foreign = q->counts.foreign,
-					   .plain_in = q->counts.plain_in, .plain_out = q->counts.plain_out } };
-
-	if (q->result)
-		answer_result(arg, &q->from, q->result, "nf_tables: the counters cannot be read");
-	else
-		answer(arg, &q->from, &r, NULL, 0);
-	free(q);
-}
-
 void query_kept_out(struct keeper *k, const struct origin *from)
 {
-	struct kept_out *q = calloc(1, sizeof(*q));
+	struct gate_counts c;
+	struct k_reply r;
+	int err = gate_count(&k->gate, &c);
 
-	if (!q) {
-		answer_result(k, from, -ENOMEM, "no memory");
+	if (err) {
+		answer_result(k, from, err, "nf_tables: the counters cannot be read");
 		return;
 	}
-	q->job.run = kept_out_run;
-	q->job.done = kept_out_done;
-	q->from = *from;
-	q->gate = &k->gate;
-	workers_run(k->workers, &q->job);
+	k_reply_init(&r);
+	r.kept_out.on = c.on;
+	r.kept_out.foreign = c.foreign;
+	r.kept_out.plain_in = c.plain_in;
+	r.kept_out.plain_out = c.plain_out;
+	answer(k, from, &r, NULL, 0);
 }
 
 /* What there is */

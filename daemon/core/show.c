@@ -359,9 +359,10 @@ json_t *show_stats(struct ctx *ctx)
 	json_object_set_new(c, "tunnels", json_integer(ctx->n_tunnels));
 	json_object_set_new(c, "sessions", json_integer(ctx->n_sessions));
 	json_object_set_new(c, "half_open", json_integer(ho_count(ctx->half_open) + ho_count(ctx->v3_half_open)));
-	for (unsigned id = 1; id < MAX_ID; id++) {
-		tunnels += ctx->tunnel[id] && ctx->tunnel[id]->kernel == KS_UP;
-		sessions += ctx->session[id] && ctx->session[id]->kernel == KS_UP;
+	for (const struct tunnel *t = ctx->tunnels; t; t = t->next) {
+		tunnels += t->kernel == KS_UP;
+		for (const struct session *x = t->sessions; x; x = x->next)
+			sessions += x->kernel == KS_UP;
 	}
 	if (ctx->keeper_ready)
 		keeper = json_pack("{s:i, s:i, s:i, s:b}", "pid", (int)ctx->keeper_pid, "tunnels", tunnels, "sessions", sessions,
