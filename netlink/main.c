@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 	opt.program = program;
 	if (opt.to_syslog)
 		openlog("ktund-keeper", LOG_PID, LOG_DAEMON);
-	mallopt(M_ARENA_MAX, 2);	/* 64 threads that allocate little need not 64 heaps */
+	mallopt(M_ARENA_MAX, 2);	/* many threads that allocate little need not as many heaps */
 	err = keeper_run(opt);
 	return err ? 1 : 0;
 }

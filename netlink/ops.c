@@ -13,7 +13,8 @@
 #include "udp.h"
 #include "wire.h"
 
-enum { UNLINK_BATCH = 256 };	/* about 0.3 s of RTNL (KERNEL.md 5.9 d) */
+/* About 0.3 s of RTNL (KERNEL.md 5.9 d); a second batch has it while the first waits for the links to be let go. */
+enum { UNLINK_BATCH = 256, UNLINKS = 2 };
 
 /* One errand of a worker thread: filled before, read after, touched by nobody else in between. */
 struct errand {
@@ -255,7 +256,7 @@ static void unlink_done(struct job *j, void *arg)
 	struct unlink_batch *b = (struct unlink_batch *)j;
 	struct keeper *k = arg;
 
-	k->unlinking = false;
+	k->unlinking--;
 	for (unsigned i = 0; i < b->n; i++)
 		session_close(k, table_session(k->table, b->s[i].id));
 	free(b);
@@ -278,7 +279,7 @@ void ops_kick(struct keeper *k)
 	struct unlink_batch *b;
 	struct session *s;
 
-	if (k->unlinking || !k->unlink_first)
+	if (k->unlinking == UNLINKS || !k->unlink_first)
 		return;
 	b = calloc(1, sizeof(*b));
 	if (!b) {	/* closing the unit's descriptor removes the link as well, only more slowly */
@@ -292,7 +293,7 @@ void ops_kick(struct keeper *k)
 		b->s[b->n].ifindex = s->in.eth_session ? 0 : s->in.ifindex;	/* it goes with its session */
 		b->s[b->n++].id = s->id;
 	}
-	k->unlinking = true;
+	k->unlinking++;
 	k->stop.links += b->n;
 	k->stop.batches++;
 	workers_run(k->workers, &b->job);

@@ -81,7 +81,7 @@ struct keeper {
 	unsigned n_listeners;
 
 	struct session *unlink_first, **unlink_last;	/* waiting for the next batch of links to go */
-	bool unlinking;
+	unsigned unlinking;		/* such batches under way */
 	uint32_t group;
 	struct journal *journal;
 
