@@ -57,14 +57,14 @@ load_start() {
 
 # Without a process of its own: where there is one processor, a grep ten times a second would cost a tenth of what is measured.
 load_wait() {
-	local left=$((${3:-300} * 10)) lines
+	local left=$((${3:-300} * 5)) lines
 	[[ ${KTUND_VM:-} != icount ]] || left=$((left * 20))	# as busywait
 	[[ -n ${LOAD_NEVER:-} ]] || { mkfifo "$TMP/never" && exec {LOAD_NEVER}<>"$TMP/never"; }
 	while ((left-- > 0)); do
 		mapfile -t lines <"$TMP/$1.json"
 		[[ ${lines[*]} != *"\"phase\": \"$2\""* ]] || return 0
 		kill -0 "${LOAD_PID[$1]}" 2>/dev/null || return 1
-		read -rt 0.1 -u "$LOAD_NEVER" || true
+		read -rt 0.2 -u "$LOAD_NEVER" || true
 	done
 	return 1
 }
