@@ -9,7 +9,7 @@
 #include "core/version.h"
 
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40, UDP_HEADER = 8, ESP_HEADER = 8, ESP_TRAILER = 2,
-       IPV4_MIN = 576, IPV6_MIN = 1280, SPACE_MAX = UINT16_MAX };
+       IPV4_MIN = 576, IPV6_MIN = 1280, SPACE_MAX = UINT16_MAX, KNOWN_MS = 1000 };
 
 struct esp path_esp(const char *encr, const char *integ, bool encap)
 {
@@ -52,10 +52,22 @@ unsigned path_room(unsigned mtu, unsigned ip, const struct esp *esp, unsigned he
 	return room > takes ? room - takes : 0;
 }
 
+/* Asking takes a socket, and a tunnel's sessions come in hundreds. */
+static unsigned outer_mtu(struct tunnel *t)
+{
+	ms_t now = t->ctx->loop.now;
+
+	if (!t->outer_at || now - t->outer_at >= KNOWN_MS) {
+		t->outer_mtu = udp_path_mtu(&t->local, &t->peer);
+		t->outer_at = now;
+	}
+	return t->outer_mtu;
+}
+
 uint16_t path_mru(const struct session *s)
 {
-	const struct tunnel *t = s->tunnel;
-	unsigned mtu = udp_path_mtu(&t->local, &t->peer), least = s->policy->ppp.ipv6 ? IPV6_MIN : IPV4_MIN, room;
+	struct tunnel *t = s->tunnel;
+	unsigned mtu = outer_mtu(t), least = s->policy->ppp.ipv6 ? IPV6_MIN : IPV4_MIN, room;
 	struct esp esp;
 
 	if (!mtu)

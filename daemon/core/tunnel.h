@@ -23,6 +23,8 @@ struct tunnel {
 	uint32_t mark;
 	uint32_t reqid;				/* charon's, of the SA that protects it; 0: not known (ipsec.h) */
 	struct endpoint local, peer;
+	unsigned outer_mtu;			/* of the path to the peer, */
+	ms_t outer_at;				/* when it was asked for; 0: not yet */
 	uint16_t data_port;			/* the peer's as the kernel's socket sees it: an alias before Linux 6.11 */
 	struct listener *listener;		/* whose socket we send from */
 	int fd;					/* the kernel tunnel's socket, ours to read; -1 */
