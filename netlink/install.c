@@ -311,7 +311,7 @@ static int install_eth(struct nl *nl, const struct k_request *r, const char *ali
 	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
 	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu };
 	struct kobj_session eth;
-	struct rtnl_info link;
+	uint32_t mtu = 0;
 	int err;
 
 	to_kernels(&eth, r, &r->eth.wire);
@@ -324,14 +324,15 @@ static int install_eth(struct nl *nl, const struct k_request *r, const char *ali
 		return netlink_fail(nl, why, err, "SESSION_CREATE");
 	in.eth_tunnel = eth.tunnel_id;
 	in.eth_session = eth.session_id;
-	err = kobj_session_get(nl, eth.tunnel_id, eth.session_id, &eth);
+	/* A name of ours need not be asked for. */
+	err = eth.name[0] && !strchr(eth.name, '%') ? 0 : kobj_session_get(nl, eth.tunnel_id, eth.session_id, &eth);
 	memcpy(in.name, eth.name, sizeof(in.name));
 	if (err)
 		netlink_fail(nl, why, err, "SESSION_GET");
-	else if ((err = rtnl_link_info(nl, in.name, &link)))
-		netlink_fail(nl, why, err, "GETLINK");
-	set.ifindex = in.ifindex = link.ifindex;
-	in.mtu = set.mtu ? set.mtu : link.mtu;
+	else if ((err = rtnl_link_find(in.name, &in.ifindex, &mtu)))
+		why_fail(why, err, "SIOCGIFINDEX", NULL);
+	set.ifindex = in.ifindex;
+	in.mtu = set.mtu ? set.mtu : mtu;
 	if (!err)
 		err = place_eth(nl, r, &set, &in, why);
 	if (err)

@@ -741,6 +741,7 @@ int keeper_run(struct keeper_options opt)
 
 	k.out_last = &k.out;
 	k.unlink_last = &k.unlink_first;
+	k.eth_last = &k.eth_first;
 	k.hook_last = &k.hook_first;
 	pins_init(&k.pins);
 	gate_init(&k.gate);

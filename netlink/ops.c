@@ -13,12 +13,13 @@
 #include "udp.h"
 #include "wire.h"
 
-/* About 0.3 s of RTNL (KERNEL.md 5.9 d); a second batch has it while the first waits for the links to be let go. */
-enum { UNLINK_BATCH = 256, UNLINKS = 2 };
+/* UNLINK_BATCH: about 0.3 s of RTNL (KERNEL.md 5.9 d); a second batch has it while the first waits for the links to be let go. */
+enum { UNLINK_BATCH = 256, UNLINKS = 2, ETH_BATCH = 16 };
 
 /* One errand of a worker thread: filled before, read after, touched by nobody else in between. */
 struct errand {
 	struct job job;
+	struct errand *next;		/* Ethernet: waiting for the next batch */
 	struct origin from;
 	struct k_request *request;	/* own copy */
 	struct tunnel_ends ends;
@@ -274,7 +275,7 @@ static struct session *unlink_take(struct keeper *k)
 	return s;
 }
 
-void ops_kick(struct keeper *k)
+static void unlink_kick(struct keeper *k)
 {
 	struct unlink_batch *b;
 	struct session *s;
@@ -500,6 +501,66 @@ static void session_up_done(struct job *j, void *arg)
 	errand_free(e);
 }
 
+/* An Ethernet session waits for no grace period, only for locks that all of them need: many threads would but take turns. */
+struct eth_batch { struct job job; unsigned n; struct errand *e[ETH_BATCH]; };
+
+static void eth_run(struct job *j, struct nl *nl)
+{
+	struct eth_batch *b = (struct eth_batch *)j;
+
+	for (unsigned i = 0; i < b->n; i++)
+		session_up_run(&b->e[i]->job, nl);
+}
+
+static void eth_done(struct job *j, void *arg)
+{
+	struct eth_batch *b = (struct eth_batch *)j;
+	struct keeper *k = arg;
+
+	k->eth_busy = false;
+	for (unsigned i = 0; i < b->n; i++)
+		session_up_done(&b->e[i]->job, k);
+	free(b);
+}
+
+static struct errand *eth_take(struct keeper *k)
+{
+	struct errand *e = k->eth_first;
+
+	if (e) {
+		k->eth_first = e->next;
+		if (!k->eth_first)
+			k->eth_last = &k->eth_first;
+	}
+	return e;
+}
+
+static void eth_kick(struct keeper *k)
+{
+	struct eth_batch *b;
+	struct errand *e;
+
+	if (k->eth_busy || !k->eth_first)
+		return;
+	b = calloc(1, sizeof(*b));
+	if (!b) {		/* no memory: by itself */
+		workers_run(k->workers, &eth_take(k)->job);
+		return;
+	}
+	b->job.run = eth_run;
+	b->job.done = eth_done;
+	while (b->n < ETH_BATCH && (e = eth_take(k)))
+		b->e[b->n++] = e;
+	k->eth_busy = true;
+	workers_run(k->workers, &b->job);
+}
+
+void ops_kick(struct keeper *k)
+{
+	unlink_kick(k);
+	eth_kick(k);
+}
+
 static void session_up(struct keeper *k, const struct origin *from, const struct k_request *r)
 {
 	struct tunnel *t = table_tunnel(k->table, r->tunnel_id);
@@ -544,7 +605,12 @@ static void session_up(struct keeper *k, const struct origin *from, const struct
 	e->job.done = session_up_done;
 	e->session_id = r->session_id;
 	e->ends = ends_of(k, t);
-	workers_run(k->workers, &e->job);
+	if (r->op == K_ETH_UP) {
+		*k->eth_last = e;
+		k->eth_last = &e->next;
+	} else {
+		workers_run(k->workers, &e->job);
+	}
 }
 
 struct session *ops_session(struct keeper *k, const struct origin *from, const struct k_request *r)

@@ -10,6 +10,8 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "nl.h"
 
@@ -110,6 +112,24 @@ int rtnl_link_info(struct nl *nl, const char *name, struct rtnl_info *ret)
 	m = message(RTM_GETLINK, 0, &ifi, sizeof(ifi));
 	err = finish(nl, m, m && nla_put_string(m, IFLA_IFNAME, name), on_info, ret);
 	return !err && !ret->ifindex ? -ENODEV : err;
+}
+
+int rtnl_link_find(const char *name, uint32_t *ret_ifindex, uint32_t *ret_mtu)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	struct ifreq r = { 0 };
+
+	if (fd < 0)
+		return -errno;
+	memcpy(r.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	if (ioctl(fd, SIOCGIFMTU, &r) < 0)
+		err = -errno;
+	*ret_mtu = (uint32_t)r.ifr_mtu;
+	if (!err && ioctl(fd, SIOCGIFINDEX, &r) < 0)
+		err = -errno;
+	*ret_ifindex = (uint32_t)r.ifr_ifindex;
+	close(fd);
+	return err;
 }
 
 int rtnl_port_vlan(struct nl *nl, uint32_t ifindex, uint16_t vid, bool add)

@@ -25,6 +25,8 @@ int rtnl_group_delete(struct nl *, uint32_t group);
 /* What a link is.  -ENODEV: none has this name.  default_pvid, vlan_filtering: of a bridge. */
 struct rtnl_info { uint32_t ifindex, mtu; char kind[16]; bool vlan_filtering; uint16_t default_pvid; };
 int rtnl_link_info(struct nl *, const char *name, struct rtnl_info *ret);
+/* Its ifindex and MTU alone, by ioctl: in the thread's namespace, and without a turn under RTNL. */
+int rtnl_link_find(const char *name, uint32_t *ret_ifindex, uint32_t *ret_mtu);
 /* The bridge's port carries vid's frames untagged and takes untagged ones for it; or, !add, has no part in vid. */
 int rtnl_port_vlan(struct nl *, uint32_t ifindex, uint16_t vid, bool add);
 /* Every link's ifindex and alias ("" if it has none). */

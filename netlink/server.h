@@ -82,6 +82,8 @@ struct keeper {
 
 	struct session *unlink_first, **unlink_last;	/* waiting for the next batch of links to go */
 	unsigned unlinking;		/* such batches under way */
+	struct errand *eth_first, **eth_last;		/* waiting for the next batch of Ethernet sessions to come */
+	bool eth_busy;
 	uint32_t group;
 	struct journal *journal;
 

@@ -60,7 +60,7 @@ void upgrade_begin(struct keeper *k)
 /* No thread works, nothing waits, no reply is on its way. */
 static bool quiet(const struct keeper *k)
 {
-	return !workers_busy(k->workers) && !k->unlink_first && !k->unlinking && !k->out && !k->listing;
+	return !workers_busy(k->workers) && !k->unlink_first && !k->unlinking && !k->eth_first && !k->out && !k->listing;
 }
 
 /* Our arguments after two of the program's own. */
