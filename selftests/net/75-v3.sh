@@ -7,9 +7,16 @@
 
 setup_ns A B
 veth_pair "$A" eth0 192.0.2.1/24,2001:db8::1/64 "$B" eth0 192.0.2.2/24,2001:db8::2/64
-ip -n "$B" link add br0 type bridge
-ip -n "$B" addr add 10.4.0.2/24 dev br0
-ip -n "$B" link set br0 up
+ip -n "$B" -batch - <<-'LINES'
+	link add br0 type bridge vlan_filtering 1
+	link set br0 up
+	link add link br0 name br0.30 type vlan id 30
+	addr add 10.4.0.2/24 dev br0.30
+	link set br0.30 up
+	link add tenant type vrf table 10
+	link set tenant up
+LINES
+bridge -n "$B" vlan add dev br0 vid 30 self
 leak_snapshot
 
 b=$(write_config b <<-'CONF'
@@ -25,13 +32,13 @@ b=$(write_config b <<-'CONF'
 	    session "red" { interface = "red" }
 	    session "blue" { interface = "blue" cookie-length = 4 }
 	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 }
-	    session "trunk" { interface = "trunk" bridge = "br0" pseudowire = vlan }
+	    session "trunk" { interface = "trunk" bridge = "br0" vlan = 30 pseudowire = vlan }
 	    session "ordered" { interface = "ordered" }
 	    session "twin" { interface = "twin" }
 	}
 	peer "six" {
 	    address = "2001:db8::/64" profile = "a"
-	    session "six" { interface = "six" }
+	    session "six" { interface = "six" vrf = "tenant" }
 	}
 	peer "ip" {
 	    address = "192.0.2.1" profile = "a" secret = "over IP" encapsulation = ip
@@ -97,8 +104,12 @@ check "no cookies, and sequence numbers" ping_ok "$A" 10.3.0.2 0 56 1372 4000
 numbered() { kernel "$1" | sed -n "/interface name: $2\$/,/^Session/p" | grep -q 'sequence numbering: send recv'; }
 check "both ways" eval 'numbered "$A" plain && numbered "$B" plain && ! numbered "$A" red && ! numbered "$B" red'
 check "show says so" test "$(session_get b sequencing '"remote_end_id":"plain"')" = true
-check "the Ethernet VLAN pseudowire, into a bridge" ping_ok "$A" 10.4.0.2 56 1372
-check "over IPv6, without a secret" ping_ok "$A" 10.5.0.2 56 1372
+check "the Ethernet VLAN pseudowire, into VLAN 30 of a bridge" ping_ok "$A" 10.4.0.2 56 1372
+port_is() { bridge -n "$B" vlan show dev trunk | tee "$TMP/vlans" | grep -q '30 PVID Egress Untagged' && [[ $(grep -c Untagged "$TMP/vlans") == 1 ]]; }
+check "and into no other" port_is
+check "over IPv6, without a secret, in a VRF" ping_ok "$A" 10.5.0.2 56 1372
+in_vrf() { ip -n "$B" -br link show master tenant | grep -q '^six .*UP'; }
+check "its interface is the VRF's" in_vrf
 check "directly over IP, with a secret" ping_ok "$A" 10.6.0.2 0 56 1372 4000
 check "over IPv6, no UDP" ping_ok "$A" 10.7.0.2 56 1372
 check "show says how" eval 'ktun_in b -j show tunnels | grep -o "\"encapsulation\": *\"ip\"" | grep -c . | grep -qx 2'
