@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bare kernel loop: the objects of K_SESSION_UP, from threads, and nothing else; the yardstick of `make bench`.
  *   bare [--sessions N] [--threads T] [--per-tunnel K] [--serial N1]
- *   bare --ethernet N		N Ethernet sessions in one tunnel of L2TPv3, and their links up, by one thread
+ *   bare --ethernet N [--threads T]	N Ethernet sessions in one tunnel of L2TPv3, and their links up, by so many (1)
  * Without --threads: N1 sessions (64) by one thread and N (512) by 64.  Each batch is then taken down, one half by
  * link group with 64 threads closing the rest, the other by 64 threads closing everything. */
 #include <arpa/inet.h>
@@ -177,7 +177,17 @@ static int measure(unsigned n, unsigned threads, unsigned per_tunnel)
 	return b.failed != 0;
 }
 
-static int ethernet(unsigned n)
+static void ethernet_up(struct bench *b, struct nl *nl, unsigned i)
+{
+	struct kobj_session s = { .tunnel_id = 1, .session_id = i + 1, .peer_session_id = i + 1, .pw = KOBJ_PW_ETHERNET };
+
+	snprintf(s.name, sizeof(s.name), "e%u", i + 1);
+	if (kobj_session_add(nl, &s, 3) ||
+	    rtnl_link_set(nl, &(struct rtnl_link){ .ifindex = if_nametoindex(s.name), .up = true }))
+		fail(b, nl->text);
+}
+
+static int ethernet(unsigned n, unsigned threads)
 {
 	struct k_request r = { .op = K_TUNNEL_UP, .tunnel_id = 1 };
 	struct bench b = { .n = n };
@@ -195,17 +205,8 @@ static int ethernet(unsigned n)
 		fprintf(stderr, "bare: %s\n", why);
 		return 1;
 	}
-	start = seconds();
-	for (unsigned i = 1; i <= n; i++) {
-		struct kobj_session s = { .tunnel_id = 1, .session_id = i, .peer_session_id = i, .pw = KOBJ_PW_ETHERNET };
-
-		snprintf(s.name, sizeof(s.name), "e%u", i);
-		if (kobj_session_add(&nl, &s, 3) ||
-		    rtnl_link_set(&nl, &(struct rtnl_link){ .ifindex = if_nametoindex(s.name), .up = true }))
-			fail(&b, nl.text);
-	}
-	up = seconds() - start;
-	printf("bare: %u Ethernet sessions in one tunnel by 1 thread: %.1f per second\n", n, n / up);
+	up = run(&b, threads, 0, n, ethernet_up);
+	printf("bare: %u Ethernet sessions in one tunnel by %u threads: %.1f per second\n", n, threads, n / up);
 	start = seconds();
 	remove_tunnel(&nl, 1, fd, false);
 	printf("bare: down: %.1f per second\n", n / (seconds() - start));
@@ -228,7 +229,8 @@ int main(int argc, char **argv)
 		unsigned v = optarg ? (unsigned)atoi(optarg) : 0;
 
 		if (c == '?' || !v) {
-			fprintf(stderr, "usage: bare [--sessions N] [--threads T] [--per-tunnel K] [--serial N1] | --ethernet N\n");
+			fprintf(stderr, "usage: bare [--sessions N] [--threads T] [--per-tunnel K] [--serial N1]\n"
+				"       bare --ethernet N [--threads T]\n");
 			return 2;
 		}
 		*(c == 'n' ? &n : c == 't' ? &threads : c == 'k' ? &per_tunnel : c == 'e' ? &ether : &serial) = v;
@@ -243,7 +245,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (ether)
-		return ethernet(ether);
+		return ethernet(ether, threads ? threads : 1);
 	if (threads)
 		return measure(n, threads, per_tunnel);
 	return measure(serial, 1, per_tunnel) | measure(n, MAX_THREADS, per_tunnel);

@@ -286,7 +286,7 @@ static void due_clock(struct timer *timer, void *arg)
 			for (unsigned i = 0; i < l->opt.sessions; i++)
 				left += l->sess[i].state == S_UP;
 			if (!left && l->opt.control)
-				left = sessions_left(l->opt.control);
+				left = sessions_of(l->opt.control, "counters");
 			if (left > 0 && now - l->phase_at < DOWN_MS) {
 				/* asking costs ktund, too: more often only where the end is near */
 				timer_set(&l->loop, &l->clock, l->loop.now + (left < POLL_MS * 5 ? 5u + left / 5u : POLL_MS));

@@ -68,13 +68,13 @@ static inline int connected(const struct endpoint *peer, uint16_t source_port, i
 	return err;
 }
 
-/* Sessions that ktund still has, by its control socket; -1: it does not say. */
-static inline int sessions_left(const char *path)
+/* Sessions by ktund's control socket: "counters": that it has; "keeper": of these, which are in the kernel.  -1: it does not say. */
+static inline int sessions_of(const char *path, const char *where)
 {
 	static const char call[] = "{\"method\":\"org.ktund.ShowStats\"}";
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = 5 };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), left = -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), n_sessions = -1;
 	char buf[16384];
 	size_t n = 0;
 
@@ -87,8 +87,8 @@ static inline int sessions_left(const char *path)
 		if (!buf[n - 1]) {
 			json_t *j = json_loads(buf, 0, NULL), *v = NULL;
 
-			if (j && !json_unpack(j, "{s:{s:{s:{s:o}}}}", "parameters", "stats", "counters", "sessions", &v))
-				left = (int)json_integer_value(v);
+			if (j && !json_unpack(j, "{s:{s:{s:{s:o}}}}", "parameters", "stats", where, "sessions", &v))
+				n_sessions = (int)json_integer_value(v);
 			json_decref(j);
 			break;
 		}
@@ -96,5 +96,5 @@ static inline int sessions_left(const char *path)
 out:
 	if (fd >= 0)
 		close(fd);
-	return left;
+	return n_sessions;
 }

@@ -290,7 +290,7 @@ static void crowd(struct drive *d, const char *word, const struct k_request *all
 			continue;
 		}
 		good += !r.result;
-		if (r.result && n - good == 1)
+		if (r.result && i + 1 - good == 1)
 			printf("first failure: %d %s\n", r.result, r.why);
 	}
 	took = seconds() - start;
