@@ -278,6 +278,10 @@ check "nothing was said of them" eval '! grep -E "session ($sid|$ip_sid)/.*: dow
 bad_frames() { tcpdump -n -e -r "$TMP/$1.pcap" 2>/dev/null | grep -c 02:00:00:00:be:ef; }
 sleep 0.3
 check "no frame of the stranger came out of a pseudowire" test "$(bad_frames red) $(bad_frames ip)" = "0 0"
+# The proof that one would have been seen.
+frames "$sid" "$(cookie red)" 3 >/dev/null
+s data ip 192.0.2.1 0 192.0.2.2 "$ip_sid" "$(cookie ip)" 3 >/dev/null
+check "who knows the cookie, too, would be heard" busywait 15000 eval '[[ $(bad_frames red) == 3 && $(bad_frames ip) == 3 ]]'
 no_loss() {
 	local n
 	kill -INT "${pings[$1]}"
