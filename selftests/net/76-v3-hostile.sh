@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 hostile=$KTUND_BUILD/selftests/net/hostile-v3
-FLOOD=20000
+FLOOD=${KTUND_FLOOD:-6000} BAD=${KTUND_BAD:-200}	# more than the half-open table holds
 
 setup_ns A B S
 veth_pair "$A" eth0 192.0.2.1/24 "$B" eth0 192.0.2.2/24
@@ -203,12 +203,12 @@ check "with the right cookie from another address" counted rx_unknown_session 5 
 # --- malformed
 
 check "malformed datagrams of a stranger" counted rx_malformed 20 \
-	s malformed udp 203.0.113.9 1701 192.0.2.2 "$cc" $((sid ^ 1)) 1 800 -
-check "over IP" counted rx_malformed 10 s malformed ip 203.0.113.9 0 192.0.2.2 "$ip_cc" $((ip_sid ^ 1)) 2 800 -
-check "in A's name" counted rx_datagrams 20 s malformed udp 192.0.2.1 "$port" 192.0.2.2 "$cc" $((sid ^ 1)) 3 800 guess
-check "over IP" counted rx_datagrams 20 s malformed ip 192.0.2.1 0 192.0.2.2 "$ip_cc" $((ip_sid ^ 1)) 4 800 guess
+	s malformed udp 203.0.113.9 1701 192.0.2.2 "$cc" $((sid ^ 1)) 1 $BAD -
+check "over IP" counted rx_malformed 10 s malformed ip 203.0.113.9 0 192.0.2.2 "$ip_cc" $((ip_sid ^ 1)) 2 $BAD -
+check "in A's name" counted rx_datagrams 20 s malformed udp 192.0.2.1 "$port" 192.0.2.2 "$cc" $((sid ^ 1)) 3 $BAD guess
+check "over IP" counted rx_datagrams 20 s malformed ip 192.0.2.1 0 192.0.2.2 "$ip_cc" $((ip_sid ^ 1)) 4 $BAD guess
 check "and in A's name with A's secret, but for the nonce" counted rx_datagrams 20 \
-	s malformed udp 192.0.2.1 1702 192.0.2.2 0 $((sid ^ 1)) 5 800 sesame
+	s malformed udp 192.0.2.1 1702 192.0.2.2 0 $((sid ^ 1)) 5 $BAD sesame
 check "nothing has changed" unchanged
 
 # --- a neighbour with a tunnel of his own
