@@ -21,6 +21,7 @@ static const char idl[] =
 
 /* For the peers' acknowledgements: a StopCCN is sent at 0, 1 and 3 s by then.  STOP_SAY_MS: between two lines. */
 enum { STOP_MS = 5000, STOP_SAY_MS = 1000, IPSEC_STOP_MS = 2000 };
+enum { COUNTERS_MS = 2000 };	/* how long `show` waits for the keeper's counters */
 
 static void refused(struct vl_call *call, const char *why)
 {
@@ -100,7 +101,15 @@ static void next_session(void *arg, struct vl_call *call, void *cursor)
 	vl_reply(call, json_pack("{s:[]}", "sessions"));
 }
 
-struct waiting { struct vl_call *call; struct walk *walk; int64_t id; };
+/* Who waits for the keeper's counters.  answer() says what is known by now; call is NULL when nobody listens any more. */
+struct waiting {
+	struct ctx *ctx;
+	void (*answer)(struct waiting *);
+	struct timer patience;
+	struct vl_call *call;
+	struct walk *walk;
+	int64_t id;
+};
 
 static void left(void *arg, struct vl_call *call, void *data)
 {
@@ -108,45 +117,77 @@ static void left(void *arg, struct vl_call *call, void *data)
 
 	(void)arg;
 	(void)call;
-	w->call = NULL;				/* the counters may come; nobody reads them */
+	w->call = NULL;
+}
+
+static void answer(struct waiting *w)
+{
+	if (w->call)
+		w->answer(w);
+	w->call = NULL;
+}
+
+/* The keeper's threads are busy, or stand still: as last known. */
+static void patience_ends(struct timer *timer, void *arg)
+{
+	(void)timer;
+	answer(arg);
 }
 
 static void counters_came(struct ctx *ctx, void *arg, const struct k_reply *r)
 {
 	struct waiting *w = arg;
-	struct session *s = session_find(ctx, w->id);
-	char name[24];
 
-	(void)r;
-	if (w->call && w->walk) {
-		vl_pull(w->call, next_session, w->walk);
-		w->walk = NULL;
-	} else if (w->call && s) {
-		vl_reply(w->call, json_pack("{s:o}", "session", show_session(s)));
-	} else if (w->call) {
-		snprintf(name, sizeof(name), "%lld", (long long)w->id);
-		not_found(w->call, "session", name);
+	if (r && !r->result && r->op == K_KEPT_OUT) {
+		ctx->gate = r->kept_out.on;
+		ctx->count.dropped_foreign = r->kept_out.foreign;
+		ctx->count.dropped_plain_in = r->kept_out.plain_in;
+		ctx->count.dropped_plain_out = r->kept_out.plain_out;
 	}
+	answer(w);
+	timer_stop(&ctx->loop, &w->patience);
 	free(w->walk);
 	free(w);
 }
 
-/* Both want fresh counters: the keeper is asked first. */
-static void with_counters(struct ctx *ctx, struct vl_call *call, struct walk *walk, int64_t id)
+/* Has the keeper asked for fresh counters before the answer.  Takes walk. */
+static void with_counters(struct ctx *ctx, struct vl_call *call, struct k_request *rq, void (*fn)(struct waiting *),
+			  struct walk *walk, int64_t id)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
-	const struct session *s = session_find(ctx, id);
-	struct k_request rq = { .op = K_STATS, .session_id = s ? s->id : 0, .tunnel_id = s ? s->tunnel->id : 0 };
 
 	if (!w) {
 		free(walk);
 		vl_reply(call, NULL);
 		return;
 	}
-	*w = (struct waiting){ .call = call, .walk = walk, .id = id };
+	w->ctx = ctx;
+	w->answer = fn;
+	w->call = call;
+	w->walk = walk;
+	w->id = id;
+	timer_init(&w->patience, patience_ends, w);
 	vl_call_keep(call, w, left);
-	if (!kernel_ask(ctx, &rq, counters_came, w))
+	if (kernel_ask(ctx, rq, counters_came, w))
+		timer_set(&ctx->loop, &w->patience, ctx->loop.now + COUNTERS_MS);
+	else
 		counters_came(ctx, w, NULL);	/* without a keeper: as last known */
+}
+
+static void tell_sessions(struct waiting *w)
+{
+	struct session *s = session_find(w->ctx, w->id);
+	char name[24];
+
+	if (w->walk) {
+		vl_pull(w->call, next_session, w->walk);
+		w->walk = NULL;
+	} else if (s) {
+		vl_reply(w->call, json_pack("{s:o}", "session", show_session(s)));
+	} else {
+		snprintf(name, sizeof(name), "%lld", (long long)w->id);
+		not_found(w->call, "session", name);
+	}
 }
 
 static void show_sessions(void *arg, struct vl_call *call, json_t *params)
@@ -164,20 +205,23 @@ static void show_sessions(void *arg, struct vl_call *call, json_t *params)
 	}
 	snprintf(w->tunnel, sizeof(w->tunnel), "%s", tunnel);
 	snprintf(w->user, sizeof(w->user), "%s", user);
-	with_counters(arg, call, w, 0);
+	with_counters(arg, call, &(struct k_request){ .op = K_STATS }, tell_sessions, w, 0);
 }
 
 static void show_one_session(void *arg, struct vl_call *call, json_t *params)
 {
 	struct ctx *ctx = arg;
+	struct session *s;
 	int64_t id = 0;
 	struct vl_param p[] = { { "session_id", 'i', true, &id } };
 	char name[24];
 
 	if (!vl_params(call, params, p, 1))
 		return;
-	if (session_find(ctx, id)) {
-		with_counters(ctx, call, NULL, id);
+	s = session_find(ctx, id);
+	if (s) {
+		with_counters(ctx, call, &(struct k_request){ .op = K_STATS, .session_id = s->id, .tunnel_id = s->tunnel->id },
+			      tell_sessions, NULL, id);
 		return;
 	}
 	snprintf(name, sizeof(name), "%lld", (long long)id);
@@ -271,35 +315,16 @@ static void pools(void *arg, struct vl_call *call, json_t *params)
 	vl_reply(call, json_pack("{s:o}", "pools", show_pools(arg)));
 }
 
-static void kept_out_came(struct ctx *ctx, void *arg, const struct k_reply *r)
+static void tell_stats(struct waiting *w)
 {
-	struct waiting *w = arg;
-
-	if (r && !r->result) {
-		ctx->gate = r->kept_out.on;
-		ctx->count.dropped_foreign = r->kept_out.foreign;
-		ctx->count.dropped_plain_in = r->kept_out.plain_in;
-		ctx->count.dropped_plain_out = r->kept_out.plain_out;
-	}
-	if (w->call)
-		vl_reply(w->call, json_pack("{s:o}", "stats", show_stats(ctx)));
-	free(w);
+	vl_reply(w->call, json_pack("{s:o}", "stats", show_stats(w->ctx)));
 }
 
 /* With what the keeper's gate counted. */
 static void stats(void *arg, struct vl_call *call, json_t *params)
 {
-	struct waiting *w = calloc(1, sizeof(*w));
-
 	(void)params;
-	if (!w) {
-		vl_reply(call, NULL);
-		return;
-	}
-	w->call = call;
-	vl_call_keep(call, w, left);
-	if (!kernel_ask(arg, &(struct k_request){ .op = K_KEPT_OUT }, kept_out_came, w))
-		kept_out_came(arg, w, NULL);
+	with_counters(arg, call, &(struct k_request){ .op = K_KEPT_OUT }, tell_stats, NULL, 0);
 }
 
 /* `ktun up tunnel` answers when it is up or has failed. */

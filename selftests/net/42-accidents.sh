@@ -132,6 +132,7 @@ echo "# $(tr '\n' ' ' <"$TMP/refused")"
 check "the kernel is far behind: a call is refused early, by CDN 4, temporarily" grep -qE '^up=0 ms=[0-9]{1,4} cdn=4 ' "$TMP/refused"
 check "and is told why" grep -q 'kernel is busy with the calls before' "$TMP/refused"
 check "those that are up do not feel it" eval 'alive first && alive second'
+check "ktun shows them, with the counters known last" eval 'ktun_in lns show sessions | grep -qw one && ktun_in lns show session "$one" && ktun_in lns show stats'
 kill -CONT "$keeper"
 check "nor did their HELLOs and echoes: they are the same calls" test "$(both)" = "$were"
 check "who came before is up when the kernel is" wait $behind
