@@ -10,12 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "core/dial.h"
 #include "core/policy.h"
 #include "core/store.h"
 #include "core/turn.h"
 
-enum { TEXT_MAX = 4096, ALL_MAX = (ORDERED_SESSIONS + 1) * TEXT_MAX };
+enum { TEXT_MAX = 4096, ALL_MAX = (ORDERED_SESSIONS + 2) * TEXT_MAX };	/* head, sessions, and what is around them */
 
 /* Text: what a file would say. */
 
@@ -68,6 +69,14 @@ static char *all_text(const struct ctx *ctx, const struct ordered *o)
 	return s;
 }
 
+/* It may hold a secret. */
+static void forget(char *text)
+{
+	if (text)
+		wipe(text, strlen(text));
+	free(text);
+}
+
 struct memory { const char *text; };
 
 static int open_memory(void *arg, const char *path)
@@ -88,7 +97,8 @@ static int open_memory(void *arg, const char *path)
 /* Its configuration.  False: why[] says what is wrong. */
 static bool load(const struct ctx *ctx, const struct ordered *o, struct config **ret, char why[static 160])
 {
-	struct memory m = { all_text(ctx, o) };
+	char *all = all_text(ctx, o);
+	struct memory m = { all };
 	struct conf_opener opener = { open_memory, &m };
 	char *errors = NULL, *words;
 	int err = m.text ? config_load("order", &opener, ret, &errors) : -ENOMEM;
@@ -103,7 +113,7 @@ static bool load(const struct ctx *ctx, const struct ordered *o, struct config *
 			(*ret)->tunnel[0].l2tp.v3.pw_caps = 0;	/* all: nobody knows yet */
 	}
 	free(errors);
-	free((char *)(uintptr_t)m.text);
+	forget(all);
 	return !err;
 }
 
@@ -111,7 +121,7 @@ void ordered_free(struct ordered *o)
 {
 	if (!o)
 		return;
-	free(o->head);
+	forget(o->head);
 	for (unsigned i = 0; i < o->n; i++)
 		free(o->session[i]);
 	free(o);
@@ -137,6 +147,7 @@ static void save(struct ctx *ctx, struct ordered *o)
 	if (store_put(ctx->store, &o->slot, STORE_ORDER, o->id, record, n))
 		ctx->count.checkpoint_failures++;
 	store_commit(ctx->store);
+	wipe(record, n);
 	free(record);
 }
 
