@@ -87,11 +87,11 @@ start "no secret" mschapv2 192.0.2.1 alice wonderland ''
 check "no secret: the session comes up" busywait 15000 up
 hang_up
 start "wrong tunnel secret" mschapv2 192.0.2.1 alice wonderland 'secret = "one"' 'secret = "other"'
-check_fail "wrong tunnel secret: no session" busywait 4000 up
+check "wrong tunnel secret: no session" never 4000 up
 check "wrong tunnel secret: the dialling side says so" grep -q "not authorized" "$TMP/lac.log"
 hang_up
 start "wrong password" mschapv2 192.0.2.1 alice looking-glass ''
-check_fail "wrong password: no session" busywait 4000 up
+check "wrong password: no session" never 4000 up
 check "wrong password: the LNS says so" grep -q 'authentication of "alice" failed' "$TMP/lns.log"
 check_fail "wrong password: the password is in no log" grep -rq "looking-glass" "$TMP/lns.log" "$TMP/lac.log"
 hang_up

@@ -11,6 +11,7 @@
 #   check_fail "what" CMD...      passes if CMD fails
 #   skip "why"                    the whole test cannot be run here
 #   busywait MS CMD...            until CMD succeeds, at most MS milliseconds (emulated: three times as many)
+#   never MS CMD...               CMD does not succeed in that time
 #   ping_ok NS ADDR [SIZE...]     three pings answered for each payload size
 #   spawn NS NAME CMD...          in the background, output in $TMP/NAME.log; its pid in $SPAWNED
 #   stop_pid PID [SECONDS]        TERM, after SECONDS (5) KILL, reap
@@ -129,8 +130,18 @@ fatal() {
 	exit 1
 }
 
+lib_wait() {
+	local now end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		now=${EPOCHREALTIME/[.,]/}
+		((now < end)) || return 1
+		sleep 0.1
+	done
+}
+
 busywait() {
-	local ms=$1 now end
+	local ms=$1
 	shift
 	# Where instructions are the clock it leaps ahead while a file comes from the host; waiting costs nothing there.
 	# By the wall clock an emulated guest is slow, and stands still while others have the processor.
@@ -138,14 +149,10 @@ busywait() {
 	icount) ms=$((ms * 20)) ;;
 	tcg) ms=$((ms * 3)) ;;
 	esac
-	now=${EPOCHREALTIME/[.,]/}
-	end=$((now + ms * 1000))
-	until "$@" >/dev/null 2>&1; do
-		now=${EPOCHREALTIME/[.,]/}
-		((now < end)) || return 1
-		sleep 0.1
-	done
+	lib_wait "$ms" "$@"
 }
+
+never() { ! lib_wait "$@"; }
 
 # --- namespaces and links ---------------------------------------------------------------------------
 
