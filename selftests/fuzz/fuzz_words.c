@@ -32,7 +32,8 @@ static void check_order(const struct order *o)
 	if (o->verb != ORDER_ADD)
 		return;
 	if (o->negotiate) {			/* by the daemon, which judges it again */
-		must(o->tunnel != o->session && t->tunnel_id < 65536 && !t->peer_tunnel_id && !s->session_id && !s->peer_session_id);
+		must(o->tunnel != o->session && t->tunnel_id < 65536 && !t->peer_tunnel_id);
+		must(!s->session_id && !s->peer_session_id);
 		must(o->tunnel ? t->version == 3 && t->peer.family && t->local.family == t->peer.family : !!o->remote_end_id);
 		must(o->cookie_length <= 8 && o->cookie_length % 4 == 0);
 		return;
