@@ -56,7 +56,8 @@ if ! sanitized && [[ ${KTUND_VM:-} != tcg ]]; then
 else
 	echo "# sanitized or emulated by the wall clock: times, and what was sent again, are not compared"
 fi
-sanitized || check "memory: at most $KIB KiB for each session" less "$now - $kib" "<=" "$KIB * $N"
+# The keeper's threads, 160 if it takes them all, weigh more than few sessions.
+sanitized || ((N < 1000)) || check "memory: at most $KIB KiB for each session" less "$now - $kib" "<=" "$KIB * $N"
 check "they all go, and no session was lost before" load_stop many
 sed -n 's/.*"phase": "down"/# &/p' "$TMP/many.json"
 leak_check "no interface, session, descriptor or address is left"
