@@ -46,7 +46,8 @@ void gate_done(struct gate *);
 int gate_start(struct gate *, char *why);
 
 struct gate_tunnel gate_tunnel_of(const struct tunnel *);
-/* Any thread: they wait for each other.  Before the kernel knows the tunnel, and when it no longer does.
+/* Any thread: they wait for each other.  Before the kernel has a session in the tunnel and when its alias is there, and when
+ * the kernel no longer knows it.
  * 0 or -errno with why[WHY_SIZE]; 0, too, if there is no table. */
 int gate_add(struct gate *, const struct gate_tunnel *, char *why);
 void gate_del(struct gate *, const struct gate_tunnel *);

@@ -68,20 +68,20 @@ int install_tunnel(struct nl *nl, const struct k_request *r, int *ret_fd, char *
 int raise_tunnel(struct nl *nl, struct k_request *r, struct aliases *aliases, const struct alias *alias, struct gate *gate,
 		 const struct gate_tunnel *gated, int *ret_fd, char *why)
 {
-	int err = gate_add(gate, gated, why);
+	int err;
 
-	if (err)
-		return err;
 	if (alias->port)
 		r->tunnel.peer.port = alias->port;
 	err = install_tunnel(nl, r, ret_fd, why);
-	if (!err && alias->port) {
-		err = alias_add(aliases, alias, why);
-		if (err)
-			remove_tunnel(nl, r->tunnel_id, *ret_fd, false);
-	}
 	if (err)
-		gate_del(gate, gated);
+		return err;
+	if (alias->port)
+		err = alias_add(aliases, alias, why);
+	/* Now, and not before: until it is there the peer's data come from its real port.  There is no session yet. */
+	if (!err && (err = gate_add(gate, gated, why)) && alias->port)
+		alias_del(aliases, alias->tunnel_id);
+	if (err)
+		remove_tunnel(nl, r->tunnel_id, *ret_fd, false);
 	return err;
 }
 

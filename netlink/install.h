@@ -27,7 +27,7 @@ struct tunnel_ends { struct k_addr peer; uint32_t peer_tunnel_id, mark; const ch
 
 /* *ret_fd: the connected UDP socket. */
 int install_tunnel(struct nl *, const struct k_request *, int *ret_fd, char *why);
-/* The same with what stands before it: the gate first, an alias (port 0: none) behind; *r gets the alias's port. */
+/* The same with what belongs to it: an alias (port 0: none), then the gate; *r gets the alias's port. */
 struct aliases;
 struct alias;
 struct gate;

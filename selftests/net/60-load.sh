@@ -56,6 +56,7 @@ if ! sanitized && [[ ${KTUND_VM:-} != tcg ]]; then
 else
 	echo "# sanitized or emulated by the wall clock: times, and what was sent again, are not compared"
 fi
+check "the gate took none of it for another peer's" test "$(counter dropped_foreign)" = 0
 # The keeper's threads, 160 if it takes them all, weigh more than few sessions.
 sanitized || ((N < 1000)) || check "memory: at most $KIB KiB for each session" less "$now - $kib" "<=" "$KIB * $N"
 check "they all go, and no session was lost before" load_stop many
