@@ -113,6 +113,8 @@ static int check_tunnel(const struct k_request *r, char *why)
 {
 	const struct k_addr *local = &r->tunnel.local, *peer = &r->tunnel.peer;
 
+	if (!flag_ok(&r->tunnel.no_csum) || !flag_ok(&r->tunnel.v3))
+		return bad(why, "a flag of the tunnel");
 	if (!address_ok(local) || !address_ok(peer) || local->family != peer->family)
 		return bad(why, "an address of the tunnel");
 	if (local->encap != peer->encap || (local->encap == K_IP && (!r->tunnel.v3 || r->tunnel.no_csum)))
@@ -121,7 +123,7 @@ static int check_tunnel(const struct k_request *r, char *why)
 		return bad(why, "the peer's address or port");
 	if (!r->tunnel.peer_tunnel_id || (!r->tunnel.v3 && r->tunnel.peer_tunnel_id > UINT16_MAX))
 		return bad(why, "the peer's tunnel id");
-	return flag_ok(&r->tunnel.no_csum) && flag_ok(&r->tunnel.v3) ? 0 : bad(why, "a flag of the tunnel");
+	return 0;
 }
 
 static bool cookie_ok(const uint8_t cookie[8], unsigned len)

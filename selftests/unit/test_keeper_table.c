@@ -79,6 +79,7 @@ static void test_gate(void)
 	REFUSED(tunnel(1), r.tunnel.peer.family = 5);
 	REFUSED(tunnel(1), r.tunnel.local.addr[15] = 1);
 	REFUSED(tunnel(1), memcpy(&r.tunnel.no_csum, &two, 1));
+	REFUSED(tunnel(1), memcpy(&r.tunnel.v3, &two, 1); r.tunnel.local.encap = r.tunnel.peer.encap = K_IP);
 	REFUSED(session(1, 2), r.session_id = 0);
 	REFUSED(session(1, 2), r.session.peer_session_id = 0);
 	REFUSED(session(1, 2), memset(r.session.name, 'a', 16));
@@ -120,6 +121,36 @@ static void test_hook_words(void)
 	REFUSED(hook(), r.hook.text[17] = 'b');
 	REFUSED(hook(), r.hook.text[15] = 'b');
 	REFUSED(hook(), memcpy(r.hook.text + 12, "ENV", 3));
+}
+
+/* Whatever an octet is changed to, the answer is yes or no; the sanitizers see a flag that is looked at before it is judged. */
+static void test_octets(void)
+{
+	const struct k_request made[] = {
+		tunnel(1), session(1, 2), hook(), { .op = K_ETH_UP, .tunnel_id = 1, .session_id = 2, .eth.wire = { 3, 4 } },
+		{ .op = K_GUARD, .guard = { .n = 1, .rule[0] = { v4("192.0.2.1", 0), v4("192.0.2.2", 0), 32, 32, true, true } } },
+		{ .op = K_TUNNEL_UP, .tunnel_id = 1, .tunnel = { { .family = 4, .encap = K_IP, .addr = { 10, 0, 0, 1 } },
+			{ .family = 4, .encap = K_IP, .addr = { 10, 0, 0, 2 } }, 7, .v3 = true } },
+	};
+	unsigned answered = 0, asked = 0;
+
+	for (unsigned m = 0; m < sizeof(made) / sizeof(made[0]); m++) {
+		size_t size = k_request_size(&made[m], sizeof(made[m]));
+		char why[WHY_SIZE];
+
+		ok(!judge(made[m]), "a request passes before an octet of it is changed");
+		for (size_t i = 0; i < size; i++)
+			for (unsigned bit = 0; bit < 8; bit++) {
+				struct k_request r = made[m];
+				int err;
+
+				((uint8_t *)&r)[i] ^= (uint8_t)(1 << bit);
+				err = check_request(&r, size, why);
+				asked++;
+				answered += !err || err == -EINVAL || err == -EPROTO;
+			}
+	}
+	ok(asked == answered, "each bit of each request changed: an answer each time");
 }
 
 static void test_table(void)
@@ -237,6 +268,7 @@ int main(void)
 	test_peers();
 	test_gate();
 	test_hook_words();
+	test_octets();
 	test_table();
 	test_wire();
 	test_why();
