@@ -14,7 +14,7 @@
 enum {
 	EXTENT = 1 << 16, RESTING = 2 * 65536 * 4, FIRST = 1 + RESTING / EXTENT, N_EXTENTS = 16384,
 	HALF_MIN = 256, N_CLASSES = 16, UNIT = HALF_MIN, PART = 255,
-	FORMAT = 1,
+	DROPPED = N_CLASSES, FORMAT = 1,
 };
 
 struct head {
@@ -32,7 +32,8 @@ struct store {
 	uint8_t *base;
 	struct head *head;
 	unsigned records;
-	struct { uint32_t *slot; unsigned n, room; } free[N_CLASSES];	/* slots are numbered by UNITs from the file's start */
+	/* Slots are numbered by UNITs from the file's start.  DROPPED: in this turn, of all classes. */
+	struct { uint32_t *slot; unsigned n, room; } free[N_CLASSES + 1];
 };
 
 _Static_assert(sizeof(struct head) <= EXTENT, "the head is an extent");
@@ -103,6 +104,12 @@ static void set_free(struct store *s, unsigned class, uint32_t slot)
 	s->free[class].slot[s->free[class].n++] = slot;
 }
 
+/* There may be secrets in it. */
+static void wipe_slot(struct store *s, uint32_t slot)
+{
+	memset(half(s, slot, 0), 0, slot_size(class_of(s, slot)));
+}
+
 static unsigned extents_of(unsigned class)
 {
 	return (unsigned)((slot_size(class) + EXTENT - 1) / EXTENT);
@@ -167,7 +174,7 @@ void store_drop(struct store *s, uint32_t *slot)
 	if (!*slot)
 		return;
 	write_half(s, *slot, 0, 0, NULL, 0);
-	set_free(s, class_of(s, *slot), *slot);
+	set_free(s, DROPPED, *slot);
 	*slot = 0;
 	s->records--;
 }
@@ -193,6 +200,14 @@ void store_commit(struct store *s)
 {
 	/* all stores before this one come first, also for whoever looks at the memory after our death */
 	__atomic_store_n(&s->head->committed, s->head->committed + 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* Not before: until here a crash brings them back. */
+	while (s->free[DROPPED].n) {
+		uint32_t slot = s->free[DROPPED].slot[--s->free[DROPPED].n];
+
+		wipe_slot(s, slot);
+		set_free(s, class_of(s, slot), slot);
+	}
 }
 
 /* Slots of the extent: how many, and the first. */
@@ -268,10 +283,13 @@ static bool survey(struct store *s, off_t size)
 
 			judge(s, half(s, slot, 0), half_size(use - 1));
 			judge(s, half(s, slot, 1), half_size(use - 1));
-			if (current(s, slot)->n)
+			if (current(s, slot)->n) {
 				s->records++;
-			else
-				set_free(s, use - 1, slot);
+				continue;
+			}
+			if (half(s, slot, 0)->turn || half(s, slot, 1)->turn)	/* who dropped it died before it was wiped */
+				wipe_slot(s, slot);
+			set_free(s, use - 1, slot);
 		}
 	}
 	return true;
@@ -279,7 +297,7 @@ static bool survey(struct store *s, off_t size)
 
 static int start_afresh(struct store *s)
 {
-	for (unsigned i = 0; i < N_CLASSES; i++)
+	for (unsigned i = 0; i <= N_CLASSES; i++)
 		s->free[i].n = 0;
 	s->records = 0;
 	if (ftruncate(s->fd, 0) < 0)
@@ -341,7 +359,7 @@ void store_close(struct store *s)
 		munmap(s->base, (size_t)N_EXTENTS * EXTENT);
 	if (s->fd >= 0)
 		close(s->fd);
-	for (unsigned i = 0; i < N_CLASSES; i++)
+	for (unsigned i = 0; i <= N_CLASSES; i++)
 		free(s->free[i].slot);
 	free(s);
 }

@@ -27,7 +27,7 @@ void store_close(struct store *);
 
 /* The record of an object, new or instead of the one in *slot (0: none yet).  -E2BIG, -ENOMEM: it has none from now on. */
 int store_put(struct store *, uint32_t *slot, enum store_kind, uint16_t id, const void *record, size_t n);
-/* It needs none any more; *slot becomes 0. */
+/* It needs none any more; *slot becomes 0.  What was in it is wiped with the next store_commit. */
 void store_drop(struct store *, uint32_t *slot);
 /* From here on a crash leaves what was put and dropped until now. */
 void store_commit(struct store *);

@@ -182,6 +182,66 @@ static void garbage_beside(void **state)
 	close(again);
 }
 
+static bool file_has(int fd, const char *what)
+{
+	struct stat st;
+	bool found;
+	char *p;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	found = memmem(p, (size_t)st.st_size, what, strlen(what));
+	munmap(p, (size_t)st.st_size);
+	return found;
+}
+
+/* A secret is in the file no longer than its record, whoever dies when. */
+static void wiped(void **state)
+{
+	static const char secret[] = "open sesame, and not a word to anybody", shorter[] = "sesame";
+	struct object grows = { 0 };
+	int fd = file(), early, late;
+	struct store *s = open_it(fd);
+	uint32_t a = 0, b = 0;
+	uint64_t committed;
+
+	(void)state;
+	assert_int_equal(store_put(s, &a, STORE_ORDER, 1, secret, sizeof(secret)), 0);
+	store_commit(s);
+	assert_int_equal(store_put(s, &a, STORE_ORDER, 1, shorter, sizeof(shorter)), 0);
+	assert_int_equal(store_put(s, &b, STORE_ORDER, 2, secret, sizeof(secret)), 0);
+	store_commit(s);
+	store_drop(s, &a);
+	assert_int_equal(store_put(s, &a, STORE_TUNNEL, 3, octets, 10), 0);	/* not in the same place, in the same turn */
+	store_drop(s, &b);
+	early = dead(fd);
+	late = dead(fd);
+	store_commit(s);
+	assert_false(file_has(fd, "sesame"));
+	assert_true(file_has(early, secret));		/* it is still there: the turn did not count */
+	store_close(s);
+	s = open_it(early);
+	assert_true(file_has(early, secret) && file_has(early, shorter));
+	store_close(s);
+	assert_int_equal(pread(late, &committed, sizeof(committed), 16), sizeof(committed));
+	committed++;					/* died with the turn, before wiping */
+	assert_int_equal(pwrite(late, &committed, sizeof(committed), 16), sizeof(committed));
+	s = open_it(late);
+	assert_false(file_has(late, "sesame"));
+	store_close(s);
+	s = open_it(fd);				/* what outgrows its place leaves nothing in it */
+	assert_int_equal(store_put(s, &grows.slot, STORE_ORDER, 4, secret, sizeof(secret)), 0);
+	store_commit(s);
+	assert_int_equal(store_put(s, &grows.slot, STORE_ORDER, 4, octets, 5000), 0);
+	store_commit(s);
+	assert_false(file_has(fd, "sesame"));
+	store_close(s);
+	close(fd);
+	close(early);
+	close(late);
+}
+
 /* Whatever stands in the file: it is refused or read, and serves afterwards. */
 static void foreign(void **state)
 {
@@ -296,8 +356,8 @@ static void rest(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dies_at_any_time), cmocka_unit_test(garbage_beside), cmocka_unit_test(foreign),
-		cmocka_unit_test(other_formats), cmocka_unit_test(limits), cmocka_unit_test(rest),
+		cmocka_unit_test(dies_at_any_time), cmocka_unit_test(garbage_beside), cmocka_unit_test(wiped),
+		cmocka_unit_test(foreign), cmocka_unit_test(other_formats), cmocka_unit_test(limits), cmocka_unit_test(rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
