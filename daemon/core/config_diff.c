@@ -58,10 +58,20 @@ static void auth_diff(FILE *out, const char **sep, const char *key, const uint8_
 	*sep = "; ";
 }
 
+/* A file may have other contents under the same name: a renewed certificate. */
+static void file_diff(FILE *out, const char **sep, const char *key, const char *a, const char *b)
+{
+	if (!a || !b || !strcmp(a, b))
+		return;
+	fprintf(out, "%s%s (the file)", *sep, key);
+	*sep = "; ";
+}
+
 /* The keys that differ, as text for people; NULL without memory. */
 static char *differences(void *const a[B_N], void *const b[B_N])
 {
 	const struct policy *pa = a[B_POLICY], *pb = b[B_POLICY];
+	const struct conf_ipsec *ia = a[B_IPSEC], *ib = b[B_IPSEC];
 	char *text = NULL, x[300], y[300];
 	const char *sep = "";
 	size_t size;
@@ -88,6 +98,12 @@ static char *differences(void *const a[B_N], void *const b[B_N])
 		else
 			fprintf(out, "%s%s: %s -> %s", sep, k->name, conf_show(k, a, x, sizeof(x)), conf_show(k, b, y, sizeof(y)));
 		sep = "; ";
+	}
+	if (ia && ib) {
+		file_diff(out, &sep, "certificate", ia->certificate_pem, ib->certificate_pem);
+		file_diff(out, &sep, "private-key", ia->private_key_pem, ib->private_key_pem);
+		file_diff(out, &sep, "ca", ia->ca_pem, ib->ca_pem);
+		file_diff(out, &sep, "crl", ia->crl_pem, ib->crl_pem);
 	}
 	fclose(out);
 	return text;

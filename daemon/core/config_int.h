@@ -90,8 +90,9 @@ void conf_wipe(char *);			/* wipes and frees a string; NULL is fine */
 /* config_read.c: reads file and what it includes, section by section.  0 or -errno of the first file. */
 int conf_read(struct conf_loader *, const char *file);
 
-/* A small file that a key names; NULL: *err says why.  secret: nobody else may read it. */
-char *conf_read_pem(struct conf_loader *, const char *path, bool secret, char *err, size_t size);
+enum conf_pem { PEM_CERTIFICATE, PEM_KEY, PEM_CRL };
+/* A small file (PEM) that a key names; NULL: *err says why.  A key nobody else may read. */
+char *conf_read_pem(struct conf_loader *, const char *path, enum conf_pem, char *err, size_t size);
 
 /* config_parse.c: one statement at top level (no comment in it) -> sections. */
 int conf_parser_new(struct conf_loader *);

@@ -153,10 +153,10 @@ static void merge_global(struct conf_loader *ld)
 	ld->c->host_name = conf_strdup(ld, name);
 }
 
-static char *pem(struct conf_loader *ld, const struct conf_sect *s, const char *key, const char *path, bool is_secret)
+static char *pem(struct conf_loader *ld, const struct conf_sect *s, const char *key, const char *path, enum conf_pem kind)
 {
 	const struct conf_val *own = conf_find_val(s, key);
-	char err[160], *text = path ? conf_read_pem(ld, path, is_secret, err, sizeof(err)) : NULL;
+	char err[200], *text = path ? conf_read_pem(ld, path, kind, err, sizeof(err)) : NULL;
 
 	if (path && !text)
 		conf_error(ld, (struct conf_pos){ s->pos.file, own ? own->line : s->pos.line }, "%s = %s: %s", key, path, err);
@@ -210,10 +210,10 @@ static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, stru
 	if (p->crl && !p->certificate)
 		conf_error(ld, s->pos, "%s \"%s\": a crl is for certificates, not for a psk",
 			   conf_sec_name(s->kind), s->title);
-	p->certificate_pem = pem(ld, s, "certificate", p->certificate, false);
-	p->private_key_pem = pem(ld, s, "private-key", p->private_key, true);
-	p->ca_pem = pem(ld, s, "ca", p->ca, false);
-	p->crl_pem = pem(ld, s, "crl", p->crl, false);
+	p->certificate_pem = pem(ld, s, "certificate", p->certificate, PEM_CERTIFICATE);
+	p->private_key_pem = pem(ld, s, "private-key", p->private_key, PEM_KEY);
+	p->ca_pem = pem(ld, s, "ca", p->ca, PEM_CERTIFICATE);
+	p->crl_pem = pem(ld, s, "crl", p->crl, PEM_CRL);
 }
 
 /* The sessions of a peer or tunnel; the first of a tunnel without any is its own keys. */

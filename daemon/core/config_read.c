@@ -264,8 +264,13 @@ static bool skip_braces(struct conf_loader *ld, const struct file *f, const char
 	return true;
 }
 
-char *conf_read_pem(struct conf_loader *ld, const char *path, bool secret, char *err, size_t size)
+char *conf_read_pem(struct conf_loader *ld, const char *path, enum conf_pem kind, char *err, size_t size)
 {
+	static const struct { const char *ends, *what, *der; } of[] = {
+		[PEM_CERTIFICATE] = { "CERTIFICATE-----", "certificate", "x509" },
+		[PEM_KEY] = { "PRIVATE KEY-----", "private key", "pkey" },
+		[PEM_CRL] = { "X509 CRL-----", "list of revoked certificates", "crl" },
+	};
 	struct file f = { .text = NULL };
 	int fd = conf_open(ld, path), got = fd;
 	struct stat st;
@@ -277,11 +282,16 @@ char *conf_read_pem(struct conf_loader *ld, const char *path, bool secret, char 
 	err[0] = '\0';
 	if (got < 0)
 		snprintf(err, size, "%s", strerror(-got));
-	else if (secret && st.st_mode & 0004)
+	else if (kind == PEM_KEY && st.st_mode & 0004)
 		snprintf(err, size, "is readable by others (chmod o-r)");
 	else if (!strstr(f.text, "-----BEGIN "))
-		snprintf(err, size, "is no PEM file");
-	else if (f.len > (strstr(f.text, "-----BEGIN X509 CRL-") ? MAX_CRL : MAX_PEM))
+		snprintf(err, size, "is no PEM file; if it is DER: openssl %s -inform der -in FILE -out FILE.pem", of[kind].der);
+	else if (!strstr(f.text, of[kind].ends))
+		snprintf(err, size, "has no %s in it", of[kind].what);
+	else if (kind == PEM_KEY && strstr(f.text, "ENCRYPTED"))
+		snprintf(err, size, "is encrypted, and nobody is there to be asked for its password: openssl pkey -in FILE "
+			 "-out FILE.pem");
+	else if (f.len > (kind == PEM_CRL ? MAX_CRL : MAX_PEM))
 		snprintf(err, size, "is too long (%zu octets) for charon", f.len);
 	if (!err[0])
 		return f.text;

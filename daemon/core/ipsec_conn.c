@@ -212,6 +212,7 @@ const char *ipsec_reason(struct span line, bool ike_up)
 		{ "peer not authenticated by CA", "authentication: the peer's certificate is not signed by ca" },
 		{ "no trusted", "authentication: no certificate of the peer that ca vouches for, or not for remote-id" },
 		{ "MAC mismatched", "authentication: the peer has another psk" },
+		{ "private key found for", "authentication: private-key is not that of our certificate, or local-id is not in it" },
 		{ "no shared key found", "authentication: no psk for the identity that the peer has (remote-id)" },
 		{ "decryption failed", "authentication: what the peer sent cannot be decrypted; is the psk the same?" },
 		{ "could not decrypt payloads", "authentication: what the peer sent cannot be decrypted; is the psk the same?" },

@@ -513,6 +513,65 @@ static void differences(void)
 	free(e2);
 }
 
+static void put_file(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", tmp, name);
+	put(path, text, 0600);
+}
+
+/* What is in the files of certificates, and that a renewed one is a change. */
+static void certificates(void)
+{
+	static const char cert[] = "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n";
+	static const char key[] = "-----BEGIN EC PRIVATE KEY-----\nAA\n-----END EC PRIVATE KEY-----\n";
+	static const struct { const char *file, *text, *key, *says; } bad[] = {
+		{ "c.pem", "0\202", "certificate", "is no PEM file; if it is DER: openssl x509 -inform der" },
+		{ "c.pem", key, "certificate", "has no certificate in it" },
+		{ "k.pem", cert, "private-key", "has no private key in it" },
+		{ "k.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "private-key", "is encrypted" },
+		{ "a.pem", "", "ca", "is no PEM file" },
+		{ "r.pem", cert, "crl", "has no list of revoked certificates in it" },
+	};
+	static const char text[] = "tunnel \"t\" { remote = \"192.0.2.9\" authentication = \"none\"\ncertificate = \"/c.pem\" "
+		 "private-key = \"/k.pem\" ca = \"/a.pem\" crl = \"/r.pem\" }\n";
+	struct config *a, *b;
+	struct conf_plan plan = { 0 };
+	char says[200], *errors = NULL, *is;
+
+	for (unsigned i = 0; i <= sizeof(bad) / sizeof(bad[0]); i++) {
+		put_file("c.pem", cert);
+		put_file("k.pem", key);
+		put_file("a.pem", cert);
+		put_file("r.pem", "-----BEGIN X509 CRL-----\n");
+		if (i == sizeof(bad) / sizeof(bad[0]))
+			break;
+		put_file(bad[i].file, bad[i].text);
+		a = load_text(text, &errors);
+		snprintf(says, sizeof(says), ":2: %s = /%s: %s", bad[i].key, bad[i].file, bad[i].says);
+		verdict(!a && errors && strstr(errors, says), "a file of another kind: file, line and remedy",
+			errors ? errors : says);
+		config_free(a);
+		free(errors);
+		errors = NULL;
+	}
+	a = load_text(text, &errors);
+	put_file("c.pem", "-----BEGIN CERTIFICATE-----\nAB\n-----END CERTIFICATE-----\n");
+	b = load_text(text, &errors);
+	if (!a || !b || config_diff(a, b, &plan)) {
+		verdict(false, "certificates are read", errors);
+	} else {
+		is = conf_plan_text(&plan, false);
+		verdict(is && !strcmp(is, "changed tunnel t: certificate (the file)\n"), "a renewed certificate is a change", is);
+		free(is);
+		conf_plan_done(&plan);
+	}
+	config_free(a);
+	config_free(b);
+	free(errors);
+}
+
 int main(int argc, char **argv)
 {
 	char cmd[PATH_MAX];
@@ -531,6 +590,7 @@ int main(int argc, char **argv)
 	many_mistakes();
 	no_file();
 	differences();
+	certificates();
 	man();
 	verdict(dup(0) == lowest, "every file was closed again", NULL);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", tmp);

@@ -182,6 +182,7 @@ static void reasons(void **state)
 		{ "no proposal found", "IKE_SA", false },
 		{ "no matching proposal found, sending NO_PROPOSAL_CHOSEN", "CHILD_SA", true },
 		{ "found 1 matching config, but none allows pre-shared key authentication using Main Mode", "authentication", false },
+		{ "no ECDSA private key found for 'lns.example.org'", "authentication", false },
 		{ "IDir 'a' does not match to 'b'", "authentication", false },
 		{ "certificate was revoked on Nov 21 09:00:00 UTC 2026, reason: unspecified", "authentication", false },
 		{ "constraint check failed: RULE_CRL_VALIDATION is STALE, but requires at least GOOD", "authentication", false },
