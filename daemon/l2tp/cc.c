@@ -418,6 +418,12 @@ static bool ends_early(const struct cc *cc, const struct l2tp_msg *m)
 	return m->type >= L2TP_N_MSGS || !(harmless >> m->type & 1) || m->error || m->missing || m->unknown_m;
 }
 
+/* A request makes us say something.  From who has much to acknowledge it is as if it had not come: it comes again. */
+static bool must_wait(const struct cc *cc, const struct l2tp_msg *m)
+{
+	return (m->type == L2TP_ICRQ || m->type == L2TP_OCRQ) && m->ns == cc->rel.nr && rel_full(&cc->rel, cc->n_calls);
+}
+
 void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 {
 	uint8_t scratch[L2TP_SCRATCH];
@@ -434,7 +440,7 @@ void cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 		l2tp_note(cc, &m, "Tunnel ID of another", NULL);
 		return;
 	}
-	if (m.type == L2TP_ZLB) {
+	if (m.type == L2TP_ZLB || must_wait(cc, &m)) {
 		rel_ack(&cc->rel, now, m.nr, &cc->out);
 		heard(cc, now);
 	} else if (ends_early(cc, &m)) {

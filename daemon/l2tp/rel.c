@@ -11,6 +11,7 @@ enum { NS_AT = 8, NR_AT = 10 };			/* 3.1: where the header has them */
 /* How long an early message is worth keeping (5.8 "may be queued"): as long as datagrams overtake each other.  One whose
  * turn comes later comes again, as it is not acknowledged; what somebody forged for later must not take its place. */
 enum { EARLY_MS = 250, DUP_ACK_MS = 100 };
+enum { FULL = 65536, FULL_CALL = 512 };		/* octets; the second for each call: its request, reply and CDN */
 
 void *l2tp_alloc(size_t n)
 {
@@ -57,7 +58,7 @@ void rel_done(struct rel *r)
 	free_list(r->early);
 	r->tx = r->tx_tail = r->tx_next = r->early = NULL;
 	r->una = r->nxt = r->ns;
-	r->n_tx = r->n_early = 0;
+	r->n_tx = r->tx_octets = r->n_early = 0;
 	r->retransmit_at = NEVER;
 }
 
@@ -113,9 +114,10 @@ void rel_ack(struct rel *r, ms_t now, uint16_t nr, struct fxq *out)
 		r->tx = m->next;
 		if (r->tx_next == m)
 			r->tx_next = m->next;
-		rel_free(m);
 		r->n_tx--;
+		r->tx_octets -= m->len;
 		r->una++;
+		rel_free(m);
 	}
 	if (!r->tx)
 		r->tx_tail = NULL;
@@ -159,7 +161,7 @@ static void keep_early(struct rel *r, ms_t now, uint16_t ns, const void *buf, si
 		if (dispute)
 			return;
 	}
-	m = keep(buf, len, ns);
+	m = len <= L2TP_MSG_MAX ? keep(buf, len, ns) : NULL;	/* longer than any need be: it comes again */
 	if (!m)
 		return;
 	m->since = now;
@@ -219,8 +221,9 @@ static void drop_waiting(struct rel *r)
 	while (m) {
 		struct rel_msg *next = m->next;
 
-		rel_free(m);
 		r->n_tx--;
+		r->tx_octets -= m->len;
+		rel_free(m);
 		m = next;
 	}
 	if (last)
@@ -254,7 +257,13 @@ void rel_tx(struct rel *r, ms_t now, const void *buf, size_t len, bool urgent, u
 	if (!r->tx_next)
 		r->tx_next = m;
 	r->n_tx++;
+	r->tx_octets += (uint32_t)len;
 	transmit(r, now, out);
+}
+
+bool rel_full(const struct rel *r, unsigned n_calls)
+{
+	return r->tx_octets > FULL + FULL_CALL * n_calls;
 }
 
 bool rel_tick(struct rel *r, ms_t now, struct fxq *out)

@@ -37,7 +37,7 @@ struct rel {
 	bool alive;			/* the owner vouches for the peer: forgive one exhaustion */
 	bool urgent;			/* the last message is queued: only the peer's window holds it back */
 	bool lost;			/* sticky: memory ran out, or the peer lets the queue grow without end */
-	uint32_t n_tx;			/* messages in tx */
+	uint32_t n_tx, tx_octets;	/* messages in tx, and their octets */
 	uint32_t rto_ms, rto_cap_ms, rto;
 	ms_t retransmit_at, ack_at;
 	ms_t dup_ack_at;		/* before that repetitions are not acknowledged again */
@@ -71,6 +71,9 @@ void rel_free(struct rel_msg *m);
  * urgent: this is the last message; what waits is dropped.  limit: how many may be queued. */
 void rel_tx(struct rel *r, ms_t now, const void *buf, size_t len, bool urgent, uint32_t limit,
 	    struct fxq *out);
+/* Does so much wait for the peer that it must not make us say more (take its requests) before it acknowledges some?  n_calls: how
+ * many calls it has, for each of which something may have to be said. */
+bool rel_full(const struct rel *r, unsigned n_calls);
 /* The peer's Receive Window Size; 0 (which 4.4.3 forbids) counts as 1. */
 void rel_peer_window(struct rel *r, uint16_t rws);
 /* Retransmits when due.  False: the retries are exhausted (5.8). */

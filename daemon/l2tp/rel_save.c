@@ -52,6 +52,7 @@ static int load_tx(struct rel *r, struct span v)
 		r->tx = m;
 	r->tx_tail = m;
 	r->n_tx++;
+	r->tx_octets += m->len;
 	return 0;
 }
 

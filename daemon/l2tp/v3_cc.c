@@ -421,6 +421,16 @@ static bool fell_back(struct v3_cc *cc, ms_t now, const void *buf, size_t len)
 	return true;
 }
 
+/* A request makes us say something, and so does a reply to nothing.  From who has much to acknowledge it is as if it had not come:
+ * it comes again. */
+static bool must_wait(const struct v3_cc *cc, const struct v3_msg *m)
+{
+	bool request = m->type == V3_ICRQ || m->type == V3_OCRQ, reply = m->type == V3_ICRP || m->type == V3_OCRP;
+
+	return (request || (reply && !v3_call_find(cc, m->remote_session_id))) && m->ns == cc->rel.nr &&
+	       rel_full(&cc->rel, cc->n_calls);
+}
+
 static void deliver(struct v3_cc *cc, ms_t now, const struct v3_msg *m, const struct v3_signature *sig, const void *buf, size_t len)
 {
 	struct span key = v3_hide_key(&cc->auth, sig->key_no);
@@ -429,7 +439,7 @@ static void deliver(struct v3_cc *cc, ms_t now, const struct v3_msg *m, const st
 	struct v3_msg early;
 	enum rel_rx kind;
 
-	if (m->type == V3_ZLB || m->type == V3_ACK) {
+	if (m->type == V3_ZLB || m->type == V3_ACK || must_wait(cc, m)) {
 		rel_ack(&cc->rel, now, m->nr, &cc->out);
 		seal(cc, after);
 		heard(cc, now);

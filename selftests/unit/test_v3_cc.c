@@ -552,11 +552,49 @@ static void test_dup_storm(void **state)
 	v3_cc_done(&f.cc);
 }
 
+/* One that makes us say more and more and acknowledges nothing does not fill our memory: what it asks beyond that is not taken, and
+ * is when it has acknowledged. */
+static void test_endless(void **state)
+{
+	static const struct l2tp_cause no = { .result = 4, .msg = "the kernel is busy with the calls before this one" };
+	struct v3_msg stray = { .type = V3_ICRP, .local_session_id = 7, .remote_session_id = 8, .circuit_status = 1,
+				.present = HAS(LOCAL_SESSION_ID) | HAS(REMOTE_SESSION_ID) | HAS(CIRCUIT_STATUS) };
+	unsigned taken[2] = { 0 };
+	struct fixture f;
+
+	(void)state;
+	establish(&f);
+	for (unsigned i = 1; i <= 3000; i++) {
+		uint16_t expected = f.cc.rel.nr, nr = f.nr;
+
+		say(&f, i % 2 ? icrq(i) : stray);
+		taken[i % 2] += f.cc.rel.nr != expected;
+		f.ns = f.cc.rel.nr;
+		drain(&f);
+		f.nr = nr;
+		if (f.count[V3_FX_CALL_REQUEST])
+			v3_call_refuse(&f.cc, f.now, &f.rq, &no);
+		assert_in_range(f.cc.rel.tx_octets, 0, 65536 + 200);
+	}
+	assert_in_range(taken[0], 200, 1000);
+	assert_in_range(taken[1], 200, 1000);
+	f.nr = f.cc.rel.ns;
+	say(&f, (struct v3_msg){ .type = V3_HELLO });	/* everything else is heard all the time */
+	f.nr = f.cc.rel.ns;
+	say(&f, (struct v3_msg){ .type = V3_ACK });
+	say(&f, icrq(3001));
+	assert_int_equal(f.cc.rel.nr, f.ns);
+	drain(&f);
+	assert_int_equal(f.count[V3_FX_CALL_REQUEST], 1);
+	v3_cc_done(&f.cc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sccrp), cmocka_unit_test(test_fallback), cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_open), cmocka_unit_test(test_strangers), cmocka_unit_test(test_dup_storm),
+		cmocka_unit_test(test_endless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
