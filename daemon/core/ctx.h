@@ -59,7 +59,7 @@ struct adoption;
 struct ctx {
 	struct loop loop;
 	struct log log;
-	struct log_limit limit[T_N];
+	struct log_topic limit[T_N];
 	struct env env;
 	struct counters count;
 	const char *config_file, *config_dir, *runtime_dir, *user;

@@ -39,6 +39,18 @@ void event_subscribe(struct ctx *ctx, struct vl_call *call)
 	vl_call_keep(call, b, gone);
 }
 
+void log_peer(struct ctx *ctx, enum topic topic, const struct endpoint *peer, int level, const char *fmt, ...)
+{
+	uint64_t source = peer->family;
+	va_list ap;
+
+	for (unsigned i = 0; i < (peer->family == 4 ? 4 : 8); i++)	/* one stranger owns a whole IPv6 /64 */
+		source = source * 257 + peer->addr[i];
+	va_start(ap, fmt);
+	log_limited_by(&ctx->log, &ctx->limit[topic], source, ctx->loop.now, level, fmt, ap);
+	va_end(ap);
+}
+
 void events_free(struct ctx *ctx)
 {
 	for (struct event_bus *b; (b = ctx->events);) {

@@ -9,6 +9,10 @@ __attribute__((format(printf, 5, 6)))
 void event(struct ctx *, const char *what, const struct tunnel *t, const struct session *s, const char *fmt, ...);
 void events_free(struct ctx *);
 
+/* A log line that this peer has caused: limited by its topic, and by the peer's address in it. */
+__attribute__((format(printf, 5, 6)))
+void log_peer(struct ctx *, enum topic, const struct endpoint *peer, int level, const char *fmt, ...);
+
 struct vl_call;
 /* The call becomes a subscriber until its client leaves. */
 void event_subscribe(struct ctx *, struct vl_call *);

@@ -175,8 +175,8 @@ void session_refused(struct tunnel *t, const char *why)
 		t->stat->refused++;
 		snprintf(t->stat->last_refusal, sizeof(t->stat->last_refusal), "call: %s", why);
 	}
-	log_limited(&ctx->log, &ctx->limit[T_REFUSE], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u with %s: call refused: %s",
-		    t->id, tunnel_peer_id(t), tunnel_name(t), why);
+	log_peer(ctx, T_REFUSE, &t->peer, LOG_NOTICE, "tunnel %u/%u with %s: call refused: %s", t->id, tunnel_peer_id(t),
+		 tunnel_name(t), why);
 }
 
 uint32_t session_peer_id(const struct session *s)
@@ -342,8 +342,8 @@ static void authorise(struct session *s, const struct conf_user *u)
 		return;			/* sessions_retry comes back to it, or has done so already */
 	}
 	if (why[0])
-		log_limited(&s->ctx->log, &s->ctx->limit[T_AUTH], s->ctx->loop.now, LOG_NOTICE,
-			    "session %u/%u: %s refused: %s", s->wire_id, session_peer_id(s), s->user, why);
+		log_peer(s->ctx, T_AUTH, &s->tunnel->peer, LOG_NOTICE, "session %u/%u: %s refused: %s", s->wire_id,
+			 session_peer_id(s), s->user, why);
 	if (why[0] || s->policy->ppp.take || s->kernel != KS_NONE) {
 		verdict(s, !why[0] || !room, why);
 		if (!room)
@@ -401,9 +401,9 @@ static void check(struct session *s, const struct ppp_fx_auth *a)
 		return;
 	l2tp_clean(name, sizeof(name), (struct span){ a->name, a->name_len });
 	if (!u) {
-		log_limited(&ctx->log, &ctx->limit[T_AUTH], ctx->loop.now, LOG_NOTICE,
-			    "session %u/%u: authentication of \"%s\" failed: no such user or wrong password",
-			    s->wire_id, session_peer_id(s), name);
+		log_peer(ctx, T_AUTH, &s->tunnel->peer, LOG_NOTICE,
+			 "session %u/%u: authentication of \"%s\" failed: no such user or wrong password",
+			 s->wire_id, session_peer_id(s), name);
 		verdict(s, false, "authentication failed");
 		return;
 	}
@@ -514,9 +514,9 @@ static void ncp_ready(struct session *s, const struct ppp_fx_ncp *n)
 		if (old.ip != s->addrs.ip || old.peer_ip != s->addrs.peer_ip)
 			changed(s, part);
 	} else if (s->mtu && s->mtu < IPV6_MIN_MTU) {
-		log_limited(&s->ctx->log, &s->ctx->limit[T_PROTOCOL], s->ctx->loop.now, LOG_NOTICE,
-			    "session %u/%u: no IPv6: its MTU is %u, IPv6 needs 1280 (RFC 8200 5)", s->wire_id,
-			    session_peer_id(s), s->mtu);
+		log_peer(s->ctx, T_PROTOCOL, &s->tunnel->peer, LOG_NOTICE,
+			 "session %u/%u: no IPv6: its MTU is %u, IPv6 needs 1280 (RFC 8200 5)", s->wire_id, session_peer_id(s),
+			 s->mtu);
 		return;				/* IPV6CP waits; IPv4 goes on */
 	} else {
 		s->addrs.ifid = n->addrs.ifid;
@@ -623,8 +623,8 @@ static void perform(struct session *s, const struct fx *f)
 			run_ip_down(s);
 		break;
 	case PPP_FX_IDENT:
-		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_DEBUG, "session %u/%u: the peer is \"%.*s\"",
-			    s->wire_id, session_peer_id(s), (int)f->len, (const char *)f->data);
+		log_peer(ctx, T_PROTOCOL, &s->tunnel->peer, LOG_DEBUG, "session %u/%u: the peer is \"%.*s\"", s->wire_id,
+			 session_peer_id(s), (int)f->len, (const char *)f->data);
 		break;
 	case PPP_FX_DOWN:
 		ppp_ended(s, data);
@@ -743,10 +743,9 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	}
 	/* calls that are refused again and again must not drown the others */
 	if (s->up || !s->tunnel->v->call_idle(s) || s->call_down)
-		log_limited(&ctx->log, &ctx->limit[s->up ? T_STATE : T_REFUSE], ctx->loop.now, LOG_INFO,
-			    "session %u/%u in tunnel %u with %s%s%s: down: %s", s->wire_id,
-			    session_peer_id(s), s->tunnel->id, tunnel_name(s->tunnel), s->user ? ", user " : "",
-			    s->user ? s->user : "", why);
+		log_peer(ctx, s->up ? T_STATE : T_REFUSE, &s->tunnel->peer, LOG_INFO,
+			 "session %u/%u in tunnel %u with %s%s%s: down: %s", s->wire_id, session_peer_id(s), s->tunnel->id,
+			 tunnel_name(s->tunnel), s->user ? ", user " : "", s->user ? s->user : "", why);
 	event(ctx, "session-down", s->tunnel, s, "%s", why);
 	if (s->hooked)
 		run_ip_down(s);

@@ -352,10 +352,14 @@ json_t *show_stats(struct ctx *ctx)
 {
 	json_t *c = json_object(), *keeper = json_null();
 	int tunnels = 0, sessions = 0;
+	uint64_t left_out = 0;
 
 #define X(name) json_object_set_new(c, #name, json_integer((json_int_t)ctx->count.name));
 	COUNTERS(X)
 #undef X
+	for (unsigned i = 0; i < T_N; i++)
+		left_out += ctx->limit[i].left_out;
+	json_object_set_new(c, "log_lines_left_out", json_integer((json_int_t)left_out));
 	json_object_set_new(c, "tunnels", json_integer(ctx->n_tunnels));
 	json_object_set_new(c, "sessions", json_integer(ctx->n_sessions));
 	json_object_set_new(c, "half_open", json_integer(ho_count(ctx->half_open) + ho_count(ctx->v3_half_open)));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/dial.h"
+#include "core/event.h"
 #include "core/ipsec.h"
 #include "core/policy.h"
 #include "core/turn.h"
@@ -99,8 +100,8 @@ void stranger_refuse(struct ctx *ctx, const struct dgram *d, const struct conf_p
 		stat->refused++;
 		snprintf(stat->last_refusal, sizeof(stat->last_refusal), "%s: %s", endpoint_text(&d->peer, where, 64), why);
 	}
-	log_limited(&ctx->log, &ctx->limit[T_REFUSE], ctx->loop.now, LOG_NOTICE, "SCCRQ from %s%s%s refused: %s",
-		    endpoint_port_text(&d->peer, where, sizeof(where)), p ? ", peer " : "", p ? p->name : "", why);
+	log_peer(ctx, T_REFUSE, &d->peer, LOG_NOTICE, "SCCRQ from %s%s%s refused: %s",
+		 endpoint_port_text(&d->peer, where, sizeof(where)), p ? ", peer " : "", p ? p->name : "", why);
 }
 
 bool no_more_tunnels(const struct ctx *ctx, const struct dgram *d, const struct conf_peer *p)

@@ -194,8 +194,8 @@ void tunnel_went_up(struct tunnel *t)
 
 	t->up_since = clock_wall();
 	ctx->count.tunnels_opened++;
-	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: established with %s at %s",
-		    t->id, tunnel_peer_id(t), tunnel_name(t), endpoint_port_text(&t->peer, where, sizeof(where)));
+	log_peer(ctx, T_ACCEPT, &t->peer, LOG_INFO, "tunnel %u/%u: established with %s at %s", t->id, tunnel_peer_id(t),
+		 tunnel_name(t), endpoint_port_text(&t->peer, where, sizeof(where)));
 	event(ctx, "tunnel-up", t, NULL, "established with %s", tunnel_name(t));
 	if (t->dial)
 		dial_tunnel_up(t->dial);
@@ -211,8 +211,8 @@ void tunnel_went_down(struct tunnel *t, const struct l2tp_cause *cause)
 	cause_text(cause, false, why, sizeof(why));
 	if (t->up_since)
 		ctx->count.tunnels_closed++;
-	log_limited(&ctx->log, &ctx->limit[T_ACCEPT], ctx->loop.now, LOG_INFO, "tunnel %u/%u: down with %s: %s", t->id,
-		    tunnel_peer_id(t), tunnel_name(t), why);
+	log_peer(ctx, T_ACCEPT, &t->peer, LOG_INFO, "tunnel %u/%u: down with %s: %s", t->id, tunnel_peer_id(t), tunnel_name(t),
+		 why);
 	event(ctx, "tunnel-down", t, NULL, "%s", why);
 	if (t->dial)
 		dial_tunnel_down(t->dial, cause);

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/event.h"
 #include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/session.h"
@@ -210,8 +211,8 @@ static void leave(struct ctx *ctx, const struct out *o, const void *octets)
 			break;
 		ctx->count.send_errors++;	/* soft: retransmission is the only judge (ICMP may be forged) */
 		t = ctx->tunnel[o->tunnel_id];
-		log_limited(&ctx->log, &ctx->limit[T_SEND], ctx->loop.now, LOG_NOTICE, "tunnel %u: sending to %s failed: %s",
-			    o->tunnel_id, t ? tunnel_name(t) : "its peer", strerror(-err));
+		log_peer(ctx, T_SEND, &o->peer, LOG_NOTICE, "tunnel %u: sending to %s failed: %s", o->tunnel_id,
+			 t ? tunnel_name(t) : "its peer", strerror(-err));
 		break;
 	case OUT_FRAME:
 		err = pppio_write(o->fd, o->proto, octets, o->len);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/event.h"
 #include "core/policy.h"
 #include "core/session.h"
 #include "core/turn.h"
@@ -89,8 +90,8 @@ static void perform(struct tunnel *t, const struct fx *f)
 				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
 		break;
 	case L2TP_FX_NOTE:
-		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: %s: %.*s",
-			    t->id, t->cc.peer_tunnel_id, tunnel_name(t), (int)f->len, (const char *)f->data);
+		log_peer(ctx, T_PROTOCOL, &t->peer, LOG_NOTICE, "tunnel %u/%u: %s: %.*s", t->id, t->cc.peer_tunnel_id,
+			 tunnel_name(t), (int)f->len, (const char *)f->data);
 		break;
 	case L2TP_FX_CC_UP:
 		tunnel_went_up(t);

@@ -185,8 +185,8 @@ static void status(struct session *s, uint16_t circuit)
 	const char *is = circuit & V3_CIRCUIT_ACTIVE ? "active" : "inactive";
 
 	session_changed(s);
-	log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "session %u/%u: the peer's circuit is %s",
-		    s->wire_id, session_peer_id(s), is);
+	log_peer(ctx, T_PROTOCOL, &s->tunnel->peer, LOG_NOTICE, "session %u/%u: the peer's circuit is %s", s->wire_id,
+		 session_peer_id(s), is);
 	event(ctx, "session-status", s->tunnel, s, "the peer's circuit is %s", is);
 }
 
@@ -214,8 +214,8 @@ static void perform(struct tunnel *t, const struct fx *f)
 				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
 		break;
 	case V3_FX_NOTE:
-		log_limited(&ctx->log, &ctx->limit[T_PROTOCOL], ctx->loop.now, LOG_NOTICE, "tunnel %u/%u: %s: %.*s",
-			    t->id, t->v3.peer_cc_id, tunnel_name(t), (int)f->len, (const char *)f->data);
+		log_peer(ctx, T_PROTOCOL, &t->peer, LOG_NOTICE, "tunnel %u/%u: %s: %.*s", t->id, t->v3.peer_cc_id,
+			 tunnel_name(t), (int)f->len, (const char *)f->data);
 		break;
 	case V3_FX_CC_UP:
 		tunnel_went_up(t);

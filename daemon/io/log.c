@@ -118,32 +118,70 @@ void log_line(const struct log *l, int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_limited(const struct log *l, struct log_limit *limit, ms_t now, int level, const char *fmt, ...)
+/* Is there a token?  div: this bucket is so much smaller. */
+static bool may_say(struct log_limit *limit, ms_t now, unsigned div)
 {
 	unsigned refill;
-	va_list ap;
+
+	if (!limit->since) {
+		limit->since = now;
+		limit->tokens = BURST / div;
+	}
+	refill = (unsigned)((now - limit->since) * (PER_MINUTE / div) / 60000);
+	if (refill) {
+		limit->since = now;
+		limit->tokens = refill + limit->tokens > BURST / div ? BURST / div : limit->tokens + refill;
+	}
+	return limit->tokens;
+}
+
+static void say(const struct log *l, struct log_limit *limit, int level, const char *whose)
+{
+	limit->tokens--;
+	if (limit->left_out)
+		log_line(l, level, "(%u lines like the next one%s were left out)", limit->left_out, whose);
+	limit->left_out = 0;
+}
+
+static struct log_limit *limit_of(struct log_topic *topic, uint64_t source)
+{
+	size_t i = source % LOG_SOURCES;
+
+	if (!source)
+		return NULL;
+	if (topic->by[i].source != source)
+		topic->by[i].limit = (struct log_limit){ 0 };
+	topic->by[i].source = source;
+	return &topic->by[i].limit;
+}
+
+void log_limited_by(const struct log *l, struct log_topic *topic, uint64_t source, ms_t now, int level, const char *fmt, va_list ap)
+{
+	struct log_limit *own = level > l->level ? NULL : limit_of(topic, source);
 
 	if (level > l->level)
 		return;
-	if (!limit->since) {
-		limit->since = now;
-		limit->tokens = BURST;
-	}
-	refill = (unsigned)((now - limit->since) * PER_MINUTE / 60000);
-	if (refill) {
-		limit->since = now;
-		limit->tokens = refill + limit->tokens > BURST ? BURST : limit->tokens + refill;
-	}
-	if (!limit->tokens) {
-		limit->left_out++;
+	if (own && !may_say(own, now, 2)) {
+		own->left_out++;
+		topic->left_out++;
 		return;
 	}
-	limit->tokens--;
-	if (limit->left_out) {
-		log_line(l, level, "(%u lines like the next one were left out)", limit->left_out);
-		limit->left_out = 0;
+	if (!may_say(&topic->all, now, 1)) {
+		topic->all.left_out++;
+		topic->left_out++;
+		return;
 	}
-	va_start(ap, fmt);
+	say(l, &topic->all, level, "");
+	if (own)
+		say(l, own, level, " from the same address");
 	put(l, level, fmt, ap);
+}
+
+void log_limited(const struct log *l, struct log_topic *topic, ms_t now, int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_limited_by(l, topic, 0, now, level, fmt, ap);
 	va_end(ap);
 }
