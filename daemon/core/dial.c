@@ -153,11 +153,29 @@ void dial_unprotected(struct dial *d, const char *why)
 	failed(d, text);
 }
 
+static bool same_end(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->family == b->family && a->port == b->port && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+/* Another tunnel that is protected between the same two ends: their SAs would have the same selectors. */
+static const struct dial *same_way(const struct dial *d)
+{
+	const struct dial *o;
+
+	for (o = d->ctx->dials; o; o = o->next)
+		if (o != d && !o->removed && o->as->ipsec.required && !is_site(&o->as->ipsec) && !is_site(&d->as->ipsec) &&
+		    (o->tunnel || o->listener || o->protecting) && same_end(&o->local, &d->local) && same_end(&o->peer, &d->peer))
+			break;
+	return o;
+}
+
 /* We know the peer's address: get a socket on the address that the route to it gives. */
 static void open_socket(struct dial *d)
 {
 	struct ctx *ctx = d->ctx;
-	char text[96], why[160];
+	const struct dial *other;
+	char text[96], why[256];
 	int err;
 
 	for (unsigned i = 0; d->as->local.family && i < d->n_addresses; i++) {
@@ -197,6 +215,13 @@ static void open_socket(struct dial *d)
 		d->local.port = d->peer.port = 0;
 	else if (!d->local.port)
 		d->local.port = L2TP_PORT;		/* the SA is for one port, and this is the one that LNSs expect */
+	other = same_way(d);
+	if (other) {
+		snprintf(why, sizeof(why), "tunnel %s goes between the same addresses and ports, and IPsec cannot tell them apart; "
+			 "local-port = 1702 here, say", other->as->name);
+		failed(d, why);
+		return;
+	}
 	d->next_at = ctx->loop.now + PROTECT_MS;
 	timer_set(&ctx->loop, &d->retry, d->next_at);
 	ipsec_dial(d);

@@ -76,6 +76,10 @@ void ipsec_step(struct ipsec *p)
 
 		next = d->next;
 		c = d->protecting ? ipsec_conn_find(p, ipsec_name(name, true, d->as->name)) : NULL;
+		if (c && c->refused) {
+			dial_unprotected(d, c->why);
+			continue;
+		}
 		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || !conn_loaded(c))
 			continue;
 		for (const struct sa *s = p->sas; s; s = s->next) {
@@ -159,6 +163,7 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 		part->len = part->msg ? len : 0;
 		if (part->msg)
 			memcpy(part->msg, buf, len);
+		c->refused = false;
 		c->why[0] = '\0';
 	}
 out:
@@ -207,11 +212,15 @@ static void guard_done(struct ctx *ctx, void *arg, const struct k_reply *r)
 	p->asking = false;
 	if (!r)
 		return;				/* no keeper: the next one will be asked */
-	p->guarded = p->held_ok = !r->result || !p->guard.n;	/* a kernel without IPsec is no hindrance to none */
+	/* a kernel without IPsec is no hindrance to none */
+	p->guarded = p->held_ok = (!r->result && !p->guard.open) || !p->guard.n;
+	if (p->guard.closed && !p->held.closed)
+		log_line(&p->ctx->log, LOG_WARNING, "more than %d addresses or prefixes differ in whether they need IPsec, or are "
+			 "dialled with it: at our ports nobody is served without IPsec", K_MAX_GUARDS);
 	p->held = p->guard;
-	if (r->result && p->guard.n)
+	if ((r->result || p->guard.open) && p->guard.n)
 		log_line(&p->ctx->log, LOG_ERR, "the kernel does not keep out what comes without IPsec, so "
-			 "whoever needs IPsec is not served: %s", r->why);
+			 "whoever needs IPsec is not served: %s", r->result ? r->why : "too many ports of ours");
 	if (p->guard.stale)
 		ipsec_refresh(p->ctx);
 	else
@@ -328,7 +337,7 @@ void ipsec_dial(struct dial *d)
 	want_dial(p, d);
 	c = ipsec_conn_find(p, ipsec_name(name, true, d->as->name));
 	if (c) {
-		c->initiated = c->ending = false;
+		c->initiated = c->ending = c->refused = false;
 		c->why[0] = '\0';
 	}
 	/* It comes back as a whole: an SA that an earlier attempt used may be known to us alone.  Without L2TP an SA is all that

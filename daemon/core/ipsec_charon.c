@@ -9,7 +9,7 @@
 
 #include "core/kernel.h"
 
-enum { CHECK_MS = 10000 };
+enum { CHECK_MIN_MS = 1000, CHECK_MAX_MS = 10000 };	/* who starts charon loads his own right after, as a rule */
 
 static const char *const events[] = { "child-updown", "child-rekey", "log", NULL };
 
@@ -134,7 +134,8 @@ void ipsec_initiate(struct ipsec *p, struct conn *c)
 	vici_key(&w, "child", ipsec_child(child, c->port));
 	vici_key(&w, "timeout", "-1");			/* events tell */
 	c->ike_up = false;
-	c->initiated = !w.bad && vici_request(&p->v, p->ctx->loop.now, "initiate", NULL, (struct span){ buf, wr_len(&w) }, 0);
+	c->initiate = w.bad ? 0 : vici_request(&p->v, p->ctx->loop.now, "initiate", NULL, (struct span){ buf, wr_len(&w) }, 0);
+	c->initiated = c->initiate;
 }
 
 void ipsec_unload(struct ipsec *p, const struct conn *c)
@@ -181,25 +182,44 @@ static void tidy(struct ipsec *p, struct span list, bool shared)
 		}
 	}
 }
-/* `swanctl --load-all` unloads whatever its files have not. */
-static void check_loaded(struct ipsec *p, struct span list)
+
+static const char *const check_command[CHECKS] = { "get-conns", "get-shared", "get-keys" };
+
+/* `swanctl --load-all` unloads whatever its files have not; --load-creds does so with secrets and keys alone. */
+static void check_loaded(struct ipsec *p, unsigned check, struct span list)
 {
 	struct vici_item it;
 	struct rd r;
 
-	p->check_id = 0;
 	for (struct conn *c = p->conns; c; c = c->next) {
-		bool there = !c->part[PART_CONN].loaded;
+		const struct part *part = &c->part[check == CHECK_CONNS ? PART_CONN : PART_SECRET];
+		bool there = !part->loaded || (check == CHECK_SHARED && c->pubkey) || (check == CHECK_KEYS && !c->pubkey);
 
 		for (r = rd_init(list.p, list.n); !there && vici_next(&r, &it);)
-			there = vici_is(it.value, c->name);
+			there = vici_is(it.value, check == CHECK_KEYS ? c->key_id : c->name);
 		if (there)
 			continue;
 		for (unsigned i = 0; i < PARTS; i++)
-			c->part[i].loaded = false;
-		log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded it from charon (swanctl --load-all?); "
-			 "loading it again", c->name);
+			c->part[i].loaded &= i == PART_CONN && check != CHECK_CONNS;
+		log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded %s from charon (swanctl --load-all?); "
+			 "loading it again", c->name, check == CHECK_CONNS ? "it" : c->pubkey ? "its private key" : "its psk");
 	}
+}
+
+static void checked(struct ipsec *p, const struct vici_fx_msg *m, struct span body)
+{
+	for (unsigned i = 0; i < CHECKS; i++) {
+		if (m->id != p->check_id[i])
+			continue;
+		p->check_id[i] = 0;
+		if (m->status == VICI_OK)
+			check_loaded(p, i, vici_get(body, i == CHECK_CONNS ? "conns" : "keys"));
+		return;
+	}
+	if (!strcmp(m->name, "get-conns"))
+		tidy(p, vici_get(body, "conns"), false);
+	if (!strcmp(m->name, "get-shared"))
+		tidy(p, vici_get(body, "keys"), true);
 }
 
 static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span body)
@@ -213,15 +233,17 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		return;				/* VICI_FX_DOWN follows */
 	if (m->id == p->list_id)
 		ipsec_sas_listed(p);
-	if (m->id == p->check_id)
-		check_loaded(p, vici_get(body, "conns"));
-	else if (!strcmp(m->name, "get-conns"))
-		tidy(p, vici_get(body, "conns"), false);
-	if (!strcmp(m->name, "get-shared"))
-		tidy(p, vici_get(body, "keys"), true);
+	checked(p, m, body);
 	for (struct conn *c = p->conns; c; c = c->next) {
 		unsigned i = 0;
 
+		if (c->initiate && c->initiate == m->id) {
+			c->initiate = 0;
+			c->refused = m->status != VICI_OK;
+			vici_text(vici_get(body, "errmsg"), why, sizeof(why));
+			if (c->refused)
+				snprintf(c->why, sizeof(c->why), "IPsec: charon does not dial: %s", why);
+		}
 		while (i < PARTS && (!c->part[i].id || c->part[i].id != m->id))
 			i++;
 		if (i == PARTS)
@@ -232,6 +254,7 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 			vici_text(vici_get(body, "id"), c->key_id, sizeof(c->key_id));
 		if (m->status == VICI_OK)
 			continue;
+		c->refused = true;
 		vici_text(vici_get(body, "errmsg"), why, sizeof(why));
 		snprintf(c->why, sizeof(c->why), "charon refuses its %s: %s", i == PART_CONN ? "connection" :
 			 i == PART_CRL ? "crl" : c->pubkey ? "private key" : "psk", why);
@@ -252,7 +275,7 @@ void ipsec_load(struct ipsec *p, struct conn *c)
 {
 	const char *const command[PARTS] = { c->pubkey ? "load-key" : "load-shared", "load-cert", "load-conn" };
 
-	for (unsigned i = 0; i < PARTS && !c->why[0]; i++) {
+	for (unsigned i = 0; i < PARTS && !c->refused; i++) {
 		struct part *part = &c->part[i];
 
 		if (part->msg && !part->loaded && !part->id)
@@ -273,11 +296,13 @@ static void ready(struct ipsec *p, struct span version)
 			c->part[i].loaded = false;
 			c->part[i].id = 0;
 		}
-		c->initiated = c->ending = false;
+		c->initiated = c->ending = c->refused = false;
+		c->initiate = 0;
 		c->why[0] = '\0';
 	}
-	p->check_id = 0;
-	p->check_at = ctx->loop.now + CHECK_MS;
+	memset(p->check_id, 0, sizeof(p->check_id));
+	p->check_ms = CHECK_MIN_MS;
+	p->check_at = ctx->loop.now + p->check_ms;
 	p->ready_at = (uint64_t)clock_wall();
 	ipsec_list(p, NULL);
 	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
@@ -372,9 +397,11 @@ static void due(struct timer *timer, void *arg)
 	(void)timer;
 	vici_tick(&p->v, p->ctx->loop.now);
 	if (p->v.state == VICI_READY && p->ctx->loop.now >= p->check_at) {
-		p->check_at = p->ctx->loop.now + CHECK_MS;
-		if (!p->check_id)
-			p->check_id = ipsec_request(p, "get-conns", NULL, NULL, NULL);
+		p->check_ms = ms_min(2 * p->check_ms, CHECK_MAX_MS);
+		p->check_at = p->ctx->loop.now + p->check_ms;
+		for (unsigned i = 0; i < CHECKS; i++)
+			if (!p->check_id[i])
+				p->check_id[i] = ipsec_request(p, check_command[i], NULL, NULL, NULL);
 	}
 	ipsec_pump(p);
 	ipsec_step(p);

@@ -192,27 +192,44 @@ static void add_networks(struct builder *b, const struct conf_ipsec *p)
 }
 
 /* In front: what is between networks is in order, whatever else is too much. */
-static void add_sites(struct builder *b, const struct config *c)
+static void add_sites(struct builder *b, const struct ctx *ctx)
 {
+	const struct config *c = ctx->conf;
+
 	for (unsigned i = 0; i < c->n_peers; i++)
 		add_networks(b, &c->peer[i].ipsec);
 	for (unsigned i = 0; i < c->n_tunnels; i++)
 		add_networks(b, &c->tunnel[i].ipsec);
 }
 
-/* Too many exceptions for the kernel's list: nobody at all without IPsec. */
-static void close_all(struct builder *b, const struct config *c)
+static void add_port(struct builder *b, uint8_t family, uint16_t port)
 {
-	b->g->n = 0;
-	add_sites(b, c);
-	for (unsigned j = 0; j < c->n_listens && j < K_MAX_GUARDS; j++) {
-		struct k_guard r;
+	struct k_guard r;
 
-		memset(&r, 0, sizeof(r));
-		r.local.family = r.peer.family = c->listen[j].addr.family;
-		r.local.port = c->listen[j].addr.port;
-		add(b, &r, false);
-	}
+	memset(&r, 0, sizeof(r));
+	r.local.family = r.peer.family = family;
+	r.local.port = port;
+	add(b, &r, false);
+}
+
+/* Too many for the kernel's list: nobody at all without IPsec, at any of our ports that somebody with IPsec has. */
+static void close_all(struct builder *b, const struct ctx *ctx)
+{
+	const struct config *c = ctx->conf;
+
+	b->g->n = 0;
+	b->full = false;
+	add_sites(b, ctx);
+	for (unsigned j = 0; j < c->n_listens; j++)
+		add_port(b, c->listen[j].addr.family, c->listen[j].addr.port);
+	for (const struct dial *d = ctx->dials; d; d = d->next)
+		if (d->as->ipsec.required && !is_site(&d->as->ipsec) && d->local.family)
+			add_port(b, d->local.family, d->local.port);
+	for (unsigned id = 1; id < MAX_ID && ctx->n_tunnels; id++)
+		if (ctx->tunnel[id] && tunnel_protected(ctx->tunnel[id]))
+			add_port(b, ctx->tunnel[id]->local.family, ctx->tunnel[id]->local.port);
+	b->g->closed = true;
+	b->g->open = b->full;
 }
 
 static bool on_listener(const struct config *c, const struct endpoint *local)
@@ -230,7 +247,7 @@ bool guard_build(struct guard *g, const struct ctx *ctx)
 	struct builder b = { g, false };
 
 	memset(g, 0, sizeof(*g));
-	add_sites(&b, ctx->conf);
+	add_sites(&b, ctx);
 	for (const struct dial *d = ctx->dials; d; d = d->next) {
 		bool required = d->as->ipsec.required;
 
@@ -251,7 +268,7 @@ bool guard_build(struct guard *g, const struct ctx *ctx)
 			add_pair(&b, &t->local, &t->peer, false, true);
 	}
 	if (b.full || o.oom)
-		close_all(&b, ctx->conf);
+		close_all(&b, ctx);
 	free(o.at);
 	return g->n != was.n || memcmp(g->rule, was.rule, g->n * sizeof(g->rule[0]));
 }

@@ -10,6 +10,8 @@ struct guard {
 	struct k_guard rule[K_MAX_GUARDS];
 	unsigned n;
 	bool stale;			/* something changed since it was built */
+	bool closed;			/* too many for the kernel's list: nobody at all comes or goes without IPsec */
+	bool open;			/* and even that did not fit */
 };
 
 /* Makes it what it should be now; false: it was so already. */

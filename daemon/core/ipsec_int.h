@@ -20,6 +20,9 @@ struct part {
 	bool loaded;
 };
 
+/* What is asked for now and then, for others unload what is not theirs. */
+enum { CHECK_CONNS, CHECK_SHARED, CHECK_KEYS, CHECKS };
+
 /* A connection of ours as it should be in charon. */
 struct conn {
 	struct conn *next;
@@ -29,7 +32,9 @@ struct conn {
 	bool pubkey;				/* its secret is a private key */
 	char key_id[64];			/* that one's name in charon */
 	bool dial, initiated;
+	uint32_t initiate;			/* request under way */
 	bool ike_up;				/* since we initiated */
+	bool refused;				/* by charon; not asked again as it is */
 	bool ending;				/* SAs of before were terminated: not until they are gone */
 	bool site;				/* between networks, without L2TP */
 	uint16_t port;				/* dial: ours, names the child; 0: site */
@@ -67,8 +72,8 @@ struct ipsec {
 	struct conn *conns;
 	struct sa *sas;
 	uint64_t ready_at;			/* seconds since 1970: what is older and not in charon's list is another's */
-	uint32_t list_id, check_id;		/* list-sas, get-conns under way */
-	ms_t check_at;
+	uint32_t list_id, check_id[CHECKS];	/* list-sas, get-conns and the like under way */
+	ms_t check_at, check_ms;
 	struct guard guard, held;		/* as it should be; as the kernel has it */
 	bool guarded, asking;			/* both are the same; it is being asked to make them */
 	bool held_ok;

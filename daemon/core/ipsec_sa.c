@@ -41,9 +41,13 @@ int ipsec_socket(const struct ctx *ctx, uint32_t mark)
 	return -1;
 }
 
+/* Of those that we dial to one host each has its own. */
 static bool protects(const struct sa *s, const struct tunnel *t)
 {
-	return !s->site && tunnel_protected(t) && ipsec_same_host(&t->peer, &s->peer) && t->mark == s->mark;
+	char mine[IPSEC_NAME];
+
+	return !s->site && tunnel_protected(t) && ipsec_same_host(&t->peer, &s->peer) && t->mark == s->mark &&
+	       (!t->as || !strcmp(ipsec_name(mine, true, t->as->name), s->conn));
 }
 
 bool ipsec_esp(const struct tunnel *t, struct esp *ret)
@@ -160,7 +164,7 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stal
 		    endpoint_text(&gone->peer, host, sizeof(host)), gone->conn, why);
 	for (const struct sa *s = p->sas; s; s = s->next)
 		last &= !ipsec_same_host(&s->peer, &gone->peer) || s->mark != gone->mark || s->site != gone->site ||
-			(s->site && strcmp(s->conn, gone->conn));
+			strcmp(s->conn, gone->conn);
 	snprintf(text, sizeof(text), "its IPsec is gone: %s", why);
 	for (unsigned id = 1; id < MAX_ID && last; id++) {
 		struct tunnel *t = ctx->tunnel[id];

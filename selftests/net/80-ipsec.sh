@@ -138,6 +138,9 @@ refused "no common proposal of ESP" "$(lac_config sesame 'esp-proposals = "aes19
 refused "another identity" "$(lac_config sesame 'remote-id = "gate.example.org"')" \
 	'tunnel branch: IPsec fails in authentication: the peer refuses us' 'IPsec.*no connection (remote-id, local-id)'
 
+load_theirs
+check "unloaded again, after somebody was refused: loaded again" busywait 25000 loaded
+
 # --- IKEv1, IPv6 ------------------------------------------------------------------------------------
 again() {	# again WHAT LAC-CONFIG IKE-WORD
 	: >"$TMP/lac-ike.log"

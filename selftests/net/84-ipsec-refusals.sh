@@ -33,6 +33,7 @@ list() {	# list AUTHORITY SECONDS
 	openssl ca -config "$TMP/$1.cnf" -keyfile "$TMP/$1.key" -cert "$TMP/$1.pem" -gencrl -crlsec "$2" -out "$TMP/$1.crl"
 }
 {
+	(umask 077; printf -- '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' >"$TMP/garbage.key") &&
 	authority ca && authority ca2 && signed lns ca && signed lac ca && signed old ca -1 && signed thief ca && signed other ca2 &&
 		revoked thief ca && list ca 86400 && list ca2 1
 } >"$TMP/openssl.log" 2>&1 || fatal "certificates are made"
@@ -69,6 +70,8 @@ tunnel() {	# tunnel NAME ADDRESS KEYS
 	tunnel v2-our-id 192.0.2.3 'psk = "sesame" local-id = "twig.example.org"'
 	tunnel good 192.0.2.4 "remote-id = \"lns.example.org\" $(certificate lac ca ca)"
 	tunnel old 192.0.2.4 "$(certificate old ca)"
+	tunnel no-key 192.0.2.5 "$(certificate lac ca | sed 's|lac.key|garbage.key|')"
+	tunnel wrong-key 192.0.2.5 "$(certificate lac ca | sed 's|lac.key|other.key|')"
 	tunnel thief 192.0.2.4 "$(certificate thief ca)"
 	tunnel stranger 192.0.2.4 "$(certificate other ca)"
 	tunnel to-old 192.0.2.5 "$(certificate lac ca)"
@@ -106,8 +109,23 @@ check "IKEv1, the LNS has another identity: who dials says so" busywait 15000 \
 	grep -q 'tunnel v1-their-id: IPsec fails in authentication: the peer has another identity' "$TMP/lac.log"
 ktun_in lac down tunnel v1-their-id >/dev/null 2>&1
 
+says() {	# says TUNNEL WORDS: up, and its log line
+	: >"$TMP/lac.log"
+	ktun_in lac up tunnel "$1" >"$TMP/up" 2>&1
+	busywait 15000 grep -q "tunnel $1: $2" "$TMP/lac.log"
+}
+check "a private key that is none: who dials says so" says no-key 'charon refuses its private key'
+check "one of another certificate, too" says wrong-key 'IPsec fails in authentication: private-key is not that of our certificate'
+ktun_in lac down tunnel wrong-key >/dev/null 2>&1
+
+echo 'connections { }' >"$TMP/none.conf"
+check "somebody unloads our secrets and keys, and nothing else" charon_swanctl lns --load-creds --file "$TMP/none.conf"
+check "it is noticed: a psk" busywait 30000 grep -q 'ktund-peer-psk: somebody unloaded its psk from charon' "$TMP/lns.log"
+check "and a key" busywait 30000 grep -q 'ktund-peer-certificate: somebody unloaded its private key from charon' "$TMP/lns.log"
 check "a good certificate that is on no list" ktun_in lac up tunnel good
 check "brings a session" busywait 20000 sessions_up lns 1
+check "another tunnel on the same way is refused, and it is said why" says thief 'tunnel good goes between the same addresses and ports'
+check "the first does not notice" sessions_up lns 1
 ktun_in lac down tunnel good >/dev/null 2>&1
 busywait 10000 sessions_up lns 0
 refused old "the LAC's certificate has expired" 'authentication: the peer refuses us' "authentication: the peer's certificate is not valid at this time"

@@ -215,6 +215,35 @@ static void too_many_are_closed(void **state)
 	free(w);
 }
 
+/* Who dials need not listen. */
+static void too_many_are_dialled(void **state)
+{
+	struct conf_tunnel with = { .ipsec = { .required = true } };
+	struct world *w = world();
+	struct dial d[200];
+	char text[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(text, sizeof(text), "203.0.113.%u", i);
+		d[i] = (struct dial){ .next = i ? &d[i - 1] : NULL, .as = &with, .wanted = true,
+				      .local = at("192.0.2.1", i % 2 ? 1701 : 1702), .peer = at(text, 1701) };
+	}
+	w->ctx.dials = &d[199];
+	assert_true(guard_build(&w->guard, &w->ctx));
+	assert_true(w->guard.n && w->guard.closed && !w->guard.open);
+	for (unsigned i = 0; i < 200; i++)
+		assert_true(guard_holds(&w->guard, &d[i].local, &d[i].peer));
+	for (unsigned i = 0; i < 200; i++)
+		d[i].local.port = (uint16_t)(2000 + i);
+	assert_true(guard_build(&w->guard, &w->ctx));
+	assert_true(w->guard.open);			/* and so nobody is dialled */
+	w->ctx.dials = &d[0];
+	assert_true(guard_build(&w->guard, &w->ctx));
+	assert_false(w->guard.closed || w->guard.open);
+	free(w);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -225,6 +254,7 @@ int main(void)
 		cmocka_unit_test(what_is_dialled),
 		cmocka_unit_test(old_tunnels_say_good_bye),
 		cmocka_unit_test(too_many_are_closed),
+		cmocka_unit_test(too_many_are_dialled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
