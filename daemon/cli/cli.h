@@ -21,7 +21,8 @@ struct cli {
 	const char *dir;		/* runtime directory; its socket is "control" */
 	bool json, pretty, dry_run, help;
 	bool quiet;			/* completing: errors are nobody's business */
-	bool details, stats;		/* of the kernel's objects */
+	bool look;			/* only whether the words are right: nothing is asked, printed or done */
+	bool details, stats, oneline;	/* of the kernel's objects */
 	bool go_on;			/* a batch does not end at a line that fails */
 	int family;			/* 0, 4, 6: of the kernel's tunnels */
 	const char *netns, *batch;	/* NULL: not said */

@@ -86,9 +86,14 @@ void call_close(struct cli *cli)
 
 bool call_send(struct cli *cli, const char *method, json_t *params, bool more)
 {
-	json_t *msg = json_pack("{s:s+, s:o}", "method", IFACE, method, "parameters", params ? params : json_object());
+	json_t *msg;
 	char *s;
 
+	if (cli->look) {
+		json_decref(params);
+		return false;
+	}
+	msg = json_pack("{s:s+, s:o}", "method", IFACE, method, "parameters", params ? params : json_object());
 	if (msg && more)
 		json_object_set_new(msg, "more", json_true());
 	s = msg ? json_dumps(msg, JSON_COMPACT) : NULL;

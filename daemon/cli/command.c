@@ -53,7 +53,7 @@ static const struct command table[] = {
 };
 
 static const char *const level_names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
-static const char *const options[] = { "-4", "-6", "-d", "-j", "-n", "-p", "-s", "-batch", "-force", "--help",
+static const char *const options[] = { "-4", "-6", "-d", "-j", "-n", "-o", "-p", "-s", "-batch", "-force", "--help",
 					"--runtime-dir", "--timeout", "--version" };
 
 enum { N_COMMANDS = sizeof(table) / sizeof(*table), N_LEVELS = sizeof(level_names) / sizeof(*level_names) };
@@ -174,6 +174,14 @@ static void print_row(FILE *f, const struct command *c)
 	free(words);
 }
 
+static void kernel_usage(FILE *f)
+{
+	fputs("Commands to the kernel, in the words of `ip l2tp`; no daemon is needed:\n", f);
+	for (unsigned i = 0; i < N_COMMANDS; i++)
+		if (of_kernel(&table[i]))
+			print_row(f, &table[i]);
+}
+
 void command_usage(bool to_stderr)
 {
 	FILE *f = to_stderr ? stderr : stdout;
@@ -183,10 +191,8 @@ void command_usage(bool to_stderr)
 	for (unsigned i = 0; i < N_COMMANDS; i++)
 		if (!of_kernel(&table[i]))
 			print_row(f, &table[i]);
-	fputs("\nCommands to the kernel, in the words of `ip l2tp`; no daemon is needed:\n", f);
-	for (unsigned i = 0; i < N_COMMANDS; i++)
-		if (of_kernel(&table[i]))
-			print_row(f, &table[i]);
+	putc('\n', f);
+	kernel_usage(f);
 	fputs("\nOptions:\n"
 	      "  -j, --json            print JSON\n"
 	      "  -p, --pretty          with line breaks and indentation\n"
@@ -197,6 +203,7 @@ void command_usage(bool to_stderr)
 	      "  -n, --netns NAME      the kernel's tunnels of this network namespace\n"
 	      "  -4, -6, -family NAME  those over IPv4 (inet), over IPv6 (inet6)\n"
 	      "  -d, -s                show them with details, with counters\n"
+	      "  -o, -oneline          each on a line of its own\n"
 	      "  -batch FILE           commands from a file (\"-\": standard input), one a line\n"
 	      "  -force                go on with the batch after a line that failed\n"
 	      "\nExit status: 0 done, 1 refused or failed, 2 wrong words.\n", f);
@@ -246,17 +253,25 @@ static int help(const struct command *c, bool whole_verb)
 	return DONE;
 }
 
+/* "l2tp" in front, as `ip -batch` has it; "l" alone is list. */
+static bool is_l2tp(const char *word)
+{
+	return strlen(word) > 1 && abbreviates(word, "l2tp");
+}
+
 /* The command that the words mean, *ret_argv what stands behind it (of the kernel's, behind the verb); *ret_verb: only its verb
  * was there.  NULL: complained. */
 static const struct command *resolve(int argc, char **argv, int *ret_argc, char ***ret_argv, bool *ret_verb)
 {
 	const struct command *c;
+	bool l2tp = false;
 	char *fits;
 
 	*ret_verb = false;
-	if (argc > 1 && strlen(argv[0]) > 1 && abbreviates(argv[0], "l2tp")) {	/* as `ip -batch` has it */
+	if (is_l2tp(argv[0])) {
 		argc--;
 		argv++;
+		l2tp = true;
 	}
 	*ret_argc = argc - 1;
 	*ret_argv = argv + 1;
@@ -272,9 +287,9 @@ static const struct command *resolve(int argc, char **argv, int *ret_argc, char 
 	if (!c->object)
 		return c;
 	*ret_verb = argc == 1;
-	if (of_kernel(c) || (!strcmp(c->verb, "show") && shows_kernel(argc - 1, argv + 1)))
+	if (of_kernel(c) || (!strcmp(c->verb, "show") && (l2tp || shows_kernel(argc - 1, argv + 1))))
 		return find_kernel(c->verb, argc > 1 ? argv[1] : NULL);
-	if (argc > 1 && !strcmp(argv[1], "help")) {
+	if (argc > 1 && abbreviates(argv[1], "help")) {
 		*ret_verb = true;
 		return c;
 	}
@@ -313,6 +328,11 @@ static bool options_fit(const struct cli *cli, const struct command *c)
 
 static int run(struct cli *cli, const struct command *c, int argc, char **argv)
 {
+	struct order o;
+
+	if (cli->look)
+		return of_kernel(c) ? kernel_parse(cli, order_verb(c), argc, argv, &o) :
+		       c->run(cli, c, argc, argv) == WRONG_WORDS ? WRONG_WORDS : DONE;
 	if (cli->netns && kernel_netns(cli->netns))
 		return FAILED;
 	cli->away |= !!cli->netns;
@@ -320,31 +340,44 @@ static int run(struct cli *cli, const struct command *c, int argc, char **argv)
 	return c->run(cli, c, argc, argv);
 }
 
-/* "help" alone behind the verb, or behind it and the object, as with ip. */
+/* Anywhere but for a value, as with ip. */
 static bool asks_help(int argc, char **argv)
 {
-	return argc > 0 && argc <= 2 && !strcmp(argv[argc - 1], "help");
+	for (int i = 0; i < argc; i++) {
+		const struct word *w = words_find(argv[i]);
+
+		if (!w && abbreviates(argv[i], "help"))
+			return true;
+		i += w && *w->value;
+	}
+	return false;
 }
 
 int command_run(struct cli *cli, int argc, char **argv)
 {
 	const struct command *c;
-	bool only_verb;
+	bool only_verb, l2tp;
 	char *fits;
 
 	if (!argc) {
 		command_usage(!cli->help);
 		return cli->help ? DONE : WRONG_WORDS;
 	}
-	if (abbreviates(argv[0], "help")) {
-		command_usage(false);
+	l2tp = is_l2tp(argv[0]);
+	if (l2tp && argc == 1 && !cli->help)
+		return wrong("a word is missing after \"%s\"; these fit: add delete show help", argv[0]);
+	if (abbreviates(argv[0], "help") || (l2tp && (argc == 1 || abbreviates(argv[1], "help")))) {
+		if (!cli->look && l2tp)
+			kernel_usage(stdout);
+		else if (!cli->look)
+			command_usage(false);
 		return DONE;
 	}
 	c = resolve(argc, argv, &argc, &argv, &only_verb);
 	if (!c)
 		return WRONG_WORDS;
 	if (cli->help || (only_verb && argc) || (of_kernel(c) && asks_help(argc, argv)))
-		return help(c, only_verb || (argc == 1 && asks_help(argc, argv)));
+		return cli->look ? DONE : help(c, only_verb || (argc == 1 && asks_help(argc, argv)));
 	if (only_verb) {
 		fits = fitting(c->verb);
 		wrong("a word is missing after \"%s\"; these fit:%s", c->verb, fits);
@@ -356,25 +389,8 @@ int command_run(struct cli *cli, int argc, char **argv)
 
 /* Batch */
 
-/* One line: looked at, or run. */
-static int batch_line(struct cli *cli, int argc, char **argv, bool look)
-{
-	const struct command *c;
-	struct order o;
-	bool only_verb;
-
-	c = resolve(argc, argv, &argc, &argv, &only_verb);
-	if (!c || !options_fit(cli, c))
-		return WRONG_WORDS;
-	if (only_verb)
-		return wrong("a word is missing after \"%s\"", c->verb);
-	if (look)
-		return of_kernel(c) ? kernel_parse(cli, order_verb(c), argc, argv, &o) : DONE;
-	return c->run(cli, c, argc, argv);
-}
-
 /* All lines of text, which is changed.  The worst of what they returned. */
-static int batch_lines(struct cli *cli, char *all, bool look)
+static int batch_lines(struct cli *cli, char *all)
 {
 	char *argv[BATCH_WORDS + 1];
 	unsigned line = 0, at;
@@ -385,14 +401,14 @@ static int batch_lines(struct cli *cli, char *all, bool look)
 		int ret;
 
 		argv[more > 0 ? argc : 0] = NULL;
-		ret = more > 0 ? batch_line(cli, argc, argv, look) : wrong("%s", why);
+		ret = more > 0 ? command_run(cli, argc, argv) : wrong("%s", why);
 		fflush(stdout);
 		if (!ret)
 			continue;
 		worst = ret > worst ? ret : worst;
 		complain("%s:%u: this line %s%s", cli->batch, at, ret == WRONG_WORDS ? "is wrong" : "failed",
-			    look ? "; nothing was done" : cli->go_on ? "" : "; those behind it were not done");
-		if (!look && !cli->go_on)
+			    cli->look ? "; nothing was done" : cli->go_on ? "" : "; those behind it were not done");
+		if (!cli->look && !cli->go_on)
 			break;
 	}
 	return worst;
@@ -437,7 +453,9 @@ int command_batch(struct cli *cli)
 	ret = DONE;
 	if (!cli->go_on) {
 		copy = text("%s", all);
-		ret = batch_lines(cli, copy, true);
+		cli->look = true;
+		ret = batch_lines(cli, copy);
+		cli->look = false;
 		free(copy);
 	}
 	if (ret)
@@ -448,7 +466,7 @@ int command_batch(struct cli *cli)
 	}
 	cli->away |= !!cli->netns;
 	cli->netns = NULL;
-	ret = batch_lines(cli, all, false);
+	ret = batch_lines(cli, all);
 out:
 	free(all);
 	if (!in)

@@ -170,7 +170,11 @@ int kernel_parse(struct cli *cli, enum order_verb verb, int argc, char **argv, s
 {
 	char why[WORDS_WHY];
 
-	return words_parse(verb, argc, argv, cli->family, ret, why) ? DONE : wrong("%s", why);
+	if (!words_parse(verb, argc, argv, cli->family, ret, why))
+		return wrong("%s", why);
+	if ((ret->negotiate || ret->remote_end_id) && (cli->away || cli->netns))
+		return wrong("-n does not fit what is negotiated: it is in the network namespace of its ktund (--runtime-dir)");
+	return DONE;
 }
 
 static int run(struct cli *cli, enum order_verb verb, int argc, char **argv)

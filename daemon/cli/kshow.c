@@ -102,12 +102,11 @@ static uint64_t counter(const struct kobj_stats *s, unsigned i)
 	return v;
 }
 
-static void print_stats(const struct kobj_stats *s)
+static void print_stats(const struct kobj_stats *s, const char *eol)
 {
-	printf(" ");
+	printf("%s ", eol);
 	for (unsigned i = 0; i < N_COUNTERS; i++)
 		printf(" %s %llu", counters[i].name, (unsigned long long)counter(s, i));
-	putchar('\n');
 }
 
 static json_t *json_stats(const struct kobj_stats *s)
@@ -121,20 +120,22 @@ static json_t *json_stats(const struct kobj_stats *s)
 
 static void print_tunnel(const struct cli *cli, const struct kobj_tunnel *t)
 {
+	const char *eol = cli->oneline ? "\\" : "\n";
 	char local[INET6_ADDRSTRLEN], peer[INET6_ADDRSTRLEN];
 
-	printf("Tunnel %u, encap %s\n", t->tunnel_id, t->encap == KOBJ_UDP ? "UDP" : t->encap == KOBJ_IP ? "IP" : "??");
-	printf("  From %s to %s\n", address(&t->local, local), address(&t->peer, peer));
-	printf("  Peer tunnel %u\n", t->peer_tunnel_id);
+	printf("Tunnel %u, encap %s", t->tunnel_id, t->encap == KOBJ_UDP ? "UDP" : t->encap == KOBJ_IP ? "IP" : "??");
+	printf("%s  From %s to %s", eol, address(&t->local, local), address(&t->peer, peer));
+	printf("%s  Peer tunnel %u", eol, t->peer_tunnel_id);
 	if (t->version != 3 || cli->details)
-		printf("  version %u\n", t->version);
+		printf("%s  version %u", eol, t->version);
 	if (t->encap == KOBJ_UDP) {
-		printf("  UDP source / dest ports: %u/%u\n", t->local.port, t->peer.port);
-		printf("  UDP checksum: %s\n", t->local.family != 6 ? on_off(t->csum) : t->csum6_tx == t->csum6_rx ?
-						on_off(t->csum6_tx) : t->csum6_tx ? "tx" : "rx");
+		printf("%s  UDP source / dest ports: %u/%u", eol, t->local.port, t->peer.port);
+		printf("%s  UDP checksum: %s", eol, t->local.family != 6 ? on_off(t->csum) : t->csum6_tx == t->csum6_rx ?
+						    on_off(t->csum6_tx) : t->csum6_tx ? "tx" : "rx");
 	}
 	if (cli->stats)
-		print_stats(&t->stats);
+		print_stats(&t->stats, eol);
+	putchar('\n');
 }
 
 static json_t *json_tunnel(const struct cli *cli, const struct kobj_tunnel *t)
@@ -166,15 +167,16 @@ static json_t *json_tunnel(const struct cli *cli, const struct kobj_tunnel *t)
 static void print_session(const struct cli *cli, const struct kobj_session *s, uint8_t version)
 {
 	char *cookie = hex(s->cookie, s->cookie_len), *peer_cookie = hex(s->peer_cookie, s->peer_cookie_len);
+	const char *eol = cli->oneline ? "\\" : "\n";
 	char *name = safe(s->name);
 
-	printf("Session %u in tunnel %u\n", s->session_id, s->tunnel_id);
-	printf("  Peer session %u, tunnel %u\n", s->peer_session_id, s->peer_tunnel_id);
+	printf("Session %u in tunnel %u", s->session_id, s->tunnel_id);
+	printf("%s  Peer session %u, tunnel %u", eol, s->peer_session_id, s->peer_tunnel_id);
 	if (version != 3 || s->pw != KOBJ_PW_ETHERNET || cli->details)
-		printf("  version %u, pseudowire %s\n", version, pw_name(s->pw));
+		printf("%s  version %u, pseudowire %s", eol, version, pw_name(s->pw));
 	if (*name)
-		printf("  interface name: %s\n", name);
-	printf("  offset 0, peer offset 0\n");
+		printf("%s  interface name: %s", eol, name);
+	printf("%s  offset 0, peer offset 0%s", eol, eol);
 	if (*cookie)
 		printf("  cookie %s", cookie);
 	if (*peer_cookie)
@@ -182,10 +184,10 @@ static void print_session(const struct cli *cli, const struct kobj_session *s, u
 	if (s->reorder_ms)
 		printf("  reorder timeout: %llu", (unsigned long long)s->reorder_ms);
 	if (s->send_seq || s->recv_seq)
-		printf("\n  sequence numbering:%s%s", s->send_seq ? " send" : "", s->recv_seq ? " recv" : "");
-	putchar('\n');
+		printf("%s  sequence numbering:%s%s", eol, s->send_seq ? " send" : "", s->recv_seq ? " recv" : "");
 	if (cli->stats)
-		print_stats(&s->stats);
+		print_stats(&s->stats, eol);
+	putchar('\n');
 	free(name);
 	free(cookie);
 	free(peer_cookie);

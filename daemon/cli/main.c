@@ -41,6 +41,27 @@ static bool is_option(const char *arg, const char *name, size_t min, char **ret_
 	return true;
 }
 
+/* What ip has as an option and `ip l2tp` has no use for. */
+static bool is_idle(const char *arg)
+{
+	static const struct { const char *name; size_t min; } row[] = {
+		{ "brief", 2 }, { "resolve", 1 }, { "timestamp", 1 }, { "tshort", 2 }, { "human-readable", 2 }, { "iec", 1 },
+		{ "Numeric", 1 },
+	};
+	static const char *const when[] = { "always", "auto", "never" };
+	char *value;
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(*row); i++)
+		if (is_option(arg, row[i].name, row[i].min, NULL))
+			return true;
+	if (!is_option(arg, "color", 1, &value) && !is_option(arg, "colour", 1, &value))
+		return false;
+	for (unsigned i = 0; value && i < sizeof(when) / sizeof(*when); i++)
+		if (!strcmp(value, when[i]))
+			return true;
+	return !value;
+}
+
 static bool set_timeout(struct cli *cli, const char *s)
 {
 	char *end;
@@ -77,6 +98,8 @@ static int read_options(struct cli *cli, int *argc, char **argv)
 			cli->details = true;
 		} else if (is_option(arg, "statistics", 1, NULL) || is_option(arg, "stats", 1, NULL)) {
 			cli->stats = true;
+		} else if (is_option(arg, "oneline", 1, NULL)) {
+			cli->oneline = true;
 		} else if (is_option(arg, "force", 2, NULL)) {
 			cli->go_on = true;
 		} else if (is_option(arg, "family", 1, &value) || is_option(arg, "netns", 1, &value) ||
@@ -98,7 +121,7 @@ static int read_options(struct cli *cli, int *argc, char **argv)
 			cli->help = true;
 		} else if (is_option(arg, "dry-run", 3, NULL)) {
 			cli->dry_run = true;
-		} else if (is_option(arg, "version", 1, NULL) || !strcmp(arg, "-V")) {
+		} else if (is_option(arg, "version", 1, NULL) || is_option(arg, "Version", 1, NULL)) {
 			puts("ktun " KTUND_VERSION);
 			return DONE;
 		} else if (is_option(arg, "runtime-dir", 3, &value)) {
@@ -111,7 +134,7 @@ static int read_options(struct cli *cli, int *argc, char **argv)
 				return wrong("seconds are missing after \"%s\"", arg);
 			if (!set_timeout(cli, value))
 				return wrong("\"%s\" is no time in seconds", value);
-		} else {
+		} else if (!is_idle(arg)) {
 			return wrong("\"%s\" is no option; see `ktun --help`", arg);
 		}
 	}

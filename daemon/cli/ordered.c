@@ -43,10 +43,6 @@ static int asked(struct cli *cli, const char *method, json_t *params)
 {
 	json_t *answer;
 
-	if (cli->away) {
-		json_decref(params);
-		return wrong("-n does not fit what is negotiated: it is in the network namespace of its ktund (--runtime-dir)");
-	}
 	if (!params)
 		return wrong("the words are not UTF-8");
 	answer = call_one(cli, method, params, cli->answer_ms, NULL);

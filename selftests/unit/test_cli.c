@@ -454,6 +454,10 @@ static void test_wrong_words(void **state)
 		{ { "d", "session", "tid", "1" }, { "\"session_id ID\" is missing", "ktun delete session --help" } },
 		{ { "show", "session", "sid", "x" }, { "\"x\" is no id", "" } },
 		{ { "list", "tunnel", "sid", "1" }, { "\"session_id\" does not fit \"show tunnel\"", "" } },
+		{ { "l2tp" }, { "missing after \"l2tp\"", "add delete show" } },
+		{ { "l2tp", "show", "tunnel", "7" }, { "\"7\" does not fit \"show tunnel\"", "" } },
+		{ { "l2tp", "show", "tunnels" }, { "\"tunnels\" does not fit", "" } },
+		{ { "-color=red", "show", "tunnel" }, { "\"-color=red\" is no option", "" } },
 		{ { "-n", "blue", "show", "sessions" }, { "-n does not fit \"show sessions\"", "" } },
 		{ { "-4", "up", "tunnel", "x" }, { "-4 does not fit \"up tunnel\"", "" } },
 		{ { "-f", "inet7", "show", "tunnel" }, { "\"inet7\" is no family", "inet inet6" } },
@@ -509,6 +513,19 @@ static void test_batch(void **state)
 	assert_non_null(strstr(t.err, "/batch:4: this line is wrong"));
 	assert_non_null(strstr(t.err, "/batch:5: this line is wrong"));
 	assert_null(strstr(t.err, "/batch:1:"));
+	batch("up tunnel branch\nshow stats x\ndisconnect session y\nmonitor\nlog level loud\nreload\ndoctor z\n"
+	      "-n\nl2tp help\nadd tunnel remote 192.0.2.1 h\n", NULL);
+	expect(2, "", NULL);
+	assert_string_equal(t.asked, "");		/* nor is anything asked while the lines are looked at */
+	assert_non_null(strstr(t.err, "ktun: \"x\" is one word too many; usage: ktun show stats\n"));
+	assert_non_null(strstr(t.err, "/batch:2: this line is wrong; nothing was done\n"));
+	assert_non_null(strstr(t.err, "ktun: \"y\" is no session id"));
+	assert_non_null(strstr(t.err, "ktun: \"loud\" is no level"));
+	assert_non_null(strstr(t.err, "ktun: \"z\" does not fit; usage: ktun doctor"));
+	assert_non_null(strstr(t.err, "ktun: \"-n\" is no command"));
+	for (char at = '1'; at <= '9'; at++)
+		assert_int_equal(!!strstr(t.err, (char[]){ '/', 'b', 'a', 't', 'c', 'h', ':', at, ':', 0 }), !!strchr("23578", at));
+	assert_null(strstr(t.err, "/batch:10:"));
 	batch("up tunnel a\nup tunnel \"b\nup tunnel c\n", NULL);
 	expect(2, "", NULL);
 	assert_non_null(strstr(t.err, "a quote is not closed\n"));
@@ -523,6 +540,32 @@ static void test_batch(void **state)
 	assert_non_null(strstr(t.err, "/batch:1: this line failed; those behind it were not done\n"));
 	KTUN("-b", "/nonexistent/batch");
 	expect(1, "", "ktun: /nonexistent/batch: No such file or directory\n");
+}
+
+/* Where `ip l2tp` has help, and its options. */
+static void test_as_ip(void **state)
+{
+	static const char both[] = "  delete session tid ID sid ID [force]", tunnel[] = "  secret_file FILE ", session[] = "  peer_cookie ";
+	static const struct { const char *word[6], *says; } row[] = {
+		{ { "l2tp", "help" }, both }, { { "l2tp", "h" }, both }, { { "l2tp", "--help" }, both }, { { "delete", "h" }, both },
+		{ { "l2", "a", "tunnel", "help" }, tunnel }, { { "add", "tunnel", "encap", "ip", "he" }, tunnel },
+		{ { "add", "session", "tid", "1", "hel" }, session }, { { "list", "tunnel", "help" }, "show tunnel [tunnel_id ID]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		const char *const *w = row[i].word;
+
+		KTUN(w[0], w[1], w[2], w[3], w[4]);
+		if (t.status || *t.err || !strstr(t.out, row[i].says))
+			fail_msg("row %zu says: %s%s", i, t.err, t.out);
+	}
+	KTUN("add", "session", "name", "help");		/* an interface's */
+	expect(2, "", "ktun: \"tunnel_id ID\" is missing; see `ktun add session --help`\n");
+	KTUN("-c", "-br", "-o", "-r", "-t", "-ts", "-N", "-iec", "-color=auto", "-human-readable", "version");
+	expect(0, "ktun " KTUND_VERSION ", ktund 0.1\n", "");
+	KTUN("-Version");
+	expect(0, "ktun " KTUND_VERSION "\n", "");
 }
 
 static void test_no_daemon(void **state)
@@ -791,8 +834,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_show_tunnels), T(test_show_tunnel), T(test_show_sessions), T(test_show_session), T(test_show_others),
-		T(test_actions), T(test_refusals), T(test_wrong_words), T(test_batch), T(test_no_daemon), T(test_silent_daemon),
-		T(test_long_list), T(test_monitor), T(test_every_command_is_explained), T(test_completion), T(test_interface),
+		T(test_actions), T(test_refusals), T(test_wrong_words), T(test_batch), T(test_as_ip), T(test_no_daemon),
+		T(test_silent_daemon), T(test_long_list), T(test_monitor), T(test_every_command_is_explained), T(test_completion), T(test_interface),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
