@@ -76,7 +76,7 @@ struct policy {
 	uint8_t pseudowire;					/* enum v3_pw; 0 in L2TPv2: PPP */
 	uint8_t cookie_len;					/* of the cookie that we give the peer: 0, 4 or 8 */
 	uint8_t l2spec;						/* V3_L2SPEC_* */
-	char *bridge, *vrf;					/* that get the link of an Ethernet session, or NULL */
+	char *bridge, *vrf, *netns;				/* that get the link of an Ethernet session, or NULL */
 	uint16_t vlan;						/* of the bridge; 0: as the bridge has it */
 };
 

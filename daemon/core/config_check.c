@@ -340,6 +340,21 @@ static void check_cc(struct conf_loader *ld, struct conf_pos pos, const char *wh
 		conf_error(ld, pos, "%s \"%s\": retransmit-cap is less than retransmit-interval", what, name);
 }
 
+/* A link has one place; the keeper may not configure one that is elsewhere. */
+static void check_place(struct conf_loader *ld, const struct conf_session *s)
+{
+	const struct policy *p = &s->policy;
+
+	if (!is_ethernet(p))
+		return;
+	if (!!p->bridge + !!p->vrf + !!p->netns > 1)
+		conf_error(ld, s->pos, "remote-end-id \"%s\": %s and %s: its link can be in one of them", s->remote_end_id,
+			   p->bridge ? "bridge" : "vrf", p->netns ? "netns" : "vrf");
+	if (p->vlan && !p->bridge)
+		conf_error(ld, s->pos, "remote-end-id \"%s\": vlan needs bridge: it is the VLAN that the bridge's port is for",
+			   s->remote_end_id);
+}
+
 /* RFC 3931's part of a peer or tunnel. */
 static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *what, const char *name, const struct conf_l2tp *l,
 		     const struct conf_session *s, unsigned n)
@@ -366,6 +381,8 @@ static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *wh
 				   l->encap == ENCAP_IP ? "encapsulation = ip" : "sequencing = yes");
 		if (!s[i].remote_end_id)
 			conf_error(ld, s[i].pos, "%s \"%s\" with version = 3 needs a remote-end-id", what, name);
+		else
+			check_place(ld, &s[i]);
 		for (unsigned j = 0; j < i; j++)
 			if ((is_ethernet(&s[i].policy) || !strcmp(what, "peer")) && s[i].remote_end_id && s[j].remote_end_id &&
 			    !strcmp(s[i].remote_end_id, s[j].remote_end_id))

@@ -19,7 +19,7 @@ enum conf_base {
 
 enum conf_kind {
 	K_UINT, K_MS, K_MS_NEVER, K_SEC, K_BOOL, K_NOT, K_ENUM,	/* numbers of any size */
-	K_STR, K_SECRET, K_SPAN, K_PATH, K_IFNAME, K_HOST,	/* char *; K_SPAN: struct span */
+	K_STR, K_SECRET, K_SPAN, K_PATH, K_IFNAME, K_NETNS, K_HOST,	/* char *; K_SPAN: struct span */
 	K_PROPOSALS, K_NETWORKS,				/* char *, comma-separated */
 	K_IPV4, K_IPV4_LIST, K_ADDR, K_MATCH, K_ROUTES, K_RANGES, K_AUTH,
 };

@@ -230,6 +230,8 @@ const struct conf_key conf_keys[] = {
 	{ "bridge", POL, K_IFNAME, P(bridge), NULL, 1, 15, NULL, "version 3: of which an Ethernet session becomes a port" },
 	{ "vlan", POL, K_UINT, P(vlan), "0", 0, 4094, NULL, "version 3: of the bridge, untagged on this port; 0: as the bridge has it" },
 	{ "vrf", POL, K_IFNAME, P(vrf), NULL, 1, 15, NULL, "version 3: to which an Ethernet session belongs" },
+	{ "netns", POL, K_NETNS, P(netns), NULL, 1, 63, NULL,
+	  "version 3: network namespace to which the link of an Ethernet session moves" },
 	{ "default-route", POL, K_BOOL, P(default_route), "no", 0, 0, NULL,
 	  "default route through the link" },
 	{ "route", POL, K_ROUTES, P(route), NULL, 0, 0, NULL, "prefixes to be routed through the link" },
@@ -274,7 +276,7 @@ bool conf_is_v3(const struct conf_key *k)
 bool conf_is_ethernet(const struct conf_key *k)
 {
 	return k->base == B_POLICY && (k->off == offsetof(struct policy, bridge) || k->off == offsetof(struct policy, vrf) ||
-				       k->off == offsetof(struct policy, vlan));
+				       k->off == offsetof(struct policy, netns) || k->off == offsetof(struct policy, vlan));
 }
 
 bool conf_is_l2tp(const struct conf_key *k)

@@ -254,6 +254,8 @@ static bool set_string(const struct conf_key *k, const char *t, void *field, cha
 		    (pc && (pc[1] != 'd' || strchr(pc + 1, '%'))))
 			return no(err, size, "must be the name of a link, with at most one %%d for a number");
 	}
+	if (k->kind == K_NETNS && (strchr(t, '/') || !strcmp(t, ".") || !strcmp(t, "..")))
+		return no(err, size, "must be the name of a network namespace, as `ip netns` lists it");
 	copy = strdup(t);
 	if (!copy)
 		return no(err, size, "out of memory");
@@ -453,7 +455,7 @@ static void clear_field(const struct conf_key *k, void *base)
 	char *p;
 
 	switch ((enum conf_kind)k->kind) {
-	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS: case K_NETWORKS:
+	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_NETNS: case K_HOST: case K_PROPOSALS: case K_NETWORKS:
 		memcpy(&p, field, sizeof(p));
 		conf_wipe(p);
 		memset(field, 0, k->size);
@@ -540,7 +542,7 @@ bool conf_set(const struct conf_key *k, const char *t, unsigned index, void *con
 		return true;
 	case K_ENUM:
 		return set_word(k, t, field, err, size);
-	case K_STR: case K_SECRET: case K_SPAN: case K_PATH: case K_IFNAME: case K_HOST:
+	case K_STR: case K_SECRET: case K_SPAN: case K_PATH: case K_IFNAME: case K_NETNS: case K_HOST:
 		return set_string(k, t, field, err, size);
 	case K_PROPOSALS:
 		return set_proposal(k, t, index, field, err, size);
@@ -613,7 +615,7 @@ const char *conf_show(const struct conf_key *k, void *const base[B_N], char *buf
 	case K_PROPOSALS: case K_NETWORKS:
 		memcpy(&p, field, sizeof(p));
 		return p ? p : "none";
-	case K_STR: case K_PATH: case K_IFNAME: case K_HOST:
+	case K_STR: case K_PATH: case K_IFNAME: case K_NETNS: case K_HOST:
 		memcpy(&p, field, sizeof(p));
 		snprintf(buf, size, p ? "\"%s\"" : "none", p);
 		return buf;
@@ -653,7 +655,7 @@ bool conf_same(const struct conf_key *k, void *const x[B_N], void *const y[B_N])
 	char *p, *q;
 
 	switch ((enum conf_kind)k->kind) {
-	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_HOST: case K_PROPOSALS: case K_NETWORKS:
+	case K_STR: case K_SECRET: case K_PATH: case K_IFNAME: case K_NETNS: case K_HOST: case K_PROPOSALS: case K_NETWORKS:
 		memcpy(&p, a, sizeof(p));
 		memcpy(&q, b, sizeof(q));
 		return p == q || (p && q && !strcmp(p, q));

@@ -24,6 +24,8 @@ void eth_describe(const struct session *s, struct k_request *rq)
 		snprintf(rq->eth.bridge, sizeof(rq->eth.bridge), "%s", p->bridge);
 	if (p->vrf)
 		snprintf(rq->eth.vrf, sizeof(rq->eth.vrf), "%s", p->vrf);
+	if (p->netns)
+		snprintf(rq->eth.netns, sizeof(rq->eth.netns), "%s", p->netns);
 	rq->eth.vlan = p->vlan;
 }
 

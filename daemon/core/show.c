@@ -235,6 +235,7 @@ static void add_v3_call(json_t *o, const struct session *s)
 	json_object_set_new(o, "cookie_length", json_integer(c->own.cookie.len));
 	json_object_set_new(o, "peer_cookie_length", json_integer(c->peer.cookie.len));
 	json_object_set_new(o, "l2_specific_sublayer", json_string(c->own.l2spec ? "default" : "none"));
+	json_object_set_new(o, "netns", text(is_ethernet(s->policy) ? s->policy->netns : NULL));
 	json_object_set_new(o, "circuit", json_string(c->peer.circuit_status & V3_CIRCUIT_ACTIVE ? "active" : "inactive"));
 	json_object_set_new(o, "proxy_lcp", json_false());
 	json_object_set_new(o, "serial", json_integer(c->serial));
