@@ -139,12 +139,18 @@ static const struct command *find_kernel(const char *verb, const char *object)
 	return any;
 }
 
+/* "user" is also a filter of ktund's sessions. */
+static bool kernels_word(const char *word)
+{
+	return words_known(word) && strcmp(word, "user");
+}
+
 /* Behind "show": are the words, or nothing but the object, the kernel's?  A name or an id is for the daemon. */
 static bool shows_kernel(int argc, char **argv)
 {
 	if (!argc || (strcmp(argv[0], "tunnel") && strcmp(argv[0], "session")))
-		return argc && words_known(argv[0]);
-	return argc == 1 || words_known(argv[1]) || !strcmp(argv[1], "help") ||
+		return argc && kernels_word(argv[0]);
+	return argc == 1 || kernels_word(argv[1]) || !strcmp(argv[1], "help") ||
 	       (argc > 2 && words_known(argv[2]) && !abbreviates(argv[1], "user"));
 }
 
@@ -329,10 +335,12 @@ static bool options_fit(const struct cli *cli, const struct command *c)
 static int run(struct cli *cli, const struct command *c, int argc, char **argv)
 {
 	struct order o;
+	int ret = of_kernel(c) ? kernel_parse(cli, order_verb(c), argc, argv, &o) : DONE;
 
+	if (ret || (cli->look && of_kernel(c)))
+		return ret;
 	if (cli->look)
-		return of_kernel(c) ? kernel_parse(cli, order_verb(c), argc, argv, &o) :
-		       c->run(cli, c, argc, argv) == WRONG_WORDS ? WRONG_WORDS : DONE;
+		return c->run(cli, c, argc, argv) == WRONG_WORDS ? WRONG_WORDS : DONE;
 	if (cli->netns && kernel_netns(cli->netns))
 		return FAILED;
 	cli->away |= !!cli->netns;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "netlink/holder.h"
 #include "netlink/netns.h"
@@ -118,6 +119,15 @@ static int add(struct cli *cli, struct order *o)
 		return ret;
 	if (o->negotiate && o->tunnel && !kobj_tunnel_get(&cli->nl, o->t.tunnel_id, &o->t))
 		return refused(cli, OP_ADD_TUNNEL, "tunnel", o->t.tunnel_id, -EEXIST);
+	if (o->negotiate && o->a.netns) {		/* it has the same name for the keeper */
+		err = netns_open(o->a.netns);
+		if (err == -ENOENT) {
+			complain("network namespace %s: %s", o->a.netns, strerror(ENOENT));
+			return FAILED;
+		}
+		if (err >= 0)
+			close(err);
+	}
 	if (o->negotiate)
 		return ordered_add(cli, o);
 	if (o->tunnel) {

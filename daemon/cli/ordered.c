@@ -50,31 +50,44 @@ static int asked(struct cli *cli, const char *method, json_t *params)
 	return answer ? DONE : FAILED;
 }
 
+static int add_session(struct cli *cli, const struct order *o, const char *password)
+{
+	static const char *const pws[] = { [KOBJ_PW_ETHERNET] = "ethernet", [KOBJ_PW_VLAN] = "vlan", [KOBJ_PW_PPP] = "ppp" };
+	const char *name = o->s.name[0] ? o->s.name : NULL, *pw = o->s.pw ? pws[o->s.pw] : NULL;
+	const char *l2spec = !words_given(o, "l2spec_type") ? NULL : o->s.l2spec == KOBJ_L2SPEC_DEFAULT ? "default" : "none";
+	json_t *cookie = words_given(o, "cookie_length") ? json_integer(o->cookie_length) : NULL;
+
+	return asked(cli, "AddSession",
+		json_pack("{s:I, s:s, s:s*, s:s*, s:s*, s:o*, s:s*, s:s*, s:o*, s:o*, s:s*, s:o*, s:s*, s:s*}",
+			  "tunnel_id", (json_int_t)o->s.tunnel_id, "remote_end_id", o->remote_end_id, "pseudowire", pw,
+			  "interface", name, "bridge", o->a.bridge, "vlan", number(o->a.vlan), "vrf", o->a.vrf,
+			  "netns", o->a.netns, "mtu", number(o->a.mtu), "cookie_length", cookie, "l2_specific_sublayer", l2spec,
+			  "sequencing", o->s.recv_seq ? json_true() : NULL, "user", o->user, "password", password));
+}
+
+static int add_tunnel(struct cli *cli, const struct order *o, const char *secret, const char *psk)
+{
+	char remote[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN];
+	const struct kobj_tunnel *t = &o->t;
+
+	return asked(cli, "AddTunnel",
+		json_pack("{s:I, s:s, s:s*, s:s, s:o*, s:o*, s:s*, s:s*}", "tunnel_id", (json_int_t)t->tunnel_id,
+			  "remote", address(&t->peer, remote), "local", address(&t->local, local),
+			  "encapsulation", t->encap == KOBJ_IP ? "ip" : "udp", "local_port", number(t->local.port),
+			  "remote_port", number(t->peer.port), "secret", secret, "psk", psk));
+}
+
 int ordered_add(struct cli *cli, const struct order *o)
 {
-	static const char *const pws[] = { [KOBJ_PW_ETHERNET] = "ethernet", [KOBJ_PW_VLAN] = "vlan" };
-	char remote[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN], secret[SECRET_MAX + 2] = "";
-	const struct kobj_tunnel *t = &o->t;
-	json_t *params;
-	int ret;
+	const char *file = o->session ? o->password_file : o->secret_file;
+	char secret[SECRET_MAX + 2], psk[SECRET_MAX + 2];
+	int ret = FAILED;
 
-	if (o->session) {
-		params = json_pack("{s:I, s:s, s:s*, s:s*, s:s*, s:o*, s:s*, s:o*, s:o*, s:s*}", "tunnel_id",
-			(json_int_t)o->s.tunnel_id, "remote_end_id", o->remote_end_id, "pseudowire", o->s.pw ? pws[o->s.pw] : NULL,
-			"interface", o->s.name[0] ? o->s.name : NULL, "bridge", o->a.bridge, "vlan", number(o->a.vlan), "vrf",
-			o->a.vrf, "mtu", number(o->a.mtu), "cookie_length",
-			words_given(o, "cookie_length") ? json_integer(o->cookie_length) : NULL, "l2_specific_sublayer",
-			!words_given(o, "l2spec_type") ? NULL : o->s.l2spec == KOBJ_L2SPEC_DEFAULT ? "default" : "none");
-		return asked(cli, "AddSession", params);
-	}
-	if (o->secret_file && !read_secret(o->secret_file, secret))
-		return FAILED;
-	params = json_pack("{s:I, s:s, s:s*, s:s, s:o*, s:o*, s:s*}", "tunnel_id", (json_int_t)t->tunnel_id, "remote",
-		address(&t->peer, remote), "local", address(&t->local, local), "encapsulation",
-		t->encap == KOBJ_IP ? "ip" : "udp", "local_port", number(t->local.port), "remote_port", number(t->peer.port),
-		"secret", secret[0] ? secret : NULL);
-	ret = asked(cli, "AddTunnel", params);
+	if ((!file || read_secret(file, secret)) && (!o->psk_file || read_secret(o->psk_file, psk)))
+		ret = o->session ? add_session(cli, o, file ? secret : NULL) :
+		      add_tunnel(cli, o, file ? secret : NULL, o->psk_file ? psk : NULL);
 	explicit_bzero(secret, sizeof(secret));
+	explicit_bzero(psk, sizeof(psk));
 	return ret;
 }
 

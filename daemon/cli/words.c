@@ -16,6 +16,9 @@ enum {
 	ANY = ADD_T | ADD_S | DEL_T | DEL_S | SHOW_T | SHOW_S,
 };
 
+/* Of what ktund is told. */
+enum { NETNS_MAX = 63 };
+
 enum kind { K_FLAG, K_ID, K_PORT, K_ADDRESS, K_CHOICE, K_CHOICE_NOCASE, K_HEX, K_LINK, K_NAME, K_MTU, K_VLAN, K_IGNORED };
 
 static const char *const on_off[] = { "off", "on", NULL };
@@ -30,7 +33,7 @@ static const char *const pws[] = { "ethernet", "ppp", "vlan", NULL };
 enum {
 	W_REMOTE, W_LOCAL, W_TUNNEL_ID, W_PEER_TUNNEL_ID, W_SESSION_ID, W_PEER_SESSION_ID, W_ENCAP, W_UDP_SPORT, W_UDP_DPORT,
 	W_UDP_CSUM, W_UDP6_CSUM_TX, W_UDP6_CSUM_RX, W_VERSION, W_NAME, W_COOKIE, W_PEER_COOKIE, W_L2SPEC_TYPE, W_SEQ, W_PSEUDOWIRE,
-	W_REMOTE_END_ID, W_COOKIE_LENGTH, W_SECRET_FILE,
+	W_REMOTE_END_ID, W_COOKIE_LENGTH, W_USER, W_PASSWORD_FILE, W_SECRET_FILE, W_PSK_FILE,
 	W_MTU, W_NETNS, W_VRF, W_BRIDGE, W_VLAN, W_UP, W_OFFSET, W_PEER_OFFSET, W_FORCE, N_WORDS
 };
 
@@ -56,7 +59,10 @@ static const struct word words[N_WORDS] = {
 	[W_PSEUDOWIRE] =      { "pseudowire", NULL, "ethernet|ppp|vlan", "what it carries (ethernet; L2TPv2: ppp)", pws, K_CHOICE, ADD_S },
 	[W_REMOTE_END_ID] =   { "remote_end_id", NULL, "TEXT", "negotiate it: both ends know it by this", NULL, K_NAME, ADD_S | DEL_S },
 	[W_COOKIE_LENGTH] =   { "cookie_length", NULL, "0|4|8", "negotiated: octets of the peer's cookie (8)", cookies, K_CHOICE, ADD_S },
+	[W_USER] =	      { "user", NULL, "NAME", "negotiated PPP: our name there (nobody asks)", NULL, K_NAME, ADD_S },
+	[W_PASSWORD_FILE] =   { "password_file", NULL, "FILE", "negotiated PPP: our password, its first line", NULL, K_NAME, ADD_S },
 	[W_SECRET_FILE] =     { "secret_file", NULL, "FILE", "negotiated: signs with the secret in its first line", NULL, K_NAME, ADD_T },
+	[W_PSK_FILE] =	      { "psk_file", NULL, "FILE", "negotiated: inside IPsec, with the key in its first line", NULL, K_NAME, ADD_T },
 	[W_MTU] =	      { "mtu", NULL, "N", "of the interface (what the path to the peer leaves)", NULL, K_MTU, ADD_S },
 	[W_NETNS] =	      { "netns", NULL, "NAME", "network namespace to move the interface to", NULL, K_NAME, ADD_S },
 	[W_VRF] =	      { "vrf", NULL, "NAME", "VRF that the interface joins", NULL, K_LINK, ADD_S },
@@ -81,7 +87,7 @@ static bool no(char *why, const char *fmt, ...)
 
 static bool has(const struct order *o, unsigned w)
 {
-	return o->given & 1u << w;
+	return o->given >> w & 1;
 }
 
 const struct word *words_find(const char *s)
@@ -321,8 +327,17 @@ static bool take(struct order *o, unsigned i, const char *said, const char *v, c
 	case W_COOKIE_LENGTH:
 		o->cookie_length = (uint8_t)(4 * n);
 		break;
+	case W_USER:
+		o->user = v;
+		break;
+	case W_PASSWORD_FILE:
+		o->password_file = v;
+		break;
 	case W_SECRET_FILE:
 		o->secret_file = v;
+		break;
+	case W_PSK_FILE:
+		o->psk_file = v;
 		break;
 	case W_MTU:
 		o->a.mtu = (uint16_t)n;
@@ -391,12 +406,14 @@ static bool check_negotiated_tunnel(const struct order *o, char *why)
 			       "\"peer_tunnel_id ID\"");
 	if (o->t.encap == KOBJ_IP && (has(o, W_UDP_SPORT) || has(o, W_UDP_DPORT)))
 		return no(why, "udp_sport and udp_dport have no effect with \"encap ip\"");
+	if (o->t.encap == KOBJ_IP && o->psk_file)
+		return no(why, "\"psk_file\" does not fit \"encap ip\": IPsec protects UDP here");
 	return true;
 }
 
 static bool check_add_tunnel(struct order *o, int family, char *why)
 {
-	static const unsigned negotiated[] = { W_SECRET_FILE };
+	static const unsigned negotiated[] = { W_SECRET_FILE, W_PSK_FILE };
 	struct kobj_tunnel *t = &o->t;
 	uint8_t zero[16] = { 0 };
 	bool udp = t->encap == KOBJ_UDP;
@@ -433,18 +450,42 @@ static bool check_add_tunnel(struct order *o, int family, char *why)
 	return true;
 }
 
+/* RFC 3931 5.4.4: who wants sequence numbers asks for them, and then has them both ways. */
+static bool check_negotiated_session(const struct order *o, char *why)
+{
+	static const unsigned statics[] = { W_SESSION_ID, W_PEER_SESSION_ID, W_PEER_TUNNEL_ID, W_COOKIE, W_PEER_COOKIE,
+					    W_OFFSET, W_PEER_OFFSET };
+	static const unsigned ethernet[] = { W_NETNS, W_VRF, W_BRIDGE, W_VLAN };
+	static const unsigned ppp[] = { W_USER, W_PASSWORD_FILE };
+	bool is_ppp = o->s.pw == KOBJ_PW_PPP;
+
+	if (!FITS_KIND(o, statics, "a session to negotiate, which is one with \"remote_end_id\"", why) ||
+	    (is_ppp && !FITS_KIND(o, ethernet, "a PPP session", why)) ||
+	    (!is_ppp && !FITS_KIND(o, ppp, "a session without \"pseudowire ppp\"", why)))
+		return false;
+	if (has(o, W_USER) != has(o, W_PASSWORD_FILE))
+		return need_word(o, has(o, W_USER) ? W_PASSWORD_FILE : W_USER, why);
+	if (o->s.send_seq != o->s.recv_seq)
+		return no(why, "\"%s\" does not fit after \"seq\" of a session to negotiate: it is numbered both ways or not at "
+			       "all; these do: none|both", o->s.send_seq ? "send" : "recv");
+	if (o->s.send_seq && o->s.l2spec == KOBJ_L2SPEC_NONE)
+		return no(why, "\"seq both\" does not fit \"l2spec_type none\": there is no room for sequence numbers");
+	if (o->a.netns && (strchr(o->a.netns, '/') || strlen(o->a.netns) > NETNS_MAX))
+		return no(why, "\"%.60s\" is no network namespace to negotiate for: its name, as `ip netns` lists it", o->a.netns);
+	if (o->a.netns && (o->a.vrf || o->a.bridge))
+		return no(why, "\"netns\" and \"%s\": the interface of a session to negotiate can be in one of them",
+			  o->a.vrf ? "vrf" : "bridge");
+	return true;
+}
+
 static bool check_add_session(struct order *o, char *why)
 {
-	static const unsigned statics[] = { W_SESSION_ID, W_PEER_SESSION_ID, W_PEER_TUNNEL_ID, W_COOKIE, W_PEER_COOKIE, W_SEQ,
-					    W_NETNS, W_OFFSET, W_PEER_OFFSET };
-	static const unsigned negotiated[] = { W_COOKIE_LENGTH };
+	static const unsigned negotiated[] = { W_COOKIE_LENGTH, W_USER, W_PASSWORD_FILE };
 
 	o->negotiate = has(o, W_REMOTE_END_ID);
-	if (o->negotiate ? !FITS_KIND(o, statics, "a session to negotiate, which is one with \"remote_end_id\"", why) :
+	if (o->negotiate ? !check_negotiated_session(o, why) :
 	    !FITS_KIND(o, negotiated, "a static session, which is one without \"remote_end_id\"", why))
 		return false;
-	if (o->negotiate && o->s.pw == KOBJ_PW_PPP)
-		return no(why, "PPP to negotiate, with its user and password, stands in ktund.conf");
 	if (!o->negotiate && !need_word(o, W_SESSION_ID, why))
 		return false;
 	if (!o->negotiate && !need_word(o, W_PEER_SESSION_ID, why))
@@ -539,13 +580,13 @@ bool words_parse(enum order_verb verb, int argc, char *const *argv, int family, 
 		}
 		if (!w)
 			return unknown(o, argc, argv, i, why);
-		if (o->given & 1u << (w - words))
+		if (has(o, (unsigned)(w - words)))
 			return no(why, "\"%s\" is there twice", w->name);
 		if (value && i + 1 == argc)
 			return no(why, "a value is missing after \"%s\": %s", argv[i], w->value);
 		if (!take(o, (unsigned)(w - words), argv[i], value ? argv[i + 1] : "", why))
 			return false;
-		o->given |= 1u << (w - words);
+		o->given |= 1ull << (w - words);
 		i += value;
 	}
 	return check(o, family, why);

@@ -19,9 +19,9 @@ struct order {
 	bool tunnel, session;		/* what it is about; ORDER_ADD: both, if both were said */
 	bool force;
 	bool negotiate;			/* it is ktund's to negotiate (or, to be deleted, has negotiated) */
-	const char *remote_end_id, *secret_file;	/* argv's */
+	const char *remote_end_id, *secret_file, *psk_file, *user, *password_file;	/* argv's */
 	uint8_t cookie_length;
-	uint32_t given;			/* 1 << index of each word that was there, see words_given() */
+	uint64_t given;			/* 1 << index of each word that was there, see words_given() */
 	struct kobj_tunnel t;
 	struct kobj_session s;		/* pw 0: as fits the tunnel's version */
 	struct attach a;		/* its names are argv's */

@@ -40,11 +40,15 @@ static void put(struct text *t, const char *fmt, ...)
 /* ` key = "value"`; NULL: not said.  Nobody gets out of the quotation marks. */
 static void put_key(struct text *t, const char *key, const char *value)
 {
-	for (const char *c = value; c && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == '"' || *c == '\\' || *c == 0x7f)
-			t->wrong = "quotation marks, backslashes and control characters fit no word";
-	if (value && !t->wrong)
-		put(t, " %s = \"%s\"", key, value);
+	if (!value)
+		return;
+	put(t, " %s = \"", key);
+	for (; *value; value++) {
+		if ((unsigned char)*value < ' ' || *value == 0x7f)
+			t->wrong = "control characters fit no word";
+		put(t, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	}
+	put(t, "\"");
 }
 
 static void put_number(struct text *t, const char *key, int64_t value)
@@ -109,8 +113,7 @@ static bool load(const struct ctx *ctx, const struct ordered *o, struct config *
 	} else {
 		(*ret)->tunnel[0].id = o->id;
 		(*ret)->tunnel[0].session[0].idle = !o->n;
-		if (!o->n)
-			(*ret)->tunnel[0].l2tp.v3.pw_caps = 0;	/* all: nobody knows yet */
+		(*ret)->tunnel[0].l2tp.v3.pw_caps = 0;	/* all: nobody knows what else will be ordered */
 	}
 	free(errors);
 	forget(all);
@@ -123,7 +126,7 @@ void ordered_free(struct ordered *o)
 		return;
 	forget(o->head);
 	for (unsigned i = 0; i < o->n; i++)
-		free(o->session[i]);
+		forget(o->session[i]);
 	free(o);
 }
 
@@ -273,12 +276,12 @@ static void not_found(struct vl_call *call, const char *kind, int64_t id, const 
 
 void ordered_add_tunnel(void *arg, struct vl_call *call, json_t *params)
 {
-	const char *remote = NULL, *local = NULL, *encap = NULL, *secret = NULL;
+	const char *remote = NULL, *local = NULL, *encap = NULL, *secret = NULL, *psk = NULL;
 	int64_t id = 0, local_port = -1, remote_port = -1;
 	struct vl_param p[] = {
 		{ "tunnel_id", 'i', true, &id }, { "remote", 's', true, &remote }, { "local", 's', false, &local },
 		{ "encapsulation", 's', false, &encap }, { "local_port", 'i', false, &local_port },
-		{ "remote_port", 'i', false, &remote_port }, { "secret", 's', false, &secret },
+		{ "remote_port", 'i', false, &remote_port }, { "secret", 's', false, &secret }, { "psk", 's', false, &psk },
 	};
 	struct text t = { .n = 0 };
 	struct ctx *ctx = arg;
@@ -288,7 +291,8 @@ void ordered_add_tunnel(void *arg, struct vl_call *call, json_t *params)
 
 	if (!vl_params(call, params, p, sizeof(p) / sizeof(p[0])))
 		return;
-	put(&t, " version = 3 ipsec = none persist = yes");
+	put(&t, " version = 3 ipsec = %s persist = yes", psk ? "required" : "none");
+	put_key(&t, "psk", psk);
 	put_key(&t, "remote", remote);
 	put_key(&t, "local", local);
 	put_key(&t, "encapsulation", encap);
@@ -359,13 +363,16 @@ static bool change(struct ctx *ctx, struct dial *d, char why[static 160])
 
 void ordered_add_session(void *arg, struct vl_call *call, json_t *params)
 {
-	const char *end_id = NULL, *pw = NULL, *name = NULL, *bridge = NULL, *vrf = NULL, *l2spec = NULL;
+	const char *end_id = NULL, *pw = NULL, *name = NULL, *bridge = NULL, *vrf = NULL, *netns = NULL, *l2spec = NULL;
+	const char *user = NULL, *password = NULL;
+	bool sequencing = false;
 	int64_t id = 0, mtu = -1, vlan = -1, cookie = -1;
 	struct vl_param p[] = {
 		{ "tunnel_id", 'i', true, &id }, { "remote_end_id", 's', true, &end_id }, { "pseudowire", 's', false, &pw },
 		{ "interface", 's', false, &name }, { "bridge", 's', false, &bridge }, { "vlan", 'i', false, &vlan },
-		{ "vrf", 's', false, &vrf }, { "mtu", 'i', false, &mtu }, { "cookie_length", 'i', false, &cookie },
-		{ "l2_specific_sublayer", 's', false, &l2spec },
+		{ "vrf", 's', false, &vrf }, { "netns", 's', false, &netns }, { "mtu", 'i', false, &mtu },
+		{ "cookie_length", 'i', false, &cookie }, { "l2_specific_sublayer", 's', false, &l2spec },
+		{ "sequencing", 'b', false, &sequencing }, { "user", 's', false, &user }, { "password", 's', false, &password },
 	};
 	struct text t = { .n = 0 };
 	struct ctx *ctx = arg;
@@ -388,6 +395,13 @@ void ordered_add_session(void *arg, struct vl_call *call, json_t *params)
 	put_key(&t, "interface", name);
 	put_key(&t, "bridge", bridge);
 	put_key(&t, "vrf", vrf);
+	put_key(&t, "netns", netns);
+	put_key(&t, "user", user);
+	put_key(&t, "password", password);
+	if (pw && !strcmp(pw, "ppp") && !user)
+		put(&t, " authentication = \"none\"");
+	if (sequencing)
+		put(&t, " sequencing = yes");
 	put_key(&t, "l2-specific-sublayer", l2spec);
 	put_number(&t, "vlan", vlan);
 	put_number(&t, "mtu", mtu);
@@ -395,8 +409,11 @@ void ordered_add_session(void *arg, struct vl_call *call, json_t *params)
 	put(&t, " }");
 	if (o->n == ORDERED_SESSIONS)
 		t.wrong = "it has as many sessions as can be ordered";
-	if (t.wrong || !(o->session[o->n] = strdup(t.s))) {
-		refuse(call, t.wrong ? t.wrong : why);
+	if (!t.wrong && !(o->session[o->n] = strdup(t.s)))
+		t.wrong = why;
+	explicit_bzero(t.s, sizeof(t.s));
+	if (t.wrong) {
+		refuse(call, t.wrong);
 		return;
 	}
 	o->n++;
@@ -405,7 +422,7 @@ void ordered_add_session(void *arg, struct vl_call *call, json_t *params)
 		vl_reply_empty(call);
 		return;
 	}
-	free(o->session[--o->n]);
+	forget(o->session[--o->n]);
 	refuse(call, why);
 }
 
@@ -452,7 +469,7 @@ void ordered_delete_session(void *arg, struct vl_call *call, json_t *params)
 	was = o->session[at];
 	memmove(&o->session[at], &o->session[at + 1], (--o->n - at) * sizeof(o->session[0]));
 	if (change(ctx, d, why)) {
-		free(was);
+		forget(was);
 		dial_place(d);
 		vl_reply_empty(call);
 		return;

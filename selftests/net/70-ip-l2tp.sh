@@ -94,6 +94,8 @@ dumps() {
 same() { diff "$TMP/$1" "$TMP/$2"; }
 lines() { [[ $(grep -c "^$1 " "$TMP/ip.K.$2") == "$3" ]]; }
 
+oneline() { ip -n "$1" -o l2tp show tunnel | sed 's/\\Tunnel/\nTunnel/g; s/\\$//' | diff - <("$ktun" -n "$1" -o l2tp show tunnel); }
+oneline_sessions() { ip -n "$1" -o l2tp show session | sed -n '/^Session/{N;s/\n/\\/p}' | diff - <("$ktun" -n "$1" -c -br -o show session); }
 compare() {	# compare WHAT TUNNELS SESSIONS: the dumps, and that they have that many
 	dumps
 	check "$1: ip prints the same tunnels for both" same ip.I.tunnel ip.K.tunnel
@@ -105,6 +107,8 @@ compare() {	# compare WHAT TUNNELS SESSIONS: the dumps, and that they have that 
 	check "$1: sessions that ip made" same ip.I.session ktun.I.session
 	check "$1: in JSON, tunnels" same ip-j.K.tunnel ktun-j.K.tunnel
 	check "$1: in JSON, sessions" same ip-j.K.session ktun-j.K.session
+	check "$1: -o: tunnels on a line each, where ip joins those over IP" oneline "$K"
+	check "$1: sessions on a line each, where ip breaks it" oneline_sessions "$K"
 	check "$1: none is missing" lines Tunnel tunnel "$2"
 	check "$1: no session is missing" lines Session session "$3"
 }

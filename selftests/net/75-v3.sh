@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # L2TPv3 between two ktunds: Ethernet pseudowires that carry frames, what is refused and how, and what survives.
 #   A 192.0.2.1, 2001:db8::1 ---- 192.0.2.2, 2001:db8::2 B: A dials, B answers
+#   C and D: where a session's two links are
 # shellcheck disable=SC2016	# eval and check expand them
 . "$(dirname "$0")/lib.sh"
 
-setup_ns A B
+setup_ns A B C D
 veth_pair "$A" eth0 192.0.2.1/24,2001:db8::1/64 "$B" eth0 192.0.2.2/24,2001:db8::2/64
 ip -n "$B" -batch - <<-'LINES'
 	link add br0 type bridge vlan_filtering 1
@@ -19,7 +20,7 @@ LINES
 bridge -n "$B" vlan add dev br0 vid 30 self
 leak_snapshot
 
-b=$(write_config b <<-'CONF'
+b=$(write_config b <<-CONF
 	host-name = "lcce-b"
 	listen "192.0.2.2" { }
 	listen "2001:db8::2" { }
@@ -33,7 +34,7 @@ b=$(write_config b <<-'CONF'
 	    session "blue" { interface = "blue" cookie-length = 4 }
 	    session "plain" { interface = "plain" cookie-length = 0 mtu = 1300 }
 	    session "trunk" { interface = "trunk" bridge = "br0" vlan = 30 pseudowire = vlan }
-	    session "ordered" { interface = "ordered" }
+	    session "ordered" { interface = "ordered" netns = "$D" }
 	    session "twin" { interface = "twin" }
 	}
 	peer "six" {
@@ -154,13 +155,20 @@ echo sesame >"$TMP/secret"
 check "ktun add tunnel without peer_tunnel_id" ktun_in a add tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 3000 secret_file "$TMP/secret"
 check "has its id" eval 'ktun_in a -j show tunnels | grep -q "\"name\": *\"3000\""'
 check_fail "which is taken now" ktun_in a add tunnel remote 192.0.2.2 tunnel_id 3000
-check "and takes sessions" ktun_in a add session tunnel_id 3000 remote_end_id ordered name ordered cookie_length 4
+check "and takes sessions" ktun_in a add session tunnel_id 3000 remote_end_id ordered name ordered cookie_length 4 netns "$C" mtu 1300 seq both
 check "one more" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin
 check "they are there" eval 'busywait 60000 up a 9 && busywait 30000 up b 9'
 check "in the kernel by the id that was asked for" eval 'ip -n "$A" l2tp show tunnel tunnel_id 3000 | grep -q "^Tunnel 3000"'
-check "frames pass" eval 'ip -n "$A" addr add 10.8.0.1/24 dev ordered && ip -n "$B" addr add 10.8.0.2/24 dev ordered && ping_ok "$A" 10.8.0.2 56'
+check "the links are in other namespaces, and up" eval 'ip -n "$C" -br link show ordered | grep -q "<.*UP" && ip -n "$D" -br link show ordered | grep -q "<.*UP"'
+check_fail "and not here" ip -n "$A" link show ordered
+check "frames pass" eval 'ip -n "$C" addr add 10.8.0.1/24 dev ordered && ip -n "$D" addr add 10.8.0.2/24 dev ordered && ping_ok "$C" 10.8.0.2 56'
+check "with the MTU that was ordered" eval 'ip -n "$C" link show ordered | grep -q "mtu 1300"'
+check "and sequence numbers" eval 'numbered "$A" ordered && numbered "$B" ordered'
+in_netns() { [[ $(session_get "$1" netns '"remote_end_id":"ordered"') == "$2" ]]; }
+check "show says where they are" eval 'in_netns a "$C" && in_netns b "$D"'
+check_fail "no namespace of this name" ktun_in a add session tunnel_id 3000 remote_end_id lost netns nowhere
 check "a session is deleted" ktun_in a del session tunnel_id 3000 session_id "$(session_get a session_id '"remote_end_id":"twin"')"
-check "that one alone" eval 'busywait 30000 up a 8 && busywait 30000 up b 8 && ping_ok "$A" 10.8.0.2 56'
+check "that one alone" eval 'busywait 30000 up a 8 && busywait 30000 up b 8 && ping_ok "$C" 10.8.0.2 56'
 
 # ktund is killed while frames pass
 ns "$A" sh -c 'echo $$ >"$1"; exec ping -n -q -i 0.05 -W 5 10.1.0.2' sh "$TMP/pinger" >"$TMP/pings" 2>&1 &
@@ -190,6 +198,7 @@ sleep 3					# HELLOs
 kill -INT "$pinger"
 wait $shell
 check "not one ping was lost" none_lost
+check "what is in other namespaces is still there" eval 'ping_ok "$C" 10.8.0.2 56 && in_netns a "$C" && in_netns b "$D"'
 check "nor over IP" grep -q " 0% packet loss" "$TMP/pings.ip"
 check "A has the sessions that it had" eval 'ids a | cmp - "$TMP/ids.a"'
 check "B, too" eval 'ids b | cmp - "$TMP/ids.b"'
@@ -199,6 +208,8 @@ check "at both ends" busywait 30000 says a "session .* plain\|by the operator"
 
 check "what ktun ordered can still be deleted" ktun_in a del tunnel tunnel_id 3000
 check "at both ends, too" eval 'busywait 30000 up a 7 && busywait 30000 up b 7 && busywait 30000 tunnels_in "$A" 4'
+gone() { ! ip -n "$C" link show ordered && ! ip -n "$D" link show ordered; }
+check "and its links, wherever they were" busywait 15000 gone
 check_fail "only once" ktun_in a del tunnel tunnel_id 3000
 
 # Ends, and over a bad line

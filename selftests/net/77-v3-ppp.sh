@@ -29,6 +29,7 @@ b=$(write_config b <<-CONF
 	user "bob" { password = "builder" address = "10.10.0.5" }
 	user "carol" { password = "christmas" }
 	user "dave" { password = "dunwich" }
+	user "frank" { password = "f\"r\\\\nk" }
 	defaults { ipsec = none version = 3 hello-interval = 5s echo-interval = 5s }
 	profile "ppp" {
 	    pseudowire = ppp local-address = "10.10.0.1" pool = "staff" ip-up = "$TMP/hooks/up" ip-down = "$TMP/hooks/down"
@@ -121,6 +122,17 @@ check "show sessions names user and address" eval 'ktun_in b show sessions | gre
 check "show session says how it proved who it is" eval '[[ $(session_get b auth "\"user\":\"bob\"") == mschapv2 ]]'
 check "and what carries it" eval '[[ $(session_get b pseudowire "\"user\":\"alice\"") == ppp ]]'
 check "the MTU leaves room for header and cookie" eval '(($(session_get a mtu "\"user\":\"alice\"") == 1400))'
+
+# Ordered in words
+echo sesame >"$TMP/secret"
+echo 'f"r\nk' >"$TMP/password"
+check "ktun add tunnel" ktun_in a add tunnel remote 192.0.2.2 tunnel_id 3000 secret_file "$TMP/secret"
+check "ktun add session pseudowire ppp" ktun_in a add session tunnel_id 3000 remote_end_id chap pseudowire ppp user frank \
+	password_file "$TMP/password" name frank mtu 1300
+check "who he is was proved" eval 'busywait 60000 up a 6 && busywait 30000 up b 6 && [[ $(session_get b auth "\"user\":\"frank\"") == chap ]]'
+check "packets pass" passes frank 56 1300
+check "with the MTU that was ordered" eval 'ip -n "$A" link show frank | grep -q "mtu 1300"'
+check "del tunnel" eval 'ktun_in a del tunnel tunnel_id 3000 && busywait 30000 up a 5 && busywait 30000 up b 5'
 
 # Who speaks L2TPv2 alone has that (RFC 3931 4.7.3)
 version_of() { ktun_in a -j show tunnels | tr -d ' \n' | grep -o "\"name\":\"$1\".*" | grep -o '"version":[0-9]' | head -1; }

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib-ipsec.sh"
 
 setup_ns LNS LAC EVE
-veth_pair "$LNS" eth0 192.0.2.1/24,2001:db8::1/64 "$LAC" eth0 192.0.2.2/24,2001:db8::2/64
+veth_pair "$LNS" eth0 192.0.2.1/24,2001:db8::1/64 "$LAC" eth0 192.0.2.2/24,2001:db8::2/64,2001:db8::3/64
 veth_pair "$LNS" eth1 198.51.100.1/24 "$EVE" eth0 198.51.100.2/24
 
 lns_config() {	# lns_config PSK [MORE]
@@ -20,6 +20,7 @@ lns_config() {	# lns_config PSK [MORE]
 		defaults { echo-interval = 0 retransmit-interval = 1s max-retransmits = 3 local-id = "lns.example.org" }
 		peer "four" { address = "0.0.0.0/0" local-address = "10.10.0.1" pool = "p" ipsec = required psk = "$1" ${2:-} }
 		peer "six" { address = "::/0" local-address = "10.10.0.1" pool = "p" ipsec = required psk = "$1" ${2:-} }
+		peer "v3" { address = "2001:db8::3" version = 3 ipsec = required psk = "$1" ${2:-} session "wire" { interface = "wire" } }
 	CONF
 }
 lac_config() {	# lac_config PSK [MORE [REMOTE]]
@@ -91,6 +92,18 @@ loaded() { charon_swanctl lns --list-conns >"$TMP/conns.out" 2>&1; grep -q '^ktu
 check "swanctl --load-all unloads what is ours: it is loaded again" busywait 25000 loaded
 check "what is theirs is there" grep -q '^theirs' "$TMP/conns.out"
 check "and the session never noticed" pings
+
+# --- L2TPv3, ordered in words -----------------------------------------------------------------------
+echo sesame >"$TMP/psk"
+check "ktun add tunnel psk_file" ktun_in lac add tunnel remote 2001:db8::1 local 2001:db8::3 tunnel_id 3000 psk_file "$TMP/psk"
+check "add session" ktun_in lac add session tunnel_id 3000 remote_end_id wire name wire
+check "up inside IPsec" busywait 30000 sessions_up lac 2
+# shellcheck disable=SC2016
+check "frames pass" eval 'ip -n "$LAC" addr add 10.7.0.1/24 dev wire && ip -n "$LNS" addr add 10.7.0.2/24 dev wire && ping_ok "$LAC" 10.7.0.2 56 1300'
+check "it has an SA" eval 'ktun_in lac show sas 3000 | grep -q ktund-tunnel-3000'
+check "the other session has not noticed" pings
+# shellcheck disable=SC2016
+check "del tunnel" eval 'ktun_in lac del tunnel tunnel_id 3000 && busywait 20000 sessions_up lac 1 && busywait 20000 sessions_up lns 1'
 
 # --- charon dies ------------------------------------------------------------------------------------
 charon_kill lac

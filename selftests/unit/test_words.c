@@ -52,6 +52,9 @@ static void describe(const struct order *o, char *out, size_t size)
 	IF(o->negotiate, " negotiate");
 	IF(o->remote_end_id, " end=%s", o->remote_end_id);
 	IF(o->secret_file, " secret=%s", o->secret_file);
+	IF(o->psk_file, " psk=%s", o->psk_file);
+	IF(o->user, " user=%s", o->user);
+	IF(o->password_file, " password=%s", o->password_file);
 	IF(o->cookie_length, " cookie-length=%u", o->cookie_length);
 	for (unsigned i = 0; i < o->n_notes; i++)
 		SAY(" (%.8s)", o->note[i]);
@@ -112,6 +115,13 @@ static const struct row { enum order_verb verb; const char *line, *want, *more; 
 	ADD("session tunnel_id 1 remote_end_id red", "add session t1 negotiate end=red"),
 	ADD("session tunnel_id 1 remote_end_id red name r bridge br0 cookie_length 4 pseudowire vlan",
 	    "add session t1 name=r pw4 bridge=br0 negotiate end=red cookie-length=4"),
+	ADD("session tunnel_id 1 remote_end_id red netns blue mtu 1400 seq both l2spec_type default up",
+	    "add session t1 send recv mtu=1400 netns=blue up negotiate end=red"),
+	ADD("session tunnel_id 1 remote_end_id red vrf tenant seq none", "add session t1 vrf=tenant negotiate end=red"),
+	ADD("session tunnel_id 1 remote_end_id dial pseudowire ppp user bob password_file /p name ppp7 mtu 1300",
+	    "add session t1 name=ppp7 pw7 mtu=1300 negotiate end=dial user=bob password=/p"),
+	ADD("session tunnel_id 1 remote_end_id dial pseudowire ppp", "add session t1 pw7 negotiate end=dial"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 7 psk_file /k", "add tunnel t7 0.0.0.0/0>192.0.2.2/0 negotiate psk=/k"),
 	DELETE("tunnel tunnel_id 1", "delete tunnel t1"),
 	DELETE("session tunnel_id 1 remote_end_id red", "delete session t1 end=red"),
 	DELETE("sid 3 session tid 1 force", "delete session t1 s3 force"),
@@ -167,7 +177,21 @@ static const struct row { enum order_verb verb; const char *line, *want, *more; 
 	ADD(T4 UDP "secret_file /s", "!\"secret_file\" does not fit a static tunnel"),
 	ADD("session tunnel_id 1 remote_end_id red session_id 3", "!\"session_id\" does not fit a session to negotiate"),
 	ADD("session tunnel_id 1 remote_end_id red cookie 01020304", "!\"cookie\" does not fit a session to negotiate"),
-	ADD("session tunnel_id 1 remote_end_id red pseudowire ppp", "!PPP to negotiate"),
+	ADD("session tunnel_id 1 remote_end_id red seq send", "!\"send\" does not fit after \"seq\"", .more = "none|both"),
+	ADD("session tunnel_id 1 remote_end_id red seq recv", "!\"recv\" does not fit after \"seq\""),
+	ADD("session tunnel_id 1 remote_end_id red seq both l2spec_type none", "!\"seq both\" does not fit \"l2spec_type none\""),
+	ADD("session tunnel_id 1 remote_end_id red netns blue bridge br0", "!\"netns\" and \"bridge\""),
+	ADD("session tunnel_id 1 remote_end_id red netns blue vrf tenant", "!\"netns\" and \"vrf\""),
+	ADD("session tunnel_id 1 remote_end_id red netns a/b", "!\"a/b\" is no network namespace to negotiate for"),
+	ADD("session tunnel_id 1 remote_end_id red offset 4", "!\"offset\" does not fit a session to negotiate"),
+	ADD("session tunnel_id 1 remote_end_id red pseudowire ppp netns blue", "!\"netns\" does not fit a PPP session"),
+	ADD("session tunnel_id 1 remote_end_id red pseudowire ppp bridge br0", "!\"bridge\" does not fit a PPP session"),
+	ADD("session tunnel_id 1 remote_end_id red pseudowire ppp user bob", "!\"password_file FILE\" is missing"),
+	ADD("session tunnel_id 1 remote_end_id red pseudowire ppp password_file /p", "!\"user NAME\" is missing"),
+	ADD("session tunnel_id 1 remote_end_id red user bob password_file /p", "!\"user\" does not fit a session without"),
+	ADD(S "pseudowire ppp user bob", "!\"user\" does not fit a static session"),
+	ADD("tunnel remote 192.0.2.2 tunnel_id 7 encap ip psk_file /k", "!\"psk_file\" does not fit \"encap ip\""),
+	ADD(T4 UDP "psk_file /k", "!\"psk_file\" does not fit a static tunnel"),
 	ADD(S "cookie_length 4", "!\"cookie_length\" does not fit a static session"),
 	ADD("session " T4 "encap ip remote_end_id red", "!\"peer_tunnel_id\" does not fit a session to negotiate"),
 	ADD("tunnel remote 192.0.2.2 local 192.0.2.1 peer_tunnel_id 1 encap ip", "!\"tunnel_id ID\" is missing"),
@@ -283,7 +307,7 @@ static void test_list(void **state)
 	assert_int_equal(n, 2);			/* tunnel_id, session_id */
 	for (n = 0; (w = words_list(ORDER_ADD, false, n)); n++)
 		assert_false(!strcmp(w->name, "cookie"));
-	assert_int_equal(n, 12);
+	assert_int_equal(n, 13);
 	assert_true(words_known("sid") && !words_known("tunnel") && !words_known("sess"));
 }
 
