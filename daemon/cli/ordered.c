@@ -24,19 +24,20 @@ static json_t *number(uint32_t n)
 	return n ? json_integer(n) : NULL;
 }
 
-/* The first line of the file; false: complained. */
+/* The first line of the file, which is not empty; false: complained. */
 static bool read_secret(const char *path, char secret[SECRET_MAX + 2])
 {
 	FILE *f = fopen(path, "re");
-	bool ok = f && fgets(secret, SECRET_MAX + 2, f);
+	int err = f ? 0 : errno;
 
-	if (!ok)
-		complain("%s: %s", path, f ? "there is no secret in it" : strerror(errno));
+	*secret = 0;
+	if (f && fgets(secret, SECRET_MAX + 2, f))
+		secret[strcspn(secret, "\n")] = 0;
 	if (f)
 		fclose(f);
-	if (ok)
-		secret[strcspn(secret, "\n")] = 0;
-	return ok;
+	if (!*secret)
+		complain("%s: %s", path, f ? "there is nothing in its first line" : strerror(err));
+	return *secret;
 }
 
 static int asked(struct cli *cli, const char *method, json_t *params)

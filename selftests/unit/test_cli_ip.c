@@ -131,6 +131,13 @@ static void test_ordered(void **state)
 	KTUN("add", "tunnel", "remote", "192.0.2.2", "tunnel_id", "60007", "psk_file", "/nonexistent/key");
 	stub_expect(1, "", "ktun: /nonexistent/key: No such file or directory\n");
 	ASKED("");
+	f = fopen(key, "w");
+	fputs("\nsecond line\n", f);
+	fclose(f);
+	KTUN("add", "tunnel", "remote", "192.0.2.2", "tunnel_id", "60007", "secret_file", key);
+	assert_non_null(strstr(stub.err, "/key: there is nothing in its first line\n"));
+	stub_expect(1, "", NULL);
+	ASKED("");
 	KTUN("add", "session", "tid", "7", "remote_end_id", "red", "netns", "nowhere");
 	stub_expect(1, "", "ktun: network namespace nowhere: No such file or directory\n");
 	ASKED("");
