@@ -378,6 +378,13 @@ void dial_session_ended(struct dial *d, const struct session *s)
 	}
 }
 
+void dial_explain(struct ctx *ctx, const struct dial *which, const char *why)
+{
+	for (struct dial *d = ctx->dials; d; d = d->next)
+		if (d == which)
+			snprintf(d->last_error, sizeof(d->last_error), "%s", why);
+}
+
 /* The tunnel */
 
 void dial_tunnel_down(struct dial *d, const struct l2tp_cause *cause)

@@ -74,6 +74,8 @@ void dial_tunnel_down(struct dial *, const struct l2tp_cause *);
 void dial_tunnel_freed(struct dial *);
 void dial_session_up(struct dial *, const struct session *);
 void dial_session_ended(struct dial *, const struct session *);
+/* Why that was, in words that are not for the peer; the dial may be gone by now. */
+void dial_explain(struct ctx *, const struct dial *, const char *why);
 
 /* core/resolve.c over c-ares.  The answer comes to dial_resolved, never before resolve() returned.  0: cannot even ask. */
 struct resolver *resolver_new(struct ctx *);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/dial.h"
 #include "core/kernel.h"
 #include "core/session.h"
 #include "core/turn.h"
@@ -105,6 +106,7 @@ bool sessions_pile_up(const struct ctx *ctx)
 
 static void refused(struct session *s, const struct k_reply *r)
 {
+	const struct dial *dial = s->tunnel->dial;
 	struct ctx *ctx = s->ctx;
 
 	ctx->count.kernel_failures++;
@@ -112,6 +114,7 @@ static void refused(struct session *s, const struct k_reply *r)
 		    "session %u/%u in tunnel %u: the kernel refuses it: %s: %s", s->wire_id,
 		    session_peer_id(s), s->tunnel->id, r->why, strerror(-r->result));
 	session_end(s, 2, 4, "the kernel refused the session");
+	dial_explain(ctx, dial, r->why);
 }
 
 /* What was asked for is there, but for what has changed since. */

@@ -36,6 +36,8 @@ static void check_order(const struct order *o)
 		must(!s->session_id && !s->peer_session_id);
 		must(o->tunnel ? t->version == 3 && t->peer.family && t->local.family == t->peer.family : !!o->remote_end_id);
 		must(o->cookie_length <= 8 && o->cookie_length % 4 == 0);
+		must(s->send_seq == s->recv_seq && !o->user == !o->password_file && (!o->user || s->pw == KOBJ_PW_PPP));
+		must(!!o->a.netns + !!o->a.vrf + !!o->a.bridge <= (s->pw != KOBJ_PW_PPP));
 		return;
 	}
 	if (o->tunnel) {

@@ -94,7 +94,7 @@ dumps() {
 same() { diff "$TMP/$1" "$TMP/$2"; }
 lines() { [[ $(grep -c "^$1 " "$TMP/ip.K.$2") == "$3" ]]; }
 
-oneline() { ip -n "$1" -o l2tp show tunnel | sed 's/\\Tunnel/\nTunnel/g; s/\\$//' | diff - <("$ktun" -n "$1" -o l2tp show tunnel); }
+oneline() { ip -n "$1" -o l2tp show tunnel | sed -e 's/\\Tunnel/\nTunnel/g; s/\\$//' -e '$a\' | diff - <("$ktun" -n "$1" -o l2tp show tunnel); }
 oneline_sessions() { ip -n "$1" -o l2tp show session | sed -n '/^Session/{N;s/\n/\\/p}' | diff - <("$ktun" -n "$1" -c -br -o show session); }
 compare() {	# compare WHAT TUNNELS SESSIONS: the dumps, and that they have that many
 	dumps

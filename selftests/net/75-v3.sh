@@ -156,7 +156,11 @@ check "ktun add tunnel without peer_tunnel_id" ktun_in a add tunnel remote 192.0
 check "has its id" eval 'ktun_in a -j show tunnels | grep -q "\"name\": *\"3000\""'
 check_fail "which is taken now" ktun_in a add tunnel remote 192.0.2.2 tunnel_id 3000
 check "and takes sessions" ktun_in a add session tunnel_id 3000 remote_end_id ordered name ordered cookie_length 4 netns "$C" mtu 1300 seq both
-check "one more" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin
+check "one more, into a bridge that is not there" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin bridge br9
+says_why() { ktun_in a show tunnel 3000 | grep -q 'bridge br9: No such device'; }
+check "show says why it does not come" busywait 30000 says_why
+check "it is taken back" ktun_in a del session tunnel_id 3000 remote_end_id twin
+check "and ordered without" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin
 check "they are there" eval 'busywait 60000 up a 9 && busywait 30000 up b 9'
 check "in the kernel by the id that was asked for" eval 'ip -n "$A" l2tp show tunnel tunnel_id 3000 | grep -q "^Tunnel 3000"'
 check "the links are in other namespaces, and up" eval 'ip -n "$C" -br link show ordered | grep -q "<.*UP" && ip -n "$D" -br link show ordered | grep -q "<.*UP"'
