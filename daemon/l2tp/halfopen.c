@@ -118,7 +118,7 @@ enum ho_verdict ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *fro
 	*ret_len = 0;
 	if (!acceptable(m, conf))
 		return HO_DROP;
-	i = ho_meet(h, from, m->assigned_tunnel_id, m->host_name, per_addr, tunnel_id, &v);
+	i = ho_meet(h, now, from, m->assigned_tunnel_id, m->host_name, per_addr, tunnel_id, &v);
 	if (i != HO_NONE) {			/* a retransmission: the same answer */
 		*ret_len = ho_may_reply(h, now) ? reply(ho_at(h, i), m, len, conf, buf, size) : 0;
 		return *ret_len ? HO_REPLY : HO_DROP;

@@ -25,7 +25,7 @@ struct ho_addr {
 
 struct ho_limits {
 	unsigned total;			/* entries in all; 4096 */
-	unsigned per_prefix;		/* per /24 or /56, the oldest goes first; 64 */
+	unsigned per_prefix;		/* per /24 or /56; 64 */
 	unsigned expire_ms;		/* 30000 */
 	unsigned replies_per_s;		/* SCCRP in all; 2000 */
 };
@@ -59,7 +59,8 @@ struct ho_entry {
 enum ho_verdict {
 	HO_REPLY,	/* send the reply */
 	HO_DROP,	/* say nothing: malformed, or over a global limit */
-	HO_LIMIT,	/* the limit of half-open tunnels per address is reached; say nothing, count it */
+	HO_LIMIT,	/* the limit of half-open tunnels per address is reached; say nothing, count it.  When he asks again the
+			 * oldest of that address makes room: forged SCCRQs in his name do not keep him out */
 	HO_ACCEPTED,	/* SCCCN valid: *ret copies the entry, which has left the table (its tunnel_id is the caller's) */
 	HO_REFUSED,	/* SCCCN with a wrong or no Challenge Response: *ret as above; reply: a StopCCN 4 to send once */
 	HO_UNKNOWN,	/* no entry has that tunnel id */
@@ -96,8 +97,9 @@ const struct ho_entry *ho_find(const struct halfopen *, uint32_t tunnel_id);
 /* The only one from there, or NULL; as above. */
 const struct ho_entry *ho_find_only(const struct halfopen *, const struct ho_addr *from);
 
-/* Frees expired entries, and the oldest while the table is full: a flood from many sources pushes its own entries out, and
- * whoever is real answers within a round trip, long before its turn.  Call it before ho_sccrq when ho_deadline is over.
+/* Frees expired entries, and the oldest while the table is full.  From half full on an eighth of it may be newcomers each
+ * second, whoever they are, and who asks again is let in: a flood from many sources does not ask again, so it keeps nobody
+ * out, and pushes out nobody before he has had time to answer.  Call it before ho_sccrq when ho_deadline is over.
  * ids[] receives up to n tunnel ids that became free (call again while it returns n). */
 unsigned ho_expire(struct halfopen *, ms_t now, uint32_t *ids, unsigned n);
 ms_t ho_deadline(const struct halfopen *);

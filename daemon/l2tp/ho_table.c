@@ -14,6 +14,16 @@ struct chunk {
 	struct ho_entry entry[CHUNK];
 };
 
+/* Who asked in vain: two Bloom filters, of these KNOCK_MS and of those before.  A client asks again after 1 s and 2 s more (RFC
+ * 2661 5.8), who forges sources at random does not. */
+enum { KNOCK_MS = 3000, KNOCK_BITS = 21, KNOCK_MARKS = 4 };
+
+struct knocks {
+	ms_t since;
+	unsigned now;
+	uint64_t bit[2][1 << (KNOCK_BITS - 6)];
+};
+
 /* Entries hang in two hashes, by tunnel id and by source prefix, and in one list by age.  A prefix
  * has few entries, so that chain answers every question about a source. */
 struct halfopen {
@@ -21,8 +31,9 @@ struct halfopen {
 	struct ho_limits limits;
 	unsigned count, n_chunks, bits;
 	uint64_t salt;				/* of the hash by prefix: strangers choose their sources */
+	struct knocks *knocks;			/* NULL: nobody, or no memory to remember them */
 	int32_t oldest, newest;
-	uint64_t tokens;			/* thousandths of a reply */
+	uint64_t tokens, crowd;			/* thousandths of a reply, and of a newcomer when there is little room */
 	ms_t refilled;
 	int32_t *by_id, *by_prefix;
 	struct chunk *chunk[];
@@ -101,6 +112,8 @@ void ho_free(struct halfopen *h)
 {
 	for (unsigned i = 0; h && i < h->n_chunks; i++)
 		free(h->chunk[i]);
+	if (h)
+		free(h->knocks);
 	free(h);
 }
 
@@ -158,7 +171,10 @@ static void free_place(struct halfopen *h, int32_t i)
 	struct chunk **c = &h->chunk[i / CHUNK];
 
 	wipe(ho_at(h, i), sizeof(struct ho_entry));
-	h->count--;
+	if (!--h->count) {			/* all is quiet */
+		free(h->knocks);
+		h->knocks = NULL;
+	}
 	if (--(*c)->used)
 		return;
 	free(*c);
@@ -203,19 +219,92 @@ int32_t ho_place(const struct halfopen *h, uint32_t id)
 	return i;
 }
 
+/* Newcomers to a table that is more than half full: so few a second that each entry has eight to be answered. */
+enum { CROWD_S = 8 };
+
+static void pour(uint64_t *tokens, uint64_t ms, uint64_t per_s, uint64_t full)
+{
+	*tokens = ms > 1000 || *tokens + ms * per_s > full ? full : *tokens + ms * per_s;
+}
+
+static void refill(struct halfopen *h, ms_t now)
+{
+	uint64_t rate = h->limits.replies_per_s, crowd = h->limits.total / CROWD_S + 1;
+
+	pour(&h->tokens, now - h->refilled, rate, rate * 1000);
+	pour(&h->crowd, now - h->refilled, crowd, crowd * 500 + 500);
+	h->refilled = now;
+}
+
 bool ho_may_reply(struct halfopen *h, ms_t now)
 {
-	uint64_t full = h->limits.replies_per_s * UINT64_C(1000), add;
-
-	add = (now - h->refilled) * h->limits.replies_per_s;
-	if (now - h->refilled > 1000)
-		add = full;
-	h->refilled = now;
-	h->tokens = h->tokens + add < full ? h->tokens + add : full;
+	refill(h, now);
 	if (h->tokens < 1000)
 		return false;
 	h->tokens -= 1000;
 	return true;
+}
+
+static uint64_t hash_of(const struct halfopen *h, const struct ho_addr *from, uint32_t peer_tunnel_id)
+{
+	uint64_t v = h->salt ^ peer_tunnel_id, word;
+
+	_Static_assert(sizeof(*from) % sizeof(word) == 0, "struct ho_addr is whole words");
+	for (size_t at = 0; at < sizeof(*from); at += sizeof(word)) {
+		memcpy(&word, (const char *)from + at, sizeof(word));
+		v = (v ^ word) * h->salt;
+		v ^= v >> 29;
+	}
+	return v;
+}
+
+static void forget_knocks(struct halfopen *h, ms_t now)
+{
+	struct knocks *k = h->knocks;
+	ms_t age = k ? now - k->since : 0;
+
+	if (age < KNOCK_MS)
+		return;
+	k->since = now;
+	k->now ^= 1;
+	memset(k->bit[k->now], 0, sizeof(k->bit[0]));
+	if (age >= 2 * KNOCK_MS)
+		memset(k->bit[k->now ^ 1], 0, sizeof(k->bit[0]));
+}
+
+/* Has it asked before?  Remembers that it has now. */
+static bool knocks_again(struct halfopen *h, ms_t now, uint64_t hash)
+{
+	bool known[2] = { true, true };
+
+	if (!h->knocks) {
+		h->knocks = l2tp_alloc(sizeof(*h->knocks));
+		if (!h->knocks)
+			return false;
+		memset(h->knocks, 0, sizeof(*h->knocks));
+		h->knocks->since = now;
+	}
+	forget_knocks(h, now);
+	for (unsigned i = 0; i < KNOCK_MARKS; i++, hash *= h->salt) {
+		size_t at = hash >> (64 - KNOCK_BITS);
+		uint64_t mark = UINT64_C(1) << at % 64;
+
+		for (unsigned j = 0; j < 2; j++)
+			known[j] = known[j] && h->knocks->bit[j][at / 64] & mark;
+		h->knocks->bit[h->knocks->now][at / 64] |= mark;
+	}
+	return known[0] || known[1];
+}
+
+/* Early drop: from a table that is half full on, most newcomers do not enter, whoever happens to come. */
+static bool crowded(struct halfopen *h)
+{
+	if (h->count <= h->limits.total / 2)
+		return false;
+	if (h->crowd < 1000)
+		return true;
+	h->crowd -= 1000;
+	return false;
 }
 
 void ho_expire_now(struct halfopen *h, int32_t i)
@@ -235,11 +324,11 @@ void ho_expire_now(struct halfopen *h, int32_t i)
 	e->peer_tunnel_id = 0;			/* marks it: 0 is nobody's id */
 }
 
-int32_t ho_meet(struct halfopen *h, const struct ho_addr *from, uint32_t peer_tunnel_id, struct span host_name, unsigned per_addr,
-		uint32_t tunnel_id, enum ho_verdict *ret_verdict)
+int32_t ho_meet(struct halfopen *h, ms_t now, const struct ho_addr *from, uint32_t peer_tunnel_id, struct span host_name,
+		unsigned per_addr, uint32_t tunnel_id, enum ho_verdict *ret_verdict)
 {
+	int32_t i, oldest = HO_NONE, oldest_addr = HO_NONE;
 	unsigned n_addr = 0, n_prefix = 0;
-	int32_t i, oldest = HO_NONE;
 	uint8_t digest[MD5_LEN];
 	struct ho_entry *e;
 
@@ -252,17 +341,22 @@ int32_t ho_meet(struct halfopen *h, const struct ho_addr *from, uint32_t peer_tu
 		if (!same_addr(&e->from, from))
 			continue;
 		n_addr++;
+		oldest_addr = i;
 		if (!ho_same_path(&e->from, from) || e->peer_tunnel_id != peer_tunnel_id)
 			continue;
 		md5(digest, &host_name, 1);
 		if (!memcmp(digest, e->host_digest, sizeof(digest)))
 			return i;
 	}
-	*ret_verdict = HO_LIMIT;
-	if (n_addr >= per_addr)
+	refill(h, now);
+	*ret_verdict = n_addr >= per_addr ? HO_LIMIT : HO_DROP;
+	if ((n_addr >= per_addr || n_prefix >= h->limits.per_prefix || h->tokens < h->limits.replies_per_s * UINT64_C(500) ||
+	     crowded(h)) && !knocks_again(h, now, hash_of(h, from, peer_tunnel_id)))
 		return HO_NONE;
-	if (n_prefix >= h->limits.per_prefix)
-		ho_expire_now(h, oldest);	/* a neighbour's flood keeps nobody out, it only forgets its own */
+	if (n_addr >= per_addr)
+		ho_expire_now(h, oldest_addr);
+	else if (n_prefix >= h->limits.per_prefix)
+		ho_expire_now(h, oldest);
 	*ret_verdict = HO_DROP;
 	if (h->count < h->limits.total && tunnel_id && ho_place(h, tunnel_id) == HO_NONE)
 		*ret_verdict = HO_REPLY;

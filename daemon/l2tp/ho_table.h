@@ -15,10 +15,10 @@ bool ho_same_path(const struct ho_addr *a, const struct ho_addr *b);
 bool ho_may_reply(struct halfopen *, ms_t now);
 
 /* What a request with the peer's id and host name from this source meets: the place of the entry that it repeats, or
- * HO_NONE and in *ret_verdict whether a new one may be made (HO_REPLY) or not (HO_LIMIT, HO_DROP).  The oldest neighbour
- * makes room when the limit of its prefix is reached. */
-int32_t ho_meet(struct halfopen *, const struct ho_addr *from, uint32_t peer_tunnel_id, struct span host_name, unsigned per_addr,
-		uint32_t tunnel_id, enum ho_verdict *ret_verdict);
+ * HO_NONE and in *ret_verdict whether a new one may be made (HO_REPLY) or not (HO_LIMIT, HO_DROP).  Where there is little room,
+ * in the table or under a limit, only who asks again enters; under a limit the oldest of that source makes room for him. */
+int32_t ho_meet(struct halfopen *, ms_t now, const struct ho_addr *from, uint32_t peer_tunnel_id, struct span host_name,
+		unsigned per_addr, uint32_t tunnel_id, enum ho_verdict *ret_verdict);
 /* Puts *e, whose ids, from, since and host_digest are filled in, into a free place; HO_NONE when memory is short. */
 int32_t ho_insert(struct halfopen *, const struct ho_entry *e);
 /* It is as young as a new one: its peer asked again, and has the full time to answer. */

@@ -97,7 +97,7 @@ enum ho_verdict v3_ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *
 		v = HO_REFUSED;
 		goto out;
 	}
-	i = ho_meet(h, from, m->assigned_cc_id, m->host_name, per_addr, cc_id, &v);
+	i = ho_meet(h, now, from, m->assigned_cc_id, m->host_name, per_addr, cc_id, &v);
 	if (i == HO_NONE && v != HO_REPLY)
 		goto out;
 	v = HO_DROP;

@@ -148,27 +148,147 @@ static void test_limits(void **state)
 	for (i = 0; i < 20; i++)
 		n += sccrq(&f, 0, addr(0x0a000001, 1701), (uint16_t)(i + 1), name("a"), none, 8) == HO_REPLY;
 	assert_int_equal(n, 8);
-	for (i = 0; i < 40; i++)
-		n += sccrq(&f, 0, addr(0x0a000002 + i, 1701), 1, name("a"), none, 8) == HO_REPLY;
-	assert_int_equal(n, 8 + 40);				/* the /24 is full: its oldest made room */
+	assert_int_equal(sccrq(&f, 0, addr(0x0a000001, 1701), 99, name("a"), none, 8), HO_LIMIT);
+	assert_int_equal(sccrq(&f, 1000, addr(0x0a000001, 1701), 99, name("a"), none, 8), HO_REPLY);
+	assert_null(ho_find(f.ho, 100));			/* the oldest of that address made room for who asked again */
+	for (i = 101, n = 0; i < 120; i++)
+		n += !!ho_find(f.ho, i);
+	assert_int_equal(n, 8);
+	assert_int_equal(sccrq(&f, 10000, addr(0x0a000001, 1701), 98, name("a"), none, 8), HO_LIMIT);
+	/* too late: it is forgotten */
+	assert_int_equal(sccrq(&f, 17000, addr(0x0a000001, 1701), 98, name("a"), none, 8), HO_LIMIT);
+	assert_int_equal(ho_expire(f.ho, 0, ids, 64), 1);
+	for (i = n = 0; i < 40; i++)
+		n += sccrq(&f, 17000, addr(0x0a000002 + i, 1701), 1, name("a"), none, 8) == HO_REPLY;
+	assert_int_equal(n, 20 - 8);				/* the /24 is full */
+	for (i = 12; i < 40; i++)				/* its oldest makes room for who asks again */
+		n += sccrq(&f, 17001, addr(0x0a000002 + i, 1701), 1, name("a"), none, 8) == HO_REPLY;
+	assert_int_equal(n, 40);
 	assert_int_equal(ho_deadline(f.ho), 0);
-	assert_int_equal(ho_expire(f.ho, 0, ids, 64), 8 + 40 - 20);
+	assert_int_equal(ho_expire(f.ho, 17001, ids, 64), 28);
 	assert_int_equal(ho_count(f.ho), 20);
-	assert_int_equal(sccrq(&f, 0, addr(0x0a000101, 1701), 1, name("a"), none, 8), HO_REPLY);
-	for (i = 0; i < 20000; i++) {			/* a flood pushes out its own, newest stay */
-		assert_int_equal(sccrq(&f, 1, addr(0x0b000001 + (i << 8), 1701), 1, name("a"), none, 8), HO_REPLY);
-		if (ho_deadline(f.ho) <= 1)
-			assert_int_equal(ho_expire(f.ho, 1, ids, 64), 1);
+	assert_int_equal(sccrq(&f, 17001, addr(0x0a000101, 1701), 1, name("a"), none, 8), HO_REPLY);
+	for (i = n = 0; i < 20000; i++) {			/* a flood: from half full on few enter */
+		n += sccrq(&f, 17001, addr(0x0b000001 + (i << 8), 1701), 1, name("a"), none, 8) == HO_REPLY;
+		if (i == 478)
+			assert_int_equal(n, 479);		/* half full */
+		(void)ho_expire(f.ho, 17001, ids, 64);
 		assert_in_range(ho_count(f.ho), 1, 999);
 	}
+	assert_in_range(n, 479 + 50, 479 + 80);
+	for (i = n = 0; i < 30000; i++) {			/* 3,000 a second: an eighth of the table each second */
+		n += sccrq(&f, 17001 + i / 3, addr(0x0d000001 + (i << 8), 1701), 1, name("a"), none, 8) == HO_REPLY;
+		(void)ho_expire(f.ho, 17001, ids, 64);
+	}
+	assert_in_range(n, 1150, 1350);
 	assert_int_equal(ho_count(f.ho), 999);
-	assert_int_equal(ho_deadline(f.ho), 30001);
-	assert_int_equal(ho_expire(f.ho, 30000, ids, 64), 0);
-	for (i = 0; ho_expire(f.ho, 30001, ids, 64) == 64; i++)
+	for (i = 0; i < 2000; i++) {				/* who asks again pushes out the oldest */
+		assert_int_equal(sccrq(&f, 27001, addr(0x0c000001 + (i << 8), 1701), 1, name("a"), none, 8) == HO_REPLY ||
+				 sccrq(&f, 27001, addr(0x0c000001 + (i << 8), 1701), 1, name("a"), none, 8) == HO_REPLY, 1);
+		(void)ho_expire(f.ho, 27001, ids, 64);
+	}
+	assert_int_equal(ho_count(f.ho), 999);
+	assert_int_equal(ho_deadline(f.ho), 57001);
+	assert_int_equal(ho_expire(f.ho, 57000, ids, 64), 0);
+	for (i = 0; ho_expire(f.ho, 57001, ids, 64) == 64; i++)
 		;
 	assert_int_equal(ho_count(f.ho), 0);
 	assert_int_equal(ho_deadline(f.ho), NEVER);
 	end(&f);
+}
+
+/* One SCCRQ, without the detour over octets. */
+static bool asks(struct fixture *f, ms_t now, struct ho_addr from, uint16_t tid, bool *used)
+{
+	struct l2tp_msg m = {
+		.type = L2TP_SCCRQ, .protocol_version = 0x100, .framing_caps = 3, .assigned_tunnel_id = tid,
+		.host_name = { (const uint8_t *)"a-client-of-ours", 16 },
+		.present = L2TP_BIT(L2TP_AVP_PROTOCOL_VERSION) | L2TP_BIT(L2TP_AVP_FRAMING_CAPS) |
+			   L2TP_BIT(L2TP_AVP_HOST_NAME) | L2TP_BIT(L2TP_AVP_ASSIGNED_TUNNEL_ID),
+	};
+	uint32_t ids[64];
+	bool yes;
+
+	if (ho_deadline(f->ho) <= now)
+		(void)ho_expire(f->ho, now, ids, 64);
+	do
+		f->next++;
+	while (!f->next || ho_find(f->ho, f->next));
+	yes = ho_sccrq(f->ho, now, &from, &m, 90, &f->conf, 3, 4, 8, f->next, used, f->out, sizeof(f->out),
+		       &f->out_len) == HO_REPLY;
+	assert_in_range(ho_count(f->ho), 0, 4096);
+	return yes;
+}
+
+enum { HONEST = 100, TRIES = 3, RTT = 200 };
+
+struct honest { ms_t start; unsigned tried; uint16_t id; ms_t answered; bool in; };
+
+/* SCCRQs at 0, 1 and 3 s; the SCCCN follows the answer after a round trip, and by then the entry must still be there. */
+static void be_honest(struct fixture *f, struct honest *c, struct ho_addr from, ms_t now)
+{
+	static const ms_t at[TRIES] = { 0, 1000, 3000 };
+	bool used;
+
+	if (c->answered) {
+		if (now == c->answered + RTT) {
+			struct l2tp_msg m = { .type = L2TP_SCCCN, .tunnel_id = c->id, .ns = 1, .nr = 1 };
+			struct ho_entry e;
+			size_t len;
+
+			c->in = ho_scccn(f->ho, now, &from, &m, &f->conf, &e, f->out, sizeof(f->out), &len) == HO_ACCEPTED;
+			if (!c->in)
+				c->answered = 0;
+		}
+	} else if (c->tried < TRIES && now >= c->start + at[c->tried]) {
+		c->tried++;
+		if (asks(f, now, from, 9, &used)) {
+			c->answered = now;
+			c->id = f->next;
+		}
+	}
+}
+
+/* How many of HONEST clients that come during ten seconds of so many forged SCCRQs a millisecond get in within five.  In
+ * 2^bits sources around theirs. */
+static unsigned survivors(unsigned per_ms, unsigned bits, const struct ho_limits *l)
+{
+	struct honest c[HONEST] = { 0 };
+	struct fixture f;
+	unsigned in = 0, replies = 0;
+	bool used;
+
+	begin(&f, l);
+	for (unsigned i = 0; i < HONEST; i++)
+		c[i].start = 2000 + env_u32(&f.env) % 5000;
+	for (ms_t now = 0; now < 13000; now++) {
+		unsigned turn = env_u32(&f.env) % per_ms;
+
+		for (unsigned i = 0; i < per_ms; i++) {
+			uint32_t r = env_u32(&f.env);
+			uint32_t from = bits < 32 ? 0x0a000000 | (r & ((1u << bits) - 1)) : r;
+
+			replies += asks(&f, now, addr(from, (uint16_t)env_u32(&f.env)), (uint16_t)(1 + r % 60000), &used);
+			for (unsigned j = 0; i == turn && j < HONEST; j++)
+				be_honest(&f, &c[j], addr(bits < 32 ? 0x0a000000 | j : 0x0a000000 | j << 8, 1701), now);
+		}
+	}
+	for (unsigned i = 0; i < HONEST; i++)
+		in += c[i].in;
+	print_message("%u forged a ms from 2^%u sources: %u of %u in, %u answers\n", per_ms, bits, in, HONEST, replies);
+	end(&f);
+	return in;
+}
+
+/* Whoever floods does not keep others out: who asks again is no forged source. */
+static void test_flood(void **state)
+{
+	static const struct ho_limits tight = { .per_prefix = 64 };
+
+	(void)state;
+	assert_in_range(survivors(50, 32, NULL), 95, HONEST);	/* 50,000 a second from everywhere */
+	assert_in_range(survivors(3, 32, NULL), 95, HONEST);
+	assert_in_range(survivors(2, 8, &tight), 95, HONEST);	/* all of them from the clients' own /24 */
 }
 
 static void test_reply_rate(void **state)
@@ -290,7 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_amplification), cmocka_unit_test(test_retransmission),
-		cmocka_unit_test(test_limits), cmocka_unit_test(test_reply_rate),
+		cmocka_unit_test(test_limits), cmocka_unit_test(test_flood), cmocka_unit_test(test_reply_rate),
 		cmocka_unit_test(test_memory), cmocka_unit_test(test_scccn),
 		cmocka_unit_test(test_unacceptable),
 	};
