@@ -48,7 +48,7 @@ void peer_stats_free(struct ctx *ctx)
 
 /* Strangers share a fixed table of buckets: a flood from many addresses overwrites its own entries and is met by the
  * limits over all (half-open table, replies per second).  Addresses that have tunnels are counted exactly. */
-enum { N_BUCKETS = 4096 };
+enum { N_BUCKETS = 4096, N_GUESSERS = 1024, GUESSES_PER_S = 1, GUESSES = 60 };
 
 struct source_key { uint8_t family, pad[3]; uint32_t scope; uint8_t addr[16]; };
 
@@ -59,6 +59,7 @@ struct counted { UT_hash_handle hh; struct source_key key; unsigned tunnels; str
 struct sources {
 	struct counted *counted;
 	struct bucket bucket[N_BUCKETS];
+	struct bucket guesser[N_GUESSERS];	/* no forged source gets here */
 };
 
 struct sources *sources_new(void)
@@ -88,29 +89,46 @@ static struct source_key key_of(const struct endpoint *e)
 	return k;
 }
 
-static unsigned slot_of(const struct source_key *k)
-{
-	unsigned h;
-
-	HASH_VALUE(k, sizeof(*k), h);
-	return h % N_BUCKETS;
-}
-
-bool source_admit(struct sources *s, ms_t now, const struct endpoint *e, unsigned rate, unsigned burst)
+/* The bucket of this address in a table of n, with what has come into it meanwhile. */
+static struct bucket *bucket_of(struct bucket *table, unsigned n, ms_t now, const struct endpoint *e, unsigned rate,
+				unsigned burst)
 {
 	struct source_key k = key_of(e);
-	struct bucket *b = &s->bucket[slot_of(&k)];
+	struct bucket *b;
 	uint64_t milli;
+	unsigned h;
 
+	HASH_VALUE(&k, sizeof(k), h);
+	b = &table[h % n];
 	if (memcmp(&b->key, &k, sizeof(k)))
 		*b = (struct bucket){ .key = k, .since = now, .milli = burst * 1000 };
 	milli = b->milli + (now - b->since) * rate;
 	b->since = now;
 	b->milli = milli > (uint64_t)burst * 1000 ? burst * 1000 : (uint32_t)milli;
+	return b;
+}
+
+static bool take(struct bucket *b)
+{
 	if (b->milli < 1000)
 		return false;
 	b->milli -= 1000;
 	return true;
+}
+
+bool source_admit(struct sources *s, ms_t now, const struct endpoint *e, unsigned rate, unsigned burst)
+{
+	return take(bucket_of(s->bucket, N_BUCKETS, now, e, rate, burst));
+}
+
+bool source_may_guess(struct sources *s, ms_t now, const struct endpoint *e)
+{
+	return bucket_of(s->guesser, N_GUESSERS, now, e, GUESSES_PER_S, GUESSES)->milli >= 1000;
+}
+
+void source_guessed_wrong(struct sources *s, ms_t now, const struct endpoint *e)
+{
+	(void)take(bucket_of(s->guesser, N_GUESSERS, now, e, GUESSES_PER_S, GUESSES));
 }
 
 static struct counted *find(const struct sources *s, const struct source_key *k)

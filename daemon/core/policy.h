@@ -29,6 +29,10 @@ struct sources *sources_new(void);
 void sources_free(struct sources *);
 /* Takes one token; false: too fast. rate per second, burst in tokens. */
 bool source_admit(struct sources *, ms_t now, const struct endpoint *, unsigned rate, unsigned burst);
+/* Wrong passwords of an address: sixty, and then one a second.  source_may_guess: is its next proof to be looked at at all?
+ * source_guessed_wrong: it was no good. */
+bool source_may_guess(struct sources *, ms_t now, const struct endpoint *);
+void source_guessed_wrong(struct sources *, ms_t now, const struct endpoint *);
 /* How many tunnels this address has, and the newest of them (on by ->same_source).  Adding returns false when memory is
  * short. */
 unsigned source_tunnels(const struct sources *, const struct endpoint *);

@@ -394,16 +394,20 @@ void sessions_retry(struct ctx *ctx)
 static void check(struct session *s, const struct ppp_fx_auth *a)
 {
 	struct ctx *ctx = s->ctx;
-	const struct conf_user *u = authn_check(ctx->conf, a, s->reply);
+	const struct endpoint *from = &s->tunnel->peer;
+	bool heard = !s->tunnel->from || source_may_guess(ctx->sources, ctx->loop.now, from);
+	const struct conf_user *u = heard ? authn_check(ctx->conf, a, s->reply) : NULL;
 	char name[sizeof(a->name) + 1];
 
 	if (!s->ppp_on || s->ending)
 		return;
 	l2tp_clean(name, sizeof(name), (struct span){ a->name, a->name_len });
 	if (!u) {
-		log_peer(ctx, T_AUTH, &s->tunnel->peer, LOG_NOTICE,
-			 "session %u/%u: authentication of \"%s\" failed: no such user or wrong password",
-			 s->wire_id, session_peer_id(s), name);
+		if (s->tunnel->from)
+			source_guessed_wrong(ctx->sources, ctx->loop.now, from);
+		log_peer(ctx, heard ? T_AUTH : T_GUESS, from, LOG_NOTICE,
+			 "session %u/%u: authentication of \"%s\" failed: %s", s->wire_id, session_peer_id(s), name,
+			 heard ? "no such user or wrong password" : "too many wrong passwords from that address");
 		verdict(s, false, "authentication failed");
 		return;
 	}

@@ -10,6 +10,8 @@ enum { tld = 1, irc = 2, zrc = 4, scr = 8, sca = 16, scn = 32, str = 64,
 
 enum { CP_BAD_MAX = 20 };	/* refusals, ours or the peer's, after which options are not going to be agreed */
 enum { CP_REACK_MAX = 6 };
+/* Who negotiates anew again and again keeps the kernel and the owner's programs busy: so often, each time after less than that. */
+enum { CP_FLAPS_MAX = 20, CP_FLAP_MS = 3000 };
 
 #define A(acts, next) { acts, next, true }
 #define _             { 0, 0, false }	/* '-': cannot happen in this state */
@@ -130,6 +132,7 @@ static void act(void *obj, unsigned action)
 
 	switch (action) {
 	case tld:
+		cp->flaps = r->p->now - cp->opened < CP_FLAP_MS ? cp->flaps + 1 : 0;
 		r->proto->down(r->p);
 		break;
 	case irc:
@@ -172,6 +175,8 @@ static void act(void *obj, unsigned action)
 		cp->bad = cp->renaks = cp->reacks = 0;
 		cp->opened = r->p->now;
 		r->proto->up(r->p);
+		if (cp->flaps >= CP_FLAPS_MAX)
+			ppp_fail(r->p, PPP_END_NO_AGREEMENT, (struct span){ NULL, 0 });
 		break;
 	case tls:		/* the lower layer is always there while PPP_FX_DOWN has not been said */
 		break;

@@ -44,6 +44,7 @@ struct cp {
 	bool answered;			/* our newest Configure-Request had its valid reply: the next needs a new id (5.1) */
 	uint16_t ask;			/* bit per option row: part of our Configure-Request */
 	uint8_t naks, bad, renaks, reacks; /* Naks sent, refusals sent, Naks received, Acks repeated; since the last agreement */
+	uint8_t flaps;			/* how often in a row it left Opened soon after it got there */
 	bool refused;			/* refused_id is of the newest Configure-Request that we refused */
 	uint8_t refused_id;
 	bool held;			/* req is acceptable, its Configure-Ack is held back */

@@ -147,6 +147,28 @@ static void test_rate(void **state)
 	sources_free(s);
 }
 
+/* Guessing passwords is slow, by who guesses and by nobody else. */
+static void test_guesses(void **state)
+{
+	struct sources *s = sources_new();
+	struct endpoint a = v4(0x01020304), b = v4(0x01020305);
+	unsigned n = 0;
+
+	(void)state;
+	for (ms_t now = 1; now <= 600000; now += 10)
+		if (source_may_guess(s, now, &a)) {
+			source_guessed_wrong(s, now, &a);
+			n++;
+		}
+	assert_in_range(n, 600, 660);
+	source_guessed_wrong(s, 600001, &a);
+	assert_false(source_may_guess(s, 600001, &a));
+	assert_true(source_may_guess(s, 600001, &b));
+	assert_true(source_admit(s, 600001, &a, 10, 20));
+	assert_true(source_may_guess(s, 602000, &a));
+	sources_free(s);
+}
+
 static void test_counts(void **state)
 {
 	struct sources *s = sources_new();
@@ -186,7 +208,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pap), cmocka_unit_test(test_chap), cmocka_unit_test(test_mschapv2),
-		cmocka_unit_test(test_rate), cmocka_unit_test(test_counts), cmocka_unit_test(test_cause),
+		cmocka_unit_test(test_rate), cmocka_unit_test(test_guesses),
+		cmocka_unit_test(test_counts), cmocka_unit_test(test_cause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

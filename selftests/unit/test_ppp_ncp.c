@@ -283,6 +283,42 @@ static void endless_requests(void **state)
 	assert_int_equal(t.p.end, PPP_END_NO_NCP);
 }
 
+/* IPCP agreed upon so often, with such a time between; how often it came up before the link ended. */
+static unsigned ups(unsigned times, ms_t between)
+{
+	static const char *const asks[2] = { "0306 0a000007", "8106 09090909 0306 0a000007" };
+	unsigned up = 0;
+
+	network();
+	for (unsigned i = 0; i < times && t.p.phase == PPP_NETWORK; i++) {
+		peer_count(&t, 0, 0);
+		peer_says(&t, PPP_IPCP, CONF_REQ, i, asks[i % 2]);
+		peer_count(&t, 0, 0);
+		peer_says(&t, PPP_IPCP, CONF_ACK, t.p.cp[CP_IPCP].id, "0306 0a000001");
+		ppp_ncp_go(&t.p, t.now, PPP_IPCP);
+		for (struct fx *f; (f = fx_pop(&t.p.out)); fx_free(f))
+			up += f->type == PPP_FX_NCP_UP;
+		peer_wait(&t, between);
+	}
+	return up;
+}
+
+/* Somebody who negotiates anew all the time, each time with programs and routes for the kernel, is shown the door ... */
+static void restless(void **state)
+{
+	(void)state;
+	assert_in_range(ups(100, 100), 20, 22);
+	assert_int_equal(t.p.end, PPP_END_NO_AGREEMENT);
+}
+
+/* ... and who does so now and then is not. */
+static void changes_its_mind(void **state)
+{
+	(void)state;
+	assert_int_equal(ups(100, 4000), 100);
+	assert_int_equal(t.p.phase, PPP_NETWORK);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, over)
 
 int main(void)
@@ -290,7 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(giving), T(judged_addresses), T(lost_naks), T(peer_without_address), T(taking),
 		T(taking_from_a_peer_without_address), T(another_ready), T(ipv6_identifiers), T(rejected_protocols),
-		T(late_ipv6), T(endless_requests),
+		T(late_ipv6), T(endless_requests), T(restless), T(changes_its_mind),
 	};
 
 	return cmocka_run_group_tests_name("ppp_ncp", tests, NULL, NULL);
