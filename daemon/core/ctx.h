@@ -24,7 +24,7 @@ enum { MAX_ID = 65536, ID_QUARANTINE_MS = 60000 };
 #define COUNTERS(X) \
 	X(rx_datagrams) X(tx_datagrams) X(rx_malformed) X(rx_unknown_tunnel) X(rx_unknown_session) X(rx_wrong_source) \
 	X(sccrq) X(sccrq_no_peer) X(sccrq_rate_limited) X(sccrq_half_open_limited) X(sccrq_dropped) X(auth_tunnel_failed) \
-	X(tunnels_opened) X(tunnels_closed) X(sessions_opened) X(sessions_closed) X(calls_refused) \
+	X(strangers_evicted) X(tunnels_opened) X(tunnels_closed) X(sessions_opened) X(sessions_closed) X(calls_refused) \
 	X(auth_ok) X(auth_failed) X(ppp_tx_lost) X(kernel_failures) X(kernel_vanished) X(keeper_lost) X(dials) X(dial_failures) \
 	X(tunnels_adopted) X(sessions_adopted) X(checkpoint_failures) \
 	X(audits) X(audit_vanished) X(audit_removed) X(audit_us) X(hooks_run) X(hooks_failed) X(pool_exhausted) X(send_errors) \

@@ -13,12 +13,13 @@
 #include "core/kernel.h"
 #include "core/policy.h"
 #include "core/pool.h"
+#include "core/room.h"
 #include "core/turn.h"
 #include "core/version.h"
 
 static void due(struct timer *timer, void *arg);
 
-enum { SPARE_FILES = 128, IPV6_MIN_MTU = 1280 };
+enum { IPV6_MIN_MTU = 1280 };
 
 /* RFC 2661 4.4.2, CDN: 4 is "lack of appropriate facilities (temporary)", 5 the permanent kind. */
 enum { CDN_GENERAL = 2, CDN_ADMIN = 3, CDN_TEMPORARY = 4, CDN_PERMANENT = 5 };

@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "core/ipsec.h"
 #include "core/policy.h"
+#include "core/room.h"
 #include "core/turn.h"
 #include "core/version.h"
 
@@ -165,6 +166,8 @@ const struct conf_peer *stranger_admit(struct listener *on, const struct dgram *
 		stranger_refuse(ctx, d, p, "setup-rate of this address is exceeded");
 		return NULL;
 	}
+	if (ctx->conf->max_tunnels && ctx->n_tunnels >= ctx->conf->max_tunnels)
+		room_for_tunnel(ctx);
 	if (no_more_tunnels(ctx, d, p)) {
 		ctx->count.sccrq_dropped++;
 		stranger_refuse(ctx, d, p, "limit of tunnels");

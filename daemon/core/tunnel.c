@@ -15,6 +15,7 @@
 #include "core/listener.h"
 #include "core/ordered.h"
 #include "core/policy.h"
+#include "core/room.h"
 #include "core/session.h"
 #include "core/turn.h"
 #include "core/version.h"
@@ -298,8 +299,10 @@ static void probe_older(const struct tunnel *t)
 struct tunnel *tunnel_accept(struct ctx *ctx, uint16_t id, struct listener *on, const struct dgram *d,
 			     const struct conf_peer *from)
 {
-	struct tunnel *t = tunnel_new(ctx, id, from->l2tp.version, ctx->conf, NULL, from, on, &d->local, &d->peer);
+	struct tunnel *t;
 
+	room_for_tunnel(ctx);
+	t = tunnel_new(ctx, id, from->l2tp.version, ctx->conf, NULL, from, on, &d->local, &d->peer);
 	if (!t) {
 		id_rests(ctx, STORE_TUNNEL, id, false);
 		return NULL;

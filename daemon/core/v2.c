@@ -6,6 +6,7 @@
 
 #include "core/event.h"
 #include "core/policy.h"
+#include "core/room.h"
 #include "core/session.h"
 #include "core/turn.h"
 #include "core/version.h"
@@ -28,11 +29,14 @@ static const char *refusal(const struct tunnel *t, const struct policy *p, const
 static void answer(struct tunnel *t, const struct l2tp_fx_request *rq)
 {
 	const struct policy *p = t->from ? &t->from->policy : &t->as->session[0].policy;
-	const char *why = refusal(t, p, rq);
-	struct session *s = why ? NULL : session_new(t, p, NULL, 0);
 	struct l2tp_cause cause = { .result = CDN_TEMPORARY };
 	ms_t now = t->ctx->loop.now;
+	struct session *s;
+	const char *why;
 
+	room_for_session(t->ctx);
+	why = refusal(t, p, rq);
+	s = why ? NULL : session_new(t, p, NULL, 0);
 	if (!s) {
 		why = why ? why : "out of memory or of session ids";
 		session_refused(t, why);

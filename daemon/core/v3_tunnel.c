@@ -8,6 +8,7 @@
 #include "core/dial.h"
 #include "core/event.h"
 #include "core/policy.h"
+#include "core/room.h"
 #include "core/session.h"
 #include "core/turn.h"
 #include "core/version.h"
@@ -105,12 +106,14 @@ static struct l2tp_cause judge(struct tunnel *t, const struct v3_fx_request *rq,
 static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 {
 	const struct conf_session *as = by_end_id(t, &rq->info);
-	struct l2tp_cause cause = judge(t, rq, as);
+	struct l2tp_cause cause;
 	struct v3_side own = { .l2spec = rq->info.peer.l2spec, .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW,
 			       .sequencing = rq->info.peer.sequencing };
 	ms_t now = t->ctx->loop.now;
 	struct session *s = NULL;
 
+	room_for_session(t->ctx);
+	cause = judge(t, rq, as);
 	if (!cause.result)
 		s = session_new(t, &as->policy, as, 0);
 	if (!s && !cause.result)

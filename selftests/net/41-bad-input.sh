@@ -39,6 +39,7 @@ good_config() {
 		    tunnel-id-0 = yes
 		    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 }
 		}
+		max-tunnels = 40
 	CONF
 }
 lns=$(good_config | write_config lns)
@@ -154,6 +155,18 @@ check "one that puts Tunnel ID 0 into every control message is let in where that
 gone() { [[ $(ktun_in lns -j show tunnels | grep -c '"tunnel_id"') == 1 ]]; }
 check "and its StopCCN is heard" busywait 3000 gone
 check_fail "but not elsewhere" ns "$LAC" "$hostile" lac 192.0.2.1 1701 id0 seconds=4
+
+# --- tunnels of nobody
+
+for i in 1 2 3; do
+	ns "$STRANGER" "$hostile" tunnels 192.0.2.1 1701 13 leave >"$TMP/tunnels.$i" 2>&1 </dev/null
+done
+echo "# $(cat "$TMP"/tunnels.*) and $(counter strangers_evicted) made room"
+check "one who fills max-tunnels with tunnels that no user comes by" more_than "$(counter tunnels)" 20
+sleep 5
+check "keeps nobody out" ns "$LAC" "$hostile" lac 192.0.2.1 1701
+check "some of his made room" more_than "$(counter strangers_evicted)" 0
+check "the session is as it was" unchanged
 
 # --- the control socket
 

@@ -5,7 +5,8 @@
  *	hostile flood DST PORT COUNT PER_SECOND random|ADDRESS	SCCRQs from that source, a port and tunnel id each
  *	hostile once DST PORT SECONDS	one SCCRQ, then silence: prints replies=N sent= received=
  *	hostile forge TYPE|each SRC SPORT DST DPORT TID|all SID NS NR [TIMES]	one message, or one for every tunnel id
- *	hostile tunnels DST PORT COUNT	so many tunnels whose SCCCNs leave when all have their SCCRP: prints up=N refused=N
+ *	hostile tunnels DST PORT COUNT [leave]	so many tunnels whose SCCCNs leave when all have their SCCRP: prints up=N
+ *		refused=N.  leave: goes without a word
  *	hostile malformed SRC SPORT DST DPORT TID SID SEED COUNT	every kind of bad datagram, then COUNT random ones
  *	hostile icmp SRC DST DPORT PEER PEERPORT COUNT	"unreachable" and "too big" for DST's datagrams to PEER
  *	hostile lac DST PORT [sport=N] [user=U] [password=P] [secret=S] [evil=KIND] [seconds=N] [calls=N] [id0]
@@ -320,12 +321,12 @@ static int tunnels(char **a)
 		settle(&l[i], now_ms());
 	}
 	for (unsigned i = 0; i < n; i++) {
-		run_until(&l[i], now_ms() + 1000, &l[i].gone);
+		run_until(&l[i], now_ms() + (a[3] ? 100 : 1000), &l[i].gone);
 		up += l[i].cc.state == CC_ESTABLISHED;
 		refused += l[i].stopccn == L2TP_STOP_ERROR;
 	}
 	printf("up=%u refused=%u\n", up, refused);
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && !a[3]; i++) {
 		cc_close(&l[i].cc, now_ms(), NULL);
 		settle(&l[i], now_ms());
 	}
@@ -335,7 +336,7 @@ static int tunnels(char **a)
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int min, max; int (*run)(char **); } command[] = {
-		{ "flood", 5, 5, flood }, { "once", 3, 3, once }, { "forge", 9, 10, forge_message }, { "tunnels", 3, 3, tunnels },
+		{ "flood", 5, 5, flood }, { "once", 3, 3, once }, { "forge", 9, 10, forge_message }, { "tunnels", 3, 4, tunnels },
 		{ "malformed", 8, 8, malformed }, { "icmp", 6, 6, icmp_storm }, { "lac", 2, 12, lac }, { "watch", 1, 1, watch },
 	};
 
