@@ -17,8 +17,9 @@ static struct conf_user users[] = {		/* sorted by name, as config_user expects *
 	{ .name = (char[]){ "CORP\\dora" }, .password = (char[]){ "domain" } },
 	{ .name = (char[]){ "alice" }, .password = (char[]){ "wonderland" } },
 	{ .name = (char[]){ "nopw" }, .password = (char[]){ "" } },
+	{ .name = (char[]){ "z\xc3\xb6" "e" }, .password = (char[]){ "wonderland" } },
 };
-static struct config conf = { .user = users, .n_users = 3 };
+static struct config conf = { .user = users, .n_users = 4 };
 
 static void set_name(struct ppp_fx_auth *a, const char *name)
 {
@@ -66,6 +67,35 @@ static void test_pap(void **state)
 	a = pap("", "");
 	assert_string_equal(who(&a, reply), "nobody");
 	a = pap("mallory", "no such user");
+	assert_string_equal(who(&a, reply), "nobody");
+}
+
+/* Names are octets: neither a NUL ends one, nor is one the same in another spelling. */
+static void test_names(void **state)
+{
+	static const struct { const char *name; size_t n; const char *is; } row[] = {
+		{ "alice", 5, "alice" }, { "alice\0", 6, "nobody" }, { "alice\0x", 7, "nobody" }, { "\0alice", 6, "nobody" },
+		{ "Alice", 5, "nobody" }, { "alic", 4, "nobody" }, { "alice ", 6, "nobody" }, { "alice@example.org", 17, "nobody" },
+		{ "", 0, "nobody" }, { "\\alice", 6, "alice" }, { "a\0b\\alice", 9, "alice" }, { "A\\B\\alice", 9, "nobody" },
+		{ "alice\\", 6, "nobody" },
+		{ "z\xc3\xb6" "e", 4, "z\xc3\xb6" "e" }, { "zoe\xcc\x88", 5, "nobody" }, { "z\xf6" "e", 3, "nobody" },
+	};
+	uint8_t reply[20];
+	struct ppp_fx_auth a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		a = pap("", "wonderland");
+		a.name_len = (uint8_t)row[i].n;
+		memcpy(a.name, row[i].name, row[i].n);
+		assert_string_equal(who(&a, reply), row[i].is);
+	}
+	a.name_len = a.password_len = 255;
+	memset(a.name, 'x', 255);
+	memset(a.password, 0, 255);
+	assert_string_equal(who(&a, reply), "nobody");
+	a = pap("alice", "wonderland");
+	a.password[a.password_len++] = 0;
 	assert_string_equal(who(&a, reply), "nobody");
 }
 
@@ -207,7 +237,8 @@ static void test_cause(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pap), cmocka_unit_test(test_chap), cmocka_unit_test(test_mschapv2),
+		cmocka_unit_test(test_pap), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_chap), cmocka_unit_test(test_mschapv2),
 		cmocka_unit_test(test_rate), cmocka_unit_test(test_guesses),
 		cmocka_unit_test(test_counts), cmocka_unit_test(test_cause),
 	};
