@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* RFC 1332 3.3: IP-Address; RFC 1877: DNS and WINS servers.  IP-Compression-Protocol has no row, so it is Rejected. */
+#include <string.h>
+
 #include "ppp/internal.h"
 
 enum { ROW_ADDR, ROW_DNS1, ROW_WINS1, ROW_DNS2, ROW_WINS2 };
 
-/* Giving, the peer gets the address that it was given; taking, it may have any. */
+/* Nobody's own (RFC 6890): this network, loopback, multicast and what is reserved.  v: as on the wire. */
+static bool is_a_host(uint64_t v)
+{
+	uint32_t addr = (uint32_t)v;
+	uint8_t first;
+
+	memcpy(&first, &addr, 1);
+	return first && first != 127 && first < 224;
+}
+
+/* Giving, the peer gets the address that it was given; taking, it may have any that somebody can have. */
 static enum opt_verdict judge_addr(const struct ppp *p, uint64_t v, uint64_t *want)
 {
 	*want = p->set.peer_ip;
-	if (p->conf->take && v)
+	if (p->conf->take && is_a_host(v))
 		return OPT_ACK;
 	if (!*want)
 		return OPT_REJ;
@@ -36,7 +48,7 @@ static enum opt_verdict judge_wins2(const struct ppp *p, uint64_t v, uint64_t *w
 
 static bool nak_addr(struct ppp *p, uint64_t v)
 {
-	if (p->conf->take && v)
+	if (p->conf->take && is_a_host(v))
 		p->addrs.ip = (uint32_t)v;
 	return true;
 }

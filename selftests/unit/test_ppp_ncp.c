@@ -166,6 +166,29 @@ static void taking_from_a_peer_without_address(void **state)
 	want_fx(&t, PPP_FX_NCP_UP);
 }
 
+/* Who is dialled may be anybody: neither end gets an address that nobody can have. */
+static void taking_what_nobody_can_have(void **state)
+{
+	static const char *const bad[] = { "0306 7f000001", "0306 e0000001", "0306 ffffffff", "0306 00000001", "0306 f0000001" };
+	static const char *const ours[] = { "0306 0a000007", "0306 00000000" };
+
+	(void)state;
+	t.conf.take = true;
+	memset(&t.addrs, 0, sizeof(t.addrs));
+	network();
+	want_tx(&t, PPP_IPCP, CONF_REQ, ours[1]);
+	for (unsigned i = 0; i < 5; i++) {
+		peer_says(&t, PPP_IPCP, CONF_REQ, i + 1, bad[i]);
+		want_tx(&t, PPP_IPCP, CONF_REJ, bad[i]);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		peer_says(&t, PPP_IPCP, CONF_NAK, i + 1, bad[i]);
+		want_tx(&t, PPP_IPCP, CONF_REQ, ours[1]);
+	}
+	peer_says(&t, PPP_IPCP, CONF_NAK, 5, ours[0]);
+	want_tx(&t, PPP_IPCP, CONF_REQ, ours[0]);
+}
+
 /* The peer changes its mind while we get ready, and again when all is up. */
 static void another_ready(void **state)
 {
@@ -325,7 +348,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(giving), T(judged_addresses), T(lost_naks), T(peer_without_address), T(taking),
-		T(taking_from_a_peer_without_address), T(another_ready), T(ipv6_identifiers), T(rejected_protocols),
+		T(taking_from_a_peer_without_address), T(taking_what_nobody_can_have),
+		T(another_ready), T(ipv6_identifiers), T(rejected_protocols),
 		T(late_ipv6), T(endless_requests), T(restless), T(changes_its_mind),
 	};
 
