@@ -181,7 +181,7 @@ install: all
 	install -D -m 644 scripts/completion/ktun.bash $(INST)/share/bash-completion/completions/ktun
 	mkdir -p $(INST)/lib/systemd/system
 	for u in ktund ktund-keeper; do \
-		sed 's,=/usr/,=$(PREFIX)/,' scripts/units/$$u.service >$(INST)/lib/systemd/system/$$u.service; done
+		sed 's,=\(+*\)/usr/,=\1$(PREFIX)/,' scripts/units/$$u.service >$(INST)/lib/systemd/system/$$u.service; done
 	install -D -m 644 scripts/units/ktund.conf $(INST)/lib/modules-load.d/ktund.conf
 	install -D -m 644 scripts/units/ktund.sysusers $(INST)/lib/sysusers.d/ktund.conf
 	install -D -m 644 scripts/ktund.conf.example $(INST)/share/doc/ktund/ktund.conf.example

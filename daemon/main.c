@@ -54,7 +54,7 @@ static void usage(FILE *f)
 		   "      --charon SOCKET     strongSwan's VICI socket, for a keeper that we start (/var/run/charon.vici)\n"
 		   "      --check [FILE]      only check the configuration; exit status 1 and file:line of each "
 		   "mistake\n"
-		   "      --stop-keeper       end all calls and the keeper of this runtime directory\n"
+		   "      --stop-keeper       tell the peers, end all calls and the keeper, where no ktund runs any more\n"
 		   "      --upgrade-keeper    the keeper executes its program anew, and no call feels it\n"
 		   "  -d, --debug             log every state change\n"
 		   "  -V, --version, -h, --help\n"
@@ -296,6 +296,28 @@ static int make_runtime_dir(const char *dir)
 	return -1;
 }
 
+static void begin(struct ctx *ctx)
+{
+	listeners_configure(ctx);
+	names_configure(ctx, NULL);
+	dials_configure(ctx, NULL);
+	ordered_start(ctx);
+	listeners_drop_unused(ctx);
+	ipsec_settled(ctx);
+	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),
+		 (int)ctx->keeper_pid);
+#if HAVE_SYSTEMD
+	(void)sd_notify(0, "READY=1");
+#endif
+}
+
+static void say_ended(struct ctx *ctx, void *arg, unsigned tunnels, unsigned sessions)
+{
+	(void)arg;
+	ctx->to_end = false;
+	printf("stopped: %u tunnels and %u sessions were ended\n", tunnels, sessions);
+}
+
 static int serve(struct ctx *ctx)
 {
 	struct conf_opener plain = { open_plain, NULL };
@@ -351,17 +373,12 @@ static int serve(struct ctx *ctx)
 		return 1;
 	}
 	adopt(ctx);				/* not before: records are read without privileges */
-	listeners_configure(ctx);
-	names_configure(ctx, NULL);
-	dials_configure(ctx, NULL);
-	ordered_start(ctx);
-	listeners_drop_unused(ctx);
-	ipsec_settled(ctx);
-	log_line(&ctx->log, LOG_NOTICE, "ktund " KTUND_VERSION " serves %s as uid %u, keeper pid %d", ctx->runtime_dir, geteuid(),
-		 (int)ctx->keeper_pid);
-#if HAVE_SYSTEMD
-	(void)sd_notify(0, "READY=1");
-#endif
+	if (ctx->to_end) {
+		ipsec_settled(ctx);		/* so that charon, too, is told */
+		shutdown_start(ctx, say_ended, NULL);
+	} else {
+		begin(ctx);
+	}
 	loop_run(&ctx->loop);
 	return 0;
 }
@@ -413,12 +430,12 @@ int main(int argc, char **argv)
 	}
 	if (check)
 		return check_config(file);
-	if (stop)
-		return order_stop(ctx.runtime_dir);
 	if (upgrade)
 		return order_upgrade(ctx.runtime_dir);
 	/* both directories are needed after chdir and by the keeper */
 	if (!realpath(file, config)) {
+		if (stop)
+			return order_stop(ctx.runtime_dir);
 		fprintf(stderr, "ktund: %s: %s\n", file, strerror(errno));
 		return 1;
 	}
@@ -427,8 +444,11 @@ int main(int argc, char **argv)
 	ctx.config_dir = dirname(dir);
 	if (keep)
 		return kernel_keep_keeper(&ctx);
+	if (stop && order_reaches(ctx.runtime_dir))
+		return 1;
+	ctx.to_end = stop;
 	ctx.started = clock_wall();
 	status = serve(&ctx);
 	release(&ctx);
-	return status;
+	return ctx.to_end ? order_stop(ctx.runtime_dir) : status;	/* the peers could not be told: then in silence */
 }

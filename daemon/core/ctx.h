@@ -66,6 +66,7 @@ struct ctx {
 	const char *charon;			/* its socket, for the keeper that we start; NULL: the default */
 	int64_t started;
 	bool stopping;				/* `ktun shutdown` or --stop-keeper is under way */
+	bool to_end;				/* --stop-keeper: what the keeper holds is taken over only to be ended */
 
 	struct config *conf;			/* the present one; sessions keep older ones alive (core/policy.h) */
 	uint32_t conf_gen;

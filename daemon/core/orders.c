@@ -14,20 +14,38 @@
 
 enum { POLL_US = 20000, UPGRADE_POLLS = 90 * 1000000 / POLL_US };
 
-int order_stop(const char *runtime_dir)
+static struct keeper_client *reach(const char *runtime_dir)
 {
-	struct k_request stop = { .op = K_STOP };
-	struct keeper_client *k;
+	struct keeper_client *k = NULL;
 	char path[256];
-	int fds[K_MAX_FDS], err, got;
-	struct k_reply r = { 0 };
+	int err;
 
 	snprintf(path, sizeof(path), "%s/keeper.sock", runtime_dir);
 	err = keeper_connect(path, &k);
-	if (err) {
+	if (err)
 		fprintf(stderr, "ktund: no keeper in %s: %s\n", runtime_dir, strerror(-err));
+	return err ? NULL : k;
+}
+
+int order_reaches(const char *runtime_dir)
+{
+	struct keeper_client *k = reach(runtime_dir);
+
+	if (!k)
 		return 1;
-	}
+	keeper_disconnect(k);
+	return 0;
+}
+
+int order_stop(const char *runtime_dir)
+{
+	struct k_request stop = { .op = K_STOP };
+	struct keeper_client *k = reach(runtime_dir);
+	int fds[K_MAX_FDS], got;
+	struct k_reply r = { 0 };
+
+	if (!k)
+		return 1;
 	(void)keeper_submit(k, &(struct k_request){ .op = K_HELLO, .hello.version = K_VERSION });
 	(void)keeper_submit(k, &stop);
 	do {

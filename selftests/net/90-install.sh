@@ -99,8 +99,13 @@ gone() { ! kill -0 "$1"; }
 ends() { kill -TERM "$1" && busywait 5000 gone "$1"; }
 check "SIGTERM ends ktund" ends "$(ktund_pid unit)"
 check "and leaves the keeper" kill -0 "$keeper"
-check "ktund --stop-keeper ends it" ns "$LNS" "$root/usr/sbin/ktund" --stop-keeper --runtime-dir "$TMP/unit.run"
+check "and the call" up hand
+stop_keeper() { ns "$LNS" "$root/usr/sbin/ktund" --stop-keeper --config "$TMP/gateway.conf" --user nobody --runtime-dir "$TMP/unit.run"; }
+check "ktund --stop-keeper ends it" stop_keeper
 check "it is gone" busywait 10000 gone "$keeper"
+down() { ! up hand; }
+check "and the peer has heard of it" busywait 5000 down
+check_fail "where there is no keeper, it says so" stop_keeper
 shut() { ktun_in hand shutdown && busywait 5000 no_process && sleep 1 && no_process; }
 no_process() { [[ -z $(ip netns pids "$LAC") ]]; }
 check "ktun shutdown ends ktund and the keeper it started, for good" shut
