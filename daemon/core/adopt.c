@@ -16,6 +16,7 @@
 #include "core/record.h"
 #include "core/turn.h"
 #include "core/version.h"
+#include "l2tp/save.h"
 #include "ppp/save.h"
 
 enum { CDN_GENERAL = 2, ERROR_VENDOR = 6, GENERAL_REQUEST = 1 };
@@ -281,12 +282,9 @@ static struct tunnel *new_tunnel(struct ctx *ctx, uint16_t id, const struct tunn
 
 static bool restored(struct tunnel *t, struct span cc)
 {
-	struct cc_look look;
-
-	if (t->v->restore(t, cc))
+	if (t->v->restore(&t->cc, t->ctx->loop.now, cc) || t->cc.tunnel_id % MAX_ID != t->id)
 		return false;
-	t->v->look(t, &look);
-	return (look.state == CC_ESTABLISHED) != t->down && (look.ending == CC_ENDED) == t->gone;
+	return (t->cc.state == CC_ESTABLISHED) != t->down && (t->cc.ending == CC_ENDED) == t->gone;
 }
 
 static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct span record)
@@ -314,7 +312,8 @@ static void adopt_tunnel(struct ctx *ctx, uint16_t id, uint32_t slot, struct spa
 			return;
 		}
 		t->down = t->gone = true;	/* nobody can be told anything */
-		t->v->wreck(t);
+		t->cc.state = CC_IDLE;
+		t->cc.ending = CC_ENDED;
 		t->kernel = held_tunnel(a, id) ? KS_UP : KS_NONE;
 	}
 	settle_tunnel(t, held_tunnel(a, id));
@@ -465,7 +464,7 @@ static void go_on(struct session *s, bool waits)
 	}
 	if (s->kernel == KS_UP)
 		session_installed(s);
-	if (s->tunnel->v->call_up(s))
+	if (s->call.state == CALL_ESTABLISHED)
 		session_call_up(s);
 	session_apply(s);
 	session_drain(s);
@@ -479,11 +478,12 @@ static void adopt_session(struct ctx *ctx, uint16_t id, uint32_t slot, struct sp
 	const char *why = NULL, *end, *gone;
 	struct session *s = NULL;
 	struct tunnel *t = NULL;
+	struct call call;
 	bool readable = record_read_session(record, &r);
 
 	if (readable)
 		t = ctx->tunnel[r.tunnel_id];
-	if (!readable || (t && !t->v->call_readable(r.call, id)))
+	if (!readable || (t && (!cc_call_read(&t->cc, r.call, &call) || call.session_id % MAX_ID != id)))
 		why = "its checkpoint cannot be read";
 	else if (!t || (t->down && !r.s.ending))	/* both are written together: a wreck */
 		why = "its tunnel is gone";
@@ -506,11 +506,14 @@ static void adopt_session(struct ctx *ctx, uint16_t id, uint32_t slot, struct sp
 		ctx->n_idle_watched++;
 		stats_timer_start(ctx);
 	}
-	if (s->call_down || t->v->call_restore(s, r.call)) {
-		t->v->call_keep(s, r.call);
+	if (s->call_down || cc_call_restore(&t->cc, &s->call, ctx->loop.now, r.call)) {
+		s->call = call;
 		why = s->call_down ? NULL : "the checkpoint of its call cannot be read";
 		s->call_down = true;
+	} else if (as && t->v == &version_2 && s->call.info.serial > ctx->last_serial) {
+		ctx->last_serial = s->call.info.serial;
 	}
+	s->wire_id = s->call.session_id;
 	if (t->dial && as && !s->ending)
 		dial_adopt_session(t->dial, s);
 	end = claim(s, &r);
@@ -552,7 +555,7 @@ static void end_unknown(struct ctx *ctx, struct held *h)
 		lost(ctx, "session", h->session_id, "it has no checkpoint; it is taken down");
 		rq.op = K_SESSION_DOWN;
 		snprintf(cause.msg, sizeof(cause.msg), "ktund was restarted and knows nothing of it");
-		if (t && !t->down)
+		if (t && !t->down && t->v->orphan)
 			t->v->orphan(t, h->session_id, h->peer_session_id, h->lns_mode, &cause);
 		if (ids_claim(ctx->session_ids, h->session_id))
 			id_rests(ctx, STORE_SESSION, h->session_id, false);

@@ -537,10 +537,7 @@ static void stopped(struct ctx *ctx, void *arg, const struct k_reply *r)
 /* Tunnels that only wait for retransmissions of the peer's StopCCN (RFC 2661 5.7) need not be waited for. */
 static bool busy(const struct tunnel *t)
 {
-	struct cc_look look;
-
-	t->v->look(t, &look);
-	return !t->down || look.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP ||
+	return !t->down || t->cc.ending != CC_STOP_RCVD || t->n_sessions || t->kernel == KS_COMING || t->kernel == KS_UP ||
 	       t->kernel == KS_GOING;
 }
 

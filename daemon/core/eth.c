@@ -15,7 +15,7 @@ void eth_describe(const struct session *s, struct k_request *rq)
 
 	v3_describe(s, &rq->eth.wire);
 	rq->eth.send_seq = v3_sequenced(s);
-	rq->eth.recv_seq = s->v3.info.own.sequencing;
+	rq->eth.recv_seq = s->call.v3.info.own.sequencing;
 	rq->eth.mtu = s->mtu;
 	rq->eth.up = true;
 	if (p->interface)
@@ -33,7 +33,7 @@ void eth_installed(struct session *s)
 {
 	struct ctx *ctx = s->ctx;
 
-	if (s->up || s->ending || s->kernel != KS_UP || !s->tunnel->v->call_up(s))
+	if (s->up || s->ending || s->kernel != KS_UP || s->call.state != CALL_ESTABLISHED)
 		return;
 	log_line(&ctx->log, LOG_INFO, "session %u/%u in tunnel %u with %s: up: %s, interface %s, MTU %u", s->wire_id,
 		 session_peer_id(s), s->tunnel->id, tunnel_name(s->tunnel), s->as->remote_end_id, s->ifname, s->mtu);

@@ -293,7 +293,7 @@ static void control(struct listener *on, const struct dgram *d)
 		ctx->count.rx_malformed++;
 		return;
 	}
-	if (id && ctx->tunnel[id] && (ctx->tunnel[id]->v == &version_2 || ctx->tunnel[id]->v3.v2_tunnel_id == id)) {
+	if (id && ctx->tunnel[id] && (ctx->tunnel[id]->v == &version_2 || ctx->tunnel[id]->cc.v3.v2_tunnel_id == id)) {
 		tunnel_input(ctx->tunnel[id], d);
 		return;
 	}
@@ -329,7 +329,7 @@ static void v3_control(struct listener *on, const struct dgram *d)
 		return;
 	}
 	t = ctx->tunnel[id % MAX_ID];
-	if (t && t->v == &version_3 && t->v3.cc_id == id)
+	if (t && t->v == &version_3 && t->cc.tunnel_id == id)
 		tunnel_input(t, d);
 	else if (id)
 		v3_stranger_scccn(on, d, id);
@@ -368,7 +368,7 @@ static void v3_data(struct ctx *ctx, const struct dgram *d)
 		ctx->count.rx_unknown_session++;
 	else if (!fits(s->tunnel, d))
 		ctx->count.rx_wrong_source++;
-	else if (!v3_data_decode(&h, d->octets, d->len, &s->v3.info.own))
+	else if (!v3_data_decode(&h, d->octets, d->len, &s->call.v3.info.own))
 		ctx->count.rx_malformed++;
 	else
 		session_frame(s, h.proto, h.info.p, h.info.n);

@@ -6,6 +6,7 @@
 #include "core/listener.h"
 #include "core/turn.h"
 #include "core/version.h"
+#include "l2tp/save.h"
 #include "ppp/save.h"
 
 enum { FORMAT = 1 };
@@ -72,7 +73,7 @@ void record_tunnel(const struct tunnel *t, struct wr *w)
 	opened = rec_open(w, T_LISTEN);
 	rec_save(w, endpoint_rows, COUNT(endpoint_rows), &t->listener->local);
 	rec_close(w, opened);
-	t->v->save(t, w, T_CC);
+	t->v->save(&t->cc, w, T_CC);
 }
 
 bool session_has_link(const struct session *s)
@@ -95,7 +96,7 @@ void record_session(const struct session *s, struct wr *w)
 		rec_close(w, opened);
 	}
 	rec_save(w, session_rows, COUNT(session_rows), s);
-	s->tunnel->v->call_save(s, w, S_CALL);
+	cc_call_save(&s->tunnel->cc, &s->call, w, S_CALL);
 	if (session_has_link(s))
 		ppp_save(&s->ppp, w, S_PPP);
 }

@@ -182,7 +182,7 @@ void session_refused(struct tunnel *t, const char *why)
 
 uint32_t session_peer_id(const struct session *s)
 {
-	return s->tunnel->v->call_peer_id(s);
+	return s->call.peer_session_id;
 }
 
 bool session_kernel_first(const struct session *s)
@@ -232,8 +232,8 @@ void session_frame(struct session *s, uint16_t proto, const void *info, size_t l
 		start_ppp(s);
 	if (!s->ppp_on)
 		return;
-	if (s->tunnel->rel->retries)
-		s->tunnel->v->alive(s->tunnel);
+	if (s->tunnel->cc.rel.retries)
+		cc_alive(&s->tunnel->cc, s->ctx->loop.now);
 	ppp_input(&s->ppp, s->ctx->loop.now, proto, info, len);
 	session_drain(s);
 }
@@ -362,7 +362,7 @@ void session_installed(struct session *s)
 {
 	if (is_ethernet(s->policy))
 		eth_installed(s);
-	else if (!s->ppp_on && s->tunnel->v->call_up(s))
+	else if (!s->ppp_on && s->call.state == CALL_ESTABLISHED)
 		session_call_up(s);
 	if (!s->admitted || s->ending)
 		return;
@@ -747,7 +747,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 			ctx->n_idle_watched--;
 	}
 	/* calls that are refused again and again must not drown the others */
-	if (s->up || !s->tunnel->v->call_idle(s) || s->call_down)
+	if (s->up || s->call.state != CALL_IDLE || s->call_down)
 		log_peer(ctx, s->up ? T_STATE : T_REFUSE, &s->tunnel->peer, LOG_INFO,
 			 "session %u/%u in tunnel %u with %s%s%s: down: %s", s->wire_id, session_peer_id(s), s->tunnel->id,
 			 tunnel_name(s->tunnel), s->user ? ", user " : "", s->user ? s->user : "", why);
@@ -765,7 +765,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	}
 	if (!s->call_down) {
 		snprintf(cause.msg, sizeof(cause.msg), "%s", why);
-		s->tunnel->v->call_close(s, &cause);
+		cc_call_close(&s->tunnel->cc, &s->call, s->ctx->loop.now, &cause);
 	}
 	uninstall(s);
 	if (s->tunnel->dial)
@@ -783,7 +783,7 @@ void session_stats(struct session *s, const struct k_stats *st)
 		if (s->ppp_on && !s->ppp_down)
 			ppp_alive(&s->ppp, s->ctx->loop.now);
 		if (s->stats_at && s->stats_at >= s->tunnel->doubt_since)	/* else it may have been long ago */
-			s->tunnel->v->alive(s->tunnel);
+			cc_alive(&s->tunnel->cc, s->ctx->loop.now);
 	}
 	s->stats = *st;
 	s->stats_at = s->ctx->loop.now;

@@ -16,10 +16,7 @@ struct session {
 	struct session *next, *prev;		/* of the tunnel */
 	uint16_t id;				/* ours, among all sessions */
 	uint32_t wire_id;			/* what peer, kernel and people call it; of L2TPv2 the same */
-	union {					/* the tunnel's version tells which */
-		struct call call;
-		struct v3_call v3;
-	};
+	struct call call;
 	struct ppp ppp;
 	struct config *conf;			/* what the pointers below point into */
 	const struct policy *policy;

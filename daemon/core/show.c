@@ -51,13 +51,13 @@ static json_t *endpoint(const struct endpoint *e)
 	return json_pack("{s:s, s:i}", "address", endpoint_text(e, buf, sizeof(buf)), "port", e->port);
 }
 
-static const char *cc_state_name(const struct tunnel *t, const struct cc_look *look)
+static const char *cc_state_name(const struct tunnel *t)
 {
 	static const char *const name[] = { "idle", "wait-ctl-reply", "wait-ctl-conn", "established" };
 
 	if (t->down)
 		return "closing";
-	return look->state < CC_N_STATES ? name[look->state] : "?";
+	return t->cc.state < CC_N_STATES ? name[t->cc.state] : "?";
 }
 
 static const char *role_name(enum conf_role role)
@@ -74,24 +74,22 @@ json_t *show_tunnel(const struct tunnel *t)
 {
 	const struct ctx *ctx = t->ctx;
 	const struct policy *p = t->as ? &t->as->session[0].policy : &t->from->policy;
-	const struct rel *r = t->rel;
-	struct cc_look look;
+	const struct rel *r = &t->cc.rel;
 	json_t *o;
 
-	t->v->look(t, &look);
 	o = json_pack("{s:i, s:I, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}",
 		"tunnel_id", t->id, "peer_tunnel_id", (json_int_t)tunnel_peer_id(t), "name", text(t->as ? t->as->name : NULL),
-		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", cc_state_name(t, &look),
-		"local", endpoint(&t->local), "remote", endpoint(&t->peer), "peer_host_name", text(look.host_name),
-		"peer_vendor_name", text(look.vendor_name), "version", t->v->number, "sessions", (int)t->n_sessions);
+		"peer", text(t->from ? t->from->name : NULL), "role", role_name(p->role), "state", cc_state_name(t),
+		"local", endpoint(&t->local), "remote", endpoint(&t->peer), "peer_host_name", text(t->cc.peer_host_name),
+		"peer_vendor_name", text(t->cc.peer_vendor_name), "version", t->v->number, "sessions", (int)t->n_sessions);
 
 	if (!o)
 		return NULL;
 	json_object_set_new(o, "encapsulation", json_string(t->local.encap == ENCAP_IP ? "ip" : "udp"));
 	if (t->v == &version_3) {
-		json_object_set_new(o, "control_connection_id", json_integer(t->v3.cc_id));
-		json_object_set_new(o, "digest", text(digest_name(&t->v3.auth)));
-		json_object_set_new(o, "forged", json_integer(t->v3.forged));
+		json_object_set_new(o, "control_connection_id", json_integer(t->cc.tunnel_id));
+		json_object_set_new(o, "digest", text(digest_name(&t->cc.v3.auth)));
+		json_object_set_new(o, "forged", json_integer(t->cc.v3.forged));
 	}
 	json_object_set_new(o, "up_since", number((uint64_t)t->up_since));
 	json_object_set_new(o, "age_s", json_integer((json_int_t)((ctx->loop.now - t->since) / 1000)));
@@ -227,7 +225,7 @@ static void add_v2_call(json_t *o, const struct call_info *c)
 /* Cookies are secrets between the two ends. */
 static void add_v3_call(json_t *o, const struct session *s)
 {
-	const struct v3_call_info *c = &s->v3.info;
+	const struct v3_call_info *c = &s->call.v3.info;
 
 	json_object_set_new(o, "remote_end_id", vl_text((const char *)c->end_id, c->end_id_len));
 	json_object_set_new(o, "pseudowire", text(c->pw_type == V3_PW_ETHERNET ? "ethernet" : c->pw_type == V3_PW_VLAN ? "vlan" :

@@ -76,7 +76,7 @@ static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct l2tp_m
 		if (!t || t->v != &version_2 || t->cc.state != CC_WAIT_CTL_REPLY || t->peer.port != d->peer.port ||
 		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)))
 			continue;
-		tie = cc_tie(&t->cc, m);
+		tie = cc_tie(&t->cc, l2tp_has(m, L2TP_AVP_TIE_BREAKER) ? m->tie_breaker : NULL);
 		if (tie == CC_TIE_OURS)
 			return true;
 		if (tie == CC_TIE_THEIRS || tie == CC_TIE_BOTH_DROP) {
@@ -299,7 +299,7 @@ void stranger_scccn(struct listener *on, const struct dgram *d, const struct ho_
 		if (!no_more_tunnels(ctx, d, p)) {	/* several may have been half-open side by side */
 			t = tunnel_accept(ctx, (uint16_t)entry.tunnel_id, on, d, p);
 			if (t) {
-				v2_accept(t, d, &entry);
+				tunnel_take_over(t, d, &entry);
 				break;
 			}
 			len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory", reply, sizeof(reply));

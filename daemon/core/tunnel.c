@@ -24,17 +24,14 @@ enum { LOOK_AT = 8, RETRY_MS = 1000, ACK_MS = 5, UNTOLD_MAX = 8 };	/* LOOK_AT: s
 
 const char *tunnel_name(const struct tunnel *t)
 {
-	struct cc_look look;
-
 	if (t->as)
 		return t->as->name;
-	t->v->look(t, &look);
-	return look.host_name[0] ? look.host_name : "?";
+	return t->cc.peer_host_name[0] ? t->cc.peer_host_name : "?";
 }
 
 uint32_t tunnel_peer_id(const struct tunnel *t)
 {
-	return t->v->peer_id(t);
+	return t->cc.peer_tunnel_id;
 }
 
 const char *cause_text(const struct l2tp_cause *c, bool call, char *buf, size_t size)
@@ -51,7 +48,7 @@ static void look_for_traffic(struct tunnel *t)
 {
 	unsigned n = 0;
 
-	if (!t->rel->retries || t->down) {
+	if (!t->cc.rel.retries || t->down) {
 		t->doubt_since = 0;
 		return;
 	}
@@ -73,8 +70,8 @@ static void due(struct timer *timer, void *arg)
 	struct tunnel *t = arg;
 
 	(void)timer;
-	if (t->ctx->loop.now >= t->v->deadline(t)) {
-		t->v->tick(t);
+	if (t->ctx->loop.now >= cc_deadline(&t->cc)) {
+		cc_tick(&t->cc, t->ctx->loop.now);
 		look_for_traffic(t);
 	}
 	tunnel_drain(t);
@@ -164,7 +161,7 @@ void tunnels_sweep(struct ctx *ctx)
 {
 	for (struct tunnel *t; (t = ctx->free_tunnels);) {
 		ctx->free_tunnels = t->next_free;
-		t->v->done(t);
+		t->v->done(&t->cc);
 		listener_put(t->listener);
 		conf_put(t->conf);
 		free(t);
@@ -188,7 +185,7 @@ static void uninstall(struct tunnel *t)
 	tunnel_changed(t);
 }
 
-void tunnel_went_up(struct tunnel *t)
+static void went_up(struct tunnel *t)
 {
 	struct ctx *ctx = t->ctx;
 	char where[96];
@@ -202,7 +199,7 @@ void tunnel_went_up(struct tunnel *t)
 		dial_tunnel_up(t->dial);
 }
 
-void tunnel_went_down(struct tunnel *t, const struct l2tp_cause *cause)
+static void went_down(struct tunnel *t, const struct l2tp_cause *cause)
 {
 	struct ctx *ctx = t->ctx;
 	char why[256];
@@ -223,6 +220,80 @@ void tunnel_went_down(struct tunnel *t, const struct l2tp_cause *cause)
 	}
 }
 
+static struct session *find(const struct tunnel *t, uint32_t wire_id)
+{
+	struct session *s = session_find(t->ctx, wire_id);
+
+	return s && s->tunnel == t ? s : NULL;
+}
+
+static void perform(struct tunnel *t, const struct fx *f)
+{
+	struct ctx *ctx = t->ctx;
+	const void *data = f->data;
+	const struct l2tp_fx_state *state = data;
+	const struct l2tp_fx_call_down *down = data;
+	const struct l2tp_fx_call *call = data;
+	struct session *s;
+
+	switch ((enum l2tp_fx)f->type) {
+	case L2TP_FX_TX:
+		t->untold = 0;
+		turn_datagram(ctx, t, f->data, f->len);
+		break;
+	case L2TP_FX_STATE:
+		s = find(t, state->session_id);
+		if (s)
+			session_changed(s);
+		if (ctx->log.level >= LOG_DEBUG)
+			log_line(&ctx->log, LOG_DEBUG, "tunnel %u/%u: %s%s: %s --%s--> %s", t->id, t->cc.peer_tunnel_id,
+				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
+		break;
+	case L2TP_FX_NOTE:
+		log_peer(ctx, T_PROTOCOL, &t->peer, LOG_NOTICE, "tunnel %u/%u: %s: %.*s", t->id, t->cc.peer_tunnel_id,
+			 tunnel_name(t), (int)f->len, (const char *)f->data);
+		break;
+	case L2TP_FX_CC_UP:
+		went_up(t);
+		break;
+	case L2TP_FX_CC_DOWN:
+		went_down(t, data);
+		break;
+	case L2TP_FX_CC_GONE:
+		t->gone = true;
+		break;
+	case L2TP_FX_CALL_REQUEST:
+		t->v->answer(t, data);
+		break;
+	case L2TP_FX_CALL_PLACE:
+		s = find(t, call->session_id);
+		if (s)
+			cc_call_placed(&t->cc, &s->call, ctx->loop.now);
+		break;
+	case L2TP_FX_CALL_UP:
+		s = find(t, call->session_id);
+		if (s)
+			t->v->call_is_up(s);
+		break;
+	case L2TP_FX_CALL_DOWN:
+		s = find(t, down->session_id);
+		if (s)
+			session_call_down(s, &down->cause);
+		break;
+	case L2TP_FX_SLI:
+		if (t->v->sli)
+			t->v->sli(t, data);
+		break;
+	case L2TP_FX_FALLBACK:
+		log_line(&ctx->log, LOG_NOTICE, "tunnel %s: the peer speaks L2TPv2 only: so do we", tunnel_name(t));
+		if (t->dial)
+			t->dial->v2_next = true;
+		break;
+	case L2TP_FX_WEN:
+		break;
+	}
+}
+
 /* Here and now, and never again: nobody listens to the answer. */
 static void last_words(const struct tunnel *t, const struct l2tp_cause *cause)
 {
@@ -230,7 +301,9 @@ static void last_words(const struct tunnel *t, const struct l2tp_cause *cause)
 	uint8_t words[256];
 	size_t len;
 
-	for (unsigned i = 0; !t->down && fd >= 0 && (len = t->v->last_words(t, cause, i, words, sizeof(words))); i++)
+	if (t->down || fd < 0 || !t->v->last_words)
+		return;
+	for (unsigned i = 0; (len = t->v->last_words(&t->cc, cause, i, words, sizeof(words))); i++)
 		(void)udp_send(fd, &t->local, &t->peer, 0, words, len);
 }
 
@@ -240,12 +313,12 @@ static void give_up(struct tunnel *t)
 	struct l2tp_cause cause = { .result = 2, .error = 4 };
 
 	last_words(t, &cause);
-	t->v->abandon(t, &cause);
-	for (struct fx *f; (f = fx_pop(t->out)); fx_free(f))
-		t->v->perform(t, f);
-	t->out->lost = false;
+	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
+	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
+		perform(t, f);
+	t->cc.out.lost = false;
 	if (!t->down)
-		tunnel_went_down(t, &cause);
+		went_down(t, &cause);
 	for (struct session *s = t->sessions, *next; s; s = next) {
 		next = s->next;
 		session_call_down(s, &cause);
@@ -262,16 +335,16 @@ void tunnel_drain(struct tunnel *t)
 		return;				/* the outermost call will come to it */
 	tunnel_changed(t);
 	t->draining = true;
-	for (struct fx *f; (f = fx_pop(t->out)); fx_free(f))
-		t->v->perform(t, f);
-	if (t->out->lost && !t->gone) {
+	for (struct fx *f; (f = fx_pop(&t->cc.out)); fx_free(f))
+		perform(t, f);
+	if (t->cc.out.lost && !t->gone) {
 		log_line(&ctx->log, LOG_ERR, "tunnel %u: out of memory; this tunnel is given up", t->id);
 		give_up(t);
 	}
 	t->draining = false;
 	/* An acknowledgement that is due leaves with the timer: one for all that came meanwhile, or with a message of ours, as
 	 * there is one where calls come in numbers (5.8).  Before the peer's window is full. */
-	at = t->v->deadline(t);
+	at = cc_deadline(&t->cc);
 	if (at <= ctx->loop.now && t->untold < UNTOLD_MAX)
 		at = ctx->loop.now + ACK_MS;
 	timer_set(&ctx->loop, &t->timer, t->gone ? NEVER : at);
@@ -282,8 +355,8 @@ void tunnel_drain(struct tunnel *t)
 
 void tunnel_probe(struct tunnel *t)
 {
-	t->v->probe(t);
-	timer_set(&t->ctx->loop, &t->timer, t->v->deadline(t));
+	cc_probe(&t->cc, t->ctx->loop.now);
+	timer_set(&t->ctx->loop, &t->timer, cc_deadline(&t->cc));
 }
 
 /* A peer that comes again from the same address and port may have crashed, or have two tunnels: ask the others. */
@@ -318,6 +391,14 @@ struct tunnel *tunnel_accept(struct ctx *ctx, uint16_t id, struct listener *on, 
 	return t;
 }
 
+void tunnel_take_over(struct tunnel *t, const struct dgram *d, const struct ho_entry *e)
+{
+	t->cc.tunnel_id = e->tunnel_id;
+	t->v->accept(&t->cc, t->ctx->loop.now, e);
+	t->v->input(&t->cc, t->ctx->loop.now, d->octets, d->len);
+	tunnel_drain(t);
+}
+
 struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf_tunnel *as, struct listener *on,
 			   const struct endpoint *local, const struct endpoint *peer)
 {
@@ -342,10 +423,7 @@ struct tunnel *tunnel_dial(struct ctx *ctx, struct dial *dial, const struct conf
 
 static bool is_dialling(const struct tunnel *t)
 {
-	struct cc_look look;
-
-	t->v->look(t, &look);
-	return look.state == CC_WAIT_CTL_REPLY;
+	return t->cc.state == CC_WAIT_CTL_REPLY;
 }
 
 /* RFC 2661 has no word on the source of a message; everybody else's spoofed StopCCN has.  While our SCCRQ is
@@ -373,7 +451,7 @@ void tunnel_input(struct tunnel *t, const struct dgram *d)
 		return;
 	}
 	t->untold++;
-	t->v->input(t, d);
+	t->v->input(&t->cc, t->ctx->loop.now, d->octets, d->len);
 	if (t->peer.port != port && is_dialling(t))
 		t->peer.port = port;		/* it was no SCCRP: anybody may have sent it */
 	tunnel_drain(t);
@@ -386,7 +464,7 @@ void tunnel_close(struct tunnel *t, uint16_t result, uint16_t error, const char 
 	if (t->down)
 		return;
 	snprintf(cause.msg, sizeof(cause.msg), "%s", msg ? msg : "");
-	t->v->close(t, &cause);
+	cc_close(&t->cc, t->ctx->loop.now, &cause);
 	tunnel_drain(t);
 }
 
@@ -404,7 +482,7 @@ void tunnel_unprotected(struct tunnel *t, const char *why, bool tell)
 	snprintf(cause.msg, sizeof(cause.msg), "%s", why);
 	if (tell)
 		last_words(t, &cause);
-	t->v->abandon(t, &cause);
+	cc_abandon(&t->cc, t->ctx->loop.now, &cause);
 	tunnel_drain(t);
 }
 

@@ -6,8 +6,10 @@
 #pragma once
 
 #include "core/ctx.h"
+#include "l2tp/v2_cc.h"
 #include "l2tp/v3_cc.h"
 
+struct ho_entry;
 struct version;
 
 /* Where an object of ours is in the kernel. */
@@ -15,7 +17,7 @@ enum kernel_state { KS_NONE, KS_COMING, KS_UP, KS_GOING, KS_GONE };
 
 struct tunnel {
 	struct ctx *ctx;
-	uint16_t id;				/* ours and the kernel's; of L2TPv2 also cc.tunnel_id */
+	uint16_t id;				/* ours and the kernel's; cc.tunnel_id, in L2TPv3 the lower half of it */
 	uint8_t kernel;				/* enum kernel_state */
 	bool down;				/* CC_DOWN was drained: no new calls, sessions are ending */
 	bool gone;				/* CC_GONE was drained */
@@ -30,13 +32,8 @@ struct tunnel {
 	int fd;					/* the kernel tunnel's socket, ours to read; -1 */
 	ev_io rx;
 	struct timer timer;
-	const struct version *v;		/* core/version.h; only what it names knows which of these is the engine: */
-	union {
-		struct cc cc;
-		struct v3_cc v3;
-	};
-	struct fxq *out;			/* the engine's, of either version */
-	struct rel *rel;
+	const struct version *v;		/* core/version.h */
+	struct cc cc;
 
 	struct config *conf;			/* what the pointers below point into */
 	const struct conf_peer *from;		/* the `peer` that admitted it, or NULL: */
@@ -73,14 +70,13 @@ struct tunnel *tunnel_new(struct ctx *, uint16_t id, unsigned version, struct co
 			  const struct endpoint *peer);
 /* The kernel has it; fd is the tunnel's from now on. */
 void tunnel_attach(struct tunnel *, int fd);
-/* A stranger's SCCCN was valid: a tunnel of this id (given back if NULL, memory) for v2_accept or v3_accept. */
+/* A stranger's SCCCN was valid: a tunnel of this id (given back if NULL, memory) ... */
 struct tunnel *tunnel_accept(struct ctx *, uint16_t id, struct listener *, const struct dgram *, const struct conf_peer *);
+/* ... which takes over his half-open entry; d: his SCCCN. */
+void tunnel_take_over(struct tunnel *, const struct dgram *d, const struct ho_entry *);
 /* Dials: sends SCCRQ from listener's socket.  NULL when ids or memory are short. */
 struct tunnel *tunnel_dial(struct ctx *, struct dial *, const struct conf_tunnel *, struct listener *,
 			   const struct endpoint *local, const struct endpoint *peer);
-/* For its version's perform(): the control connection is established; is down, or never was up. */
-void tunnel_went_up(struct tunnel *);
-void tunnel_went_down(struct tunnel *, const struct l2tp_cause *);
 /* Asks whether the peer is still there. */
 void tunnel_probe(struct tunnel *);
 /* A control message that names this tunnel; its source is checked here. */

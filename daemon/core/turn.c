@@ -11,7 +11,7 @@
 #include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/session.h"
-#include "core/version.h"
+#include "l2tp/save.h"
 #include "netlink/pppio.h"
 
 enum { RECORD_ROOM = 16384, OUT_ROOM = 65536, OUT_KEPT = 1 << 20 };
@@ -142,7 +142,7 @@ void turn_checkpoint(struct ctx *ctx)
 	for (struct tunnel *t; (t = u->tunnels);) {
 		u->tunnels = t->next_changed;
 		t->changed = false;
-		if (!ctx->store || t->freed || !t->v->to_be_saved(t))
+		if (!ctx->store || t->freed || !cc_to_be_saved(&t->cc))
 			continue;
 		err = write_record(ctx, t, NULL, &t->slot);
 		if (err)

@@ -21,18 +21,18 @@ static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct v3_msg
 		struct v3_signature sig;
 		enum cc_tie tie;
 
-		if (!t || t->v != &version_3 || t->v3.state != V3_CC_WAIT_CTL_REPLY || t->peer.port != d->peer.port ||
+		if (!t || t->v != &version_3 || t->cc.state != CC_WAIT_CTL_REPLY || t->peer.port != d->peer.port ||
 		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)) ||
-		    v3_verify(&t->v3.auth, d->octets, d->len, &sig) != V3_GOOD)
+		    v3_verify(&t->cc.v3.auth, d->octets, d->len, &sig) != V3_GOOD)
 			continue;
-		tie = v3_cc_tie(&t->v3, m);
+		tie = cc_tie(&t->cc, v3_has(m, V3_AVP_TIE_BREAKER) ? m->tie_breaker : NULL);
 		if (tie == CC_TIE_OURS)
 			return true;
 		if (tie == CC_TIE_NONE)
 			continue;
 		snprintf(cause.msg, sizeof(cause.msg), "tie breaker: the peer's control connection stays");
 		dial->yields = tie == CC_TIE_THEIRS;
-		v3_cc_abandon(&t->v3, ctx->loop.now, &cause);
+		cc_abandon(&t->cc, ctx->loop.now, &cause);
 		tunnel_drain(t);
 		return tie == CC_TIE_BOTH_DROP;
 	}
@@ -108,11 +108,11 @@ void v3_stranger_scccn(struct listener *on, const struct dgram *d, uint32_t cc_i
 		t = tunnel_accept(ctx, (uint16_t)(cc_id % MAX_ID), on, d, p);
 		if (!t)
 			break;
-		v3_accept(t, d, &entry);
+		tunnel_take_over(t, d, &entry);
 		if (!too_many)
 			break;
 		stranger_refuse(ctx, d, p, "limit of tunnels");
-		v3_cc_close(&t->v3, ctx->loop.now, &full);
+		cc_close(&t->cc, ctx->loop.now, &full);
 		tunnel_drain(t);
 		break;
 	case HO_REFUSED:

@@ -13,18 +13,11 @@
 #include "core/turn.h"
 #include "core/version.h"
 #include "l2tp/data.h"
-#include "l2tp/v3_save.h"
+#include "l2tp/save.h"
 
 uint32_t v3_wire_id(struct ctx *ctx, uint16_t id)
 {
 	return (env_u32(&ctx->env) & 0xffff0000) | id;
-}
-
-static struct session *find(const struct tunnel *t, uint32_t wire_id)
-{
-	struct session *s = t->ctx->session[wire_id % MAX_ID];
-
-	return s && s->tunnel == t && s->wire_id == wire_id ? s : NULL;
 }
 
 /* Calls. */
@@ -103,8 +96,9 @@ static struct l2tp_cause judge(struct tunnel *t, const struct v3_fx_request *rq,
 	return l2tp_cause(L2TP_CDN_TEMPORARY, 0, why ? why : "this Remote End ID is in use", NULL);
 }
 
-static void answer(struct tunnel *t, const struct v3_fx_request *rq)
+static void answer(struct tunnel *t, const void *request)
 {
+	const struct v3_fx_request *rq = request;
 	const struct conf_session *as = by_end_id(t, &rq->info);
 	struct l2tp_cause cause;
 	struct v3_side own = { .l2spec = rq->info.peer.l2spec, .circuit_status = V3_CIRCUIT_ACTIVE | V3_CIRCUIT_NEW,
@@ -120,7 +114,7 @@ static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 		cause = l2tp_cause(L2TP_CDN_TEMPORARY, 0, "out of memory or of session ids", NULL);
 	if (!s) {
 		session_refused(t, cause.msg);
-		v3_call_refuse(&t->v3, now, rq, &cause);
+		v3_call_refuse(&t->cc, now, rq, &cause);
 		return;
 	}
 	if (!t->as || t->dial) {
@@ -131,7 +125,7 @@ static void answer(struct tunnel *t, const struct v3_fx_request *rq)
 	own.cookie.len = as->policy.cookie_len;
 	if (as->policy.sequencing)
 		own.sequencing = V3_SEQ_ALL;
-	if (v3_call_answer(&t->v3, &s->v3, now, rq, s->wire_id, &own)) {
+	if (v3_call_answer(&t->cc, &s->call, now, rq, s->wire_id, &own)) {
 		s->call_down = true;
 		session_end(s, 0, 0, "the call could not be answered");
 		return;
@@ -164,7 +158,7 @@ static struct session *place(struct tunnel *t, const struct conf_session *as)
 	if (as->user && !is_ethernet(&as->policy))
 		s->user = strdup(as->user);
 	memcpy(info.end_id, as->remote_end_id, info.end_id_len);
-	err = v3_call_open(&t->v3, &s->v3, t->ctx->loop.now, outgoing ? V3_OCRQ_SENDER : V3_ICRQ_SENDER, s->wire_id, &info);
+	err = v3_call_open(&t->cc, &s->call, t->ctx->loop.now, outgoing ? V3_OCRQ_SENDER : V3_ICRQ_SENDER, s->wire_id, &info);
 	if (!err)
 		return s;
 	s->call_down = true;
@@ -176,224 +170,45 @@ static struct session *place(struct tunnel *t, const struct conf_session *as)
 /* The sublayer is one for both directions in the kernel. */
 static void call_is_up(struct session *s)
 {
-	if (s->v3.info.own.l2spec != s->v3.info.peer.l2spec)
+	if (s->call.v3.info.own.l2spec != s->call.v3.info.peer.l2spec)
 		session_end(s, L2TP_CDN_PERMANENT, 0, "the peer wants another L2-Specific Sublayer");
 	else
 		session_call_up(s);
 }
 
-static void status(struct session *s, uint16_t circuit)
+static void status(struct tunnel *t, const void *effect)
 {
-	struct ctx *ctx = s->ctx;
-	const char *is = circuit & V3_CIRCUIT_ACTIVE ? "active" : "inactive";
-
-	session_changed(s);
-	log_peer(ctx, T_PROTOCOL, &s->tunnel->peer, LOG_NOTICE, "session %u/%u: the peer's circuit is %s", s->wire_id,
-		 session_peer_id(s), is);
-	event(ctx, "session-status", s->tunnel, s, "the peer's circuit is %s", is);
-}
-
-static void perform(struct tunnel *t, const struct fx *f)
-{
+	const struct v3_fx_sli *sli = effect;
+	const char *is = sli->circuit_status & V3_CIRCUIT_ACTIVE ? "active" : "inactive";
+	struct session *s = session_find(t->ctx, sli->session_id);
 	struct ctx *ctx = t->ctx;
-	const void *data = f->data;
-	const struct v3_fx_state *state = data;
-	const struct v3_fx_call_down *down = data;
-	const struct v3_fx_call *call = data;
-	const struct v3_fx_sli *sli = data;
-	struct session *s;
 
-	switch ((enum v3_fx)f->type) {
-	case V3_FX_TX:
-		t->untold = 0;
-		turn_datagram(ctx, t, f->data, f->len);
-		break;
-	case V3_FX_STATE:
-		s = find(t, state->session_id);
-		if (s)
-			session_changed(s);
-		if (ctx->log.level >= LOG_DEBUG)
-			log_line(&ctx->log, LOG_DEBUG, "tunnel %u/%u: %s%s: %s --%s--> %s", t->id, t->v3.peer_cc_id,
-				 state->machine, state->session_id ? " (call)" : "", state->was, state->event, state->is);
-		break;
-	case V3_FX_NOTE:
-		log_peer(ctx, T_PROTOCOL, &t->peer, LOG_NOTICE, "tunnel %u/%u: %s: %.*s", t->id, t->v3.peer_cc_id,
-			 tunnel_name(t), (int)f->len, (const char *)f->data);
-		break;
-	case V3_FX_CC_UP:
-		tunnel_went_up(t);
-		break;
-	case V3_FX_CC_DOWN:
-		tunnel_went_down(t, data);
-		break;
-	case V3_FX_CC_GONE:
-		t->gone = true;
-		break;
-	case V3_FX_CALL_REQUEST:
-		answer(t, data);
-		break;
-	case V3_FX_CALL_PLACE:
-		s = find(t, call->session_id);
-		if (s)
-			v3_call_placed(&t->v3, &s->v3, ctx->loop.now);
-		break;
-	case V3_FX_CALL_UP:
-		s = find(t, call->session_id);
-		if (s)
-			call_is_up(s);
-		break;
-	case V3_FX_CALL_DOWN:
-		s = find(t, down->session_id);
-		if (s)
-			session_call_down(s, &down->cause);
-		break;
-	case V3_FX_SLI:
-		s = find(t, sli->session_id);
-		if (s)
-			status(s, sli->circuit_status);
-		break;
-	case V3_FX_FALLBACK:
-		log_line(&ctx->log, LOG_NOTICE, "tunnel %s: the peer speaks L2TPv2 only: so do we", tunnel_name(t));
-		if (t->dial)
-			t->dial->v2_next = true;
-		break;
-	case V3_FX_WEN:
-	case V3_N_FX:
-		break;
-	}
-}
-
-void v3_accept(struct tunnel *t, const struct dgram *d, const struct ho_entry *e)
-{
-	t->v3.cc_id = e->tunnel_id;
-	v3_cc_accept(&t->v3, t->ctx->loop.now, e);
-	v3_cc_input(&t->v3, t->ctx->loop.now, d->octets, d->len);
-	tunnel_drain(t);
+	if (!s || s->tunnel != t)
+		return;
+	session_changed(s);
+	log_peer(ctx, T_PROTOCOL, &t->peer, LOG_NOTICE, "session %u/%u: the peer's circuit is %s", s->wire_id,
+		 session_peer_id(s), is);
+	event(ctx, "session-status", t, s, "the peer's circuit is %s", is);
 }
 
 /* The verbs. */
 
 static void init(struct tunnel *t)
 {
-	v3_cc_init(&t->v3, &t->ctx->env, t->as ? &t->as->l2tp.v3 : &t->from->l2tp.v3, v3_wire_id(t->ctx, t->id));
-	t->out = &t->v3.out;
-	t->rel = &t->v3.rel;
-}
-
-static void done(struct tunnel *t)
-{
-	v3_cc_done(&t->v3);
-}
-
-static void look(const struct tunnel *t, struct cc_look *ret)
-{
-	*ret = (struct cc_look){ t->v3.state, t->v3.ending, t->v3.peer_host_name, t->v3.peer_vendor_name };
-}
-
-static uint32_t peer_id(const struct tunnel *t)
-{
-	return t->v3.peer_cc_id;
+	v3_cc_init(&t->cc, &t->ctx->env, t->as ? &t->as->l2tp.v3 : &t->from->l2tp.v3, v3_wire_id(t->ctx, t->id));
 }
 
 static void open_cc(struct tunnel *t)
 {
-	(void)v3_cc_open(&t->v3, t->ctx->loop.now, t->as->l2tp.fallback ? t->id : 0);	/* it is idle: it is new */
-}
-
-static void input(struct tunnel *t, const struct dgram *d)
-{
-	v3_cc_input(&t->v3, t->ctx->loop.now, d->octets, d->len);
-}
-
-static void tick(struct tunnel *t)
-{
-	v3_cc_tick(&t->v3, t->ctx->loop.now);
-}
-
-static ms_t deadline(const struct tunnel *t)
-{
-	return v3_cc_deadline(&t->v3);
-}
-
-static void alive(struct tunnel *t)
-{
-	v3_cc_alive(&t->v3, t->ctx->loop.now);
-}
-
-static void probe(struct tunnel *t)
-{
-	v3_cc_probe(&t->v3, t->ctx->loop.now);
-}
-
-static void close_cc(struct tunnel *t, const struct l2tp_cause *cause)
-{
-	v3_cc_close(&t->v3, t->ctx->loop.now, cause);
-}
-
-static void abandon(struct tunnel *t, const struct l2tp_cause *cause)
-{
-	v3_cc_abandon(&t->v3, t->ctx->loop.now, cause);
-}
-
-static size_t last_words(const struct tunnel *t, const struct l2tp_cause *cause, unsigned i, void *buf, size_t size)
-{
-	(void)t;
-	(void)cause;
-	(void)i;
-	(void)buf;
-	(void)size;
-	return 0;				/* its HELLOs stay unanswered */
-}
-
-static bool to_be_saved(const struct tunnel *t)
-{
-	return v3_cc_to_be_saved(&t->v3);
-}
-
-static void save(const struct tunnel *t, struct wr *w, unsigned tag)
-{
-	v3_cc_save(&t->v3, w, tag);
-}
-
-static int restore(struct tunnel *t, struct span record)
-{
-	int err = v3_cc_restore(&t->v3, t->ctx->loop.now, record);
-
-	return err ? err : t->v3.cc_id % MAX_ID == t->id ? 0 : -EBADMSG;
-}
-
-static void wreck(struct tunnel *t)
-{
-	t->v3.state = V3_CC_IDLE;
-	t->v3.ending = CC_ENDED;
-}
-
-static uint32_t call_peer_id(const struct session *s)
-{
-	return s->v3.peer_session_id;
-}
-
-static bool call_idle(const struct session *s)
-{
-	return s->v3.state == V3_CALL_IDLE;
-}
-
-static bool call_up(const struct session *s)
-{
-	return s->v3.state == V3_CALL_ESTABLISHED;
-}
-
-static void call_close(struct session *s, const struct l2tp_cause *cause)
-{
-	v3_call_close(&s->tunnel->v3, &s->v3, s->ctx->loop.now, cause);
+	(void)v3_cc_open(&t->cc, t->ctx->loop.now, t->as->l2tp.fallback ? t->id : 0);	/* it is idle: it is new */
 }
 
 void v3_describe(const struct session *s, struct k_wire *ret)
 {
-	const struct v3_call_info *i = &s->v3.info;
+	const struct v3_call_info *i = &s->call.v3.info;
 
 	*ret = (struct k_wire){
-		.session_id = s->wire_id, .peer_session_id = s->v3.peer_session_id, .l2spec = (uint8_t)i->own.l2spec,
+		.session_id = s->wire_id, .peer_session_id = s->call.peer_session_id, .l2spec = (uint8_t)i->own.l2spec,
 		.tx_cookie_len = i->peer.cookie.len, .rx_cookie_len = i->own.cookie.len,
 	};
 	memcpy(ret->tx_cookie, i->peer.cookie.octets, i->peer.cookie.len);
@@ -402,76 +217,36 @@ void v3_describe(const struct session *s, struct k_wire *ret)
 
 bool v3_sequenced(const struct session *s)
 {
-	return s->v3.info.own.sequencing || s->v3.info.peer.sequencing;
+	return s->call.v3.info.own.sequencing || s->call.v3.info.peer.sequencing;
 }
 
 static void data_describe(const struct session *s, struct k_request *rq)
 {
 	v3_describe(s, &rq->session.wire);
 	rq->session.send_seq = v3_sequenced(s);
-	rq->session.recv_seq = s->v3.info.own.sequencing;
+	rq->session.recv_seq = s->call.v3.info.own.sequencing;
 }
 
 _Static_assert((int)V3_DATA_HEADER <= (int)DATA_HEADER_MAX, "there is room for the header");
 
 static size_t data_header(const struct session *s, uint8_t *out, uint16_t proto)
 {
-	return s->tunnel->local.encap == ENCAP_IP ? 0 : v3_data_header(out, s->v3.peer_session_id, &s->v3.info.peer, proto);
+	return s->tunnel->local.encap == ENCAP_IP ? 0 : v3_data_header(out, s->call.peer_session_id, &s->call.v3.info.peer, proto);
 }
 
 /* RFC 3931 4.1.1, 4.1.2: over UDP there are 32 bits more than the Session ID. */
 static unsigned data_room(const struct session *s)
 {
 	enum { UDP_HEADER = 8 + 4, SESSION_ID = 4, SUBLAYER = 4, PPP_HEADER = 4 };
-	const struct v3_call_info *i = &s->v3.info;
+	const struct v3_call_info *i = &s->call.v3.info;
 	unsigned cookie = i->own.cookie.len > i->peer.cookie.len ? i->own.cookie.len : i->peer.cookie.len;
 
 	return (s->tunnel->local.encap == ENCAP_IP ? 0 : UDP_HEADER) + SESSION_ID + cookie +
 	       (i->own.l2spec || i->peer.l2spec ? SUBLAYER : 0) + PPP_HEADER;
 }
 
-static void save_call(const struct session *s, struct wr *w, unsigned tag)
-{
-	v3_call_save(&s->v3, w, tag);
-}
-
-static bool call_readable(struct span record, uint16_t id)
-{
-	struct v3_call c;
-
-	return v3_call_read(record, &c) && c.session_id % MAX_ID == id;
-}
-
-static int call_restore(struct session *s, struct span record)
-{
-	int err = v3_call_restore(&s->tunnel->v3, &s->v3, s->ctx->loop.now, record);
-
-	if (!err)
-		s->wire_id = s->v3.session_id;
-	return err;
-}
-
-static void call_keep(struct session *s, struct span record)
-{
-	if (v3_call_read(record, &s->v3))
-		s->wire_id = s->v3.session_id;
-}
-
-/* The peer hears of it when it sends again: its session is not known here. */
-static void orphan(struct tunnel *t, uint16_t id, uint32_t their_id, bool lns, const struct l2tp_cause *cause)
-{
-	(void)t;
-	(void)id;
-	(void)their_id;
-	(void)lns;
-	(void)cause;
-}
-
 const struct version version_3 = {
-	.number = 3, .init = init, .done = done, .look = look, .peer_id = peer_id, .open = open_cc, .input = input, .tick = tick,
-	.deadline = deadline, .alive = alive, .probe = probe, .close = close_cc, .abandon = abandon, .last_words = last_words,
-	.perform = perform, .to_be_saved = to_be_saved, .save = save, .restore = restore, .wreck = wreck, .place = place,
-	.call_peer_id = call_peer_id, .call_idle = call_idle, .call_up = call_up, .call_close = call_close,
-	.data_describe = data_describe, .data_header = data_header, .data_room = data_room, .call_save = save_call,
-	.call_readable = call_readable, .call_restore = call_restore, .call_keep = call_keep, .orphan = orphan,
+	.number = 3, .init = init, .done = v3_cc_done, .open = open_cc, .accept = v3_cc_accept, .input = v3_cc_input,
+	.answer = answer, .call_is_up = call_is_up, .sli = status, .save = v3_cc_save, .restore = v3_cc_restore, .place = place,
+	.data_describe = data_describe, .data_header = data_header, .data_room = data_room,
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A call within a control connection (RFC 2661 7.4, 7.5): what both sides say of
- * it, and its state.  The verbs are in cc.h: they need the control connection. */
+/* A call within a control connection: its state in either version, and what both sides say of it in L2TPv2 (RFC 2661 7.4, 7.5;
+ * L2TPv3: v3_call.h).  The verbs are in cc.h, v2_cc.h and v3_cc.h: they need the control connection. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/env.h"
+#include "l2tp/v3_call.h"
 
 /* Which of the four machines of 7.4 and 7.5 a call runs. */
 enum call_role {
@@ -30,18 +31,25 @@ struct call_info {
 	char proxy_name[65];			/* ... who said to be this */
 };
 
-/* States of the four machines; each uses some of them. */
+/* States of the four machines of 7.4 and 7.5, and of RFC 3931 7.3 and 7.4; each uses some of them. */
 enum call_state {
 	CALL_IDLE, CALL_WAIT_TUNNEL, CALL_WAIT_REPLY, CALL_WAIT_CONNECT, CALL_WAIT_CS_ANSWER, CALL_ESTABLISHED, CALL_N_STATES
 };
 
 /* A call: embedded in the owner's session, which outlives it. */
 struct call {
-	uint16_t session_id, peer_session_id;	/* ours, theirs; 0: not known yet */
-	uint8_t role, state;			/* enum call_role; the machine's own state */
+	uint32_t session_id, peer_session_id;	/* ours, theirs; 0: not known yet; 16 bits of them in L2TPv2 */
+	uint8_t role, state;			/* enum call_role or v3_role; enum call_state */
 	bool linked;				/* in the cc's table */
 	ms_t setup_by;
-	struct call_info info;
 	struct call *next, *prev;		/* the cc's calls in set-up, or its established ones */
 	struct call *hash_next, *peer_next;	/* by session_id; by peer_session_id */
+	union {
+		struct call_info info;		/* L2TPv2 */
+		struct {
+			struct v3_call_info info;
+			bool tie_sent;
+			uint8_t tie_breaker[L2TP_TIE_LEN];
+		} v3;
+	};
 };

@@ -6,6 +6,7 @@
 
 #include "base/pkt.h"
 #include "l2tp/proto.h"
+#include "l2tp/v3_auth.h"
 
 enum { NS_AT = 8, NR_AT = 10 };			/* 3.1: where the header has them */
 /* How long an early message is worth keeping (5.8 "may be queued"): as long as datagrams overtake each other.  One whose
@@ -77,6 +78,7 @@ static void transmit(struct rel *r, ms_t now, struct fxq *out)
 {
 	while (r->tx_next && (uint16_t)(r->nxt - r->una) < window(r)) {
 		struct rel_msg *m = r->tx_next;
+		void *sent;
 
 		if (r->nxt == r->ns)
 			m->ns = r->ns++;	/* it leaves for the first time */
@@ -84,7 +86,9 @@ static void transmit(struct rel *r, ms_t now, struct fxq *out)
 		r->tx_next = m->next;
 		put_u16(m->data + NS_AT, m->ns);
 		put_u16(m->data + NR_AT, r->nr);	/* 5.8: a retransmission carries the current Nr */
-		fx_push(out, REL_FX_TX, m->data, m->len);
+		sent = fx_push(out, REL_FX_TX, m->data, m->len);
+		if (sent && r->auth)
+			v3_sign(r->auth, sent, m->len);
 		r->ack_due = false;
 		if (r->retransmit_at == NEVER)
 			r->retransmit_at = now + r->rto;
@@ -295,22 +299,6 @@ bool rel_acknowledge(struct rel *r, ms_t now)
 	r->ack_due = false;
 	r->dup_ack_at = now + DUP_ACK_MS;
 	return true;
-}
-
-void rel_flush(struct rel *r, ms_t now, uint16_t peer_tunnel_id, struct fxq *out)
-{
-	uint8_t buf[L2TP_HDR_LEN];
-	struct wr w = wr_init(buf, sizeof(buf));
-
-	if (!rel_acknowledge(r, now))
-		return;
-	wr_u16(&w, 0xc802);
-	wr_u16(&w, L2TP_HDR_LEN);
-	wr_u16(&w, peer_tunnel_id);
-	wr_u16(&w, 0);
-	wr_u16(&w, r->ns);
-	wr_u16(&w, r->nr);
-	fx_push(out, REL_FX_TX, buf, sizeof(buf));
 }
 
 ms_t rel_deadline(const struct rel *r)

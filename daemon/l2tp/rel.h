@@ -11,6 +11,8 @@
 #include "base/env.h"
 #include "base/fx.h"
 
+struct v3_auth;
+
 enum { REL_RWS_MAX = 64 };
 
 /* The only allocation of this directory; NULL when memory is short.  free() ends it. */
@@ -44,6 +46,7 @@ struct rel {
 	struct rel_msg *tx, *tx_tail;	/* una.. first, then those that wait for the window */
 	struct rel_msg *tx_next;	/* the one that leaves next */
 	struct rel_msg *early;		/* sorted by Ns */
+	const struct v3_auth *auth;	/* what signs all that leaves, as Ns and Nr are in it; NULL in L2TPv2 */
 };
 
 /* What leaves is appended to out as effects of this type. */
@@ -81,6 +84,4 @@ bool rel_tick(struct rel *r, ms_t now, struct fxq *out);
 /* True: an acknowledgement is due now, and counts as sent: the caller sends it.  Repetitions alone cause one each DUP_ACK_MS at
  * most. */
 bool rel_acknowledge(struct rel *r, ms_t now);
-/* A ZLB for this peer, if rel_acknowledge() says so. */
-void rel_flush(struct rel *r, ms_t now, uint16_t peer_tunnel_id, struct fxq *out);
 ms_t rel_deadline(const struct rel *r);

@@ -11,14 +11,18 @@
 
 /* False before a control connection is established: the peer will ask again. */
 bool cc_to_be_saved(const struct cc *cc);
-/* Appends one field, tag, with the connection's state, what is unacknowledged included.  Effects must be drained. */
-void cc_save(const struct cc *cc, struct wr *w, unsigned tag);
-/* Into a cc fresh from cc_init (same tunnel id): what is unacknowledged leaves again with the next cc_tick, and the peer
- * has all its retries, as nobody listened.  -EBADMSG: not a record, of another format, or it contradicts itself; -ENOMEM.
- * On failure the cc is as it was. */
-int cc_restore(struct cc *cc, ms_t now, struct span record);
+/* Appends one field, tag, with the connection's state, what is unacknowledged included.  Effects must be drained.  Of L2TPv3
+ * both nonces are in it, keys are not. */
+void v2_cc_save(const struct cc *cc, struct wr *w, unsigned tag);
+void v3_cc_save(const struct cc *cc, struct wr *w, unsigned tag);
+/* Into a cc fresh from v2_cc_init (same tunnel id) or v3_cc_init (which gets the record's id): what is unacknowledged leaves
+ * again with the next cc_tick, and the peer has all its retries, as nobody listened.  -EBADMSG: not a record, of another
+ * format, it contradicts itself, or the secret that it was signed with is none of conf's any more; -ENOMEM.  On failure the
+ * cc is as it was. */
+int v2_cc_restore(struct cc *cc, ms_t now, struct span record);
+int v3_cc_restore(struct cc *cc, ms_t now, struct span record);
 
-/* The part that both versions share: fields with tags 2 and 30..40 of an open record.  rel_load: -EBADMSG, -ENOMEM; then
+/* The part of rel.h: fields with tags 2 and 30..40 of an open record.  rel_load: -EBADMSG, -ENOMEM; then
  * rel_load_end: false when the figures contradict each other.  Messages that came early are not saved: they are not
  * acknowledged, and come again. */
 void rel_save(const struct rel *, struct wr *w);
@@ -28,8 +32,8 @@ int rel_load(struct rel *, unsigned tag, struct span v);
 bool rel_load_end(struct rel *, ms_t now);
 
 /* Likewise for a call that is the cc's. */
-void call_save(const struct call *call, struct wr *w, unsigned tag);
-/* What a record says of a call (of no cc yet).  False: not a record, or of another format. */
-bool call_read(struct span record, struct call *ret);
-/* The call stays the caller's, as with cc_call_open.  -EBADMSG also where the cc has one of these ids already. */
+void cc_call_save(const struct cc *cc, const struct call *call, struct wr *w, unsigned tag);
+/* What a record says of a call of cc's version (of no cc yet).  False: not a record, or of another format. */
+bool cc_call_read(const struct cc *cc, struct span record, struct call *ret);
+/* The call stays the caller's, as with one that is opened.  -EBADMSG also where the cc has one of these ids already. */
 int cc_call_restore(struct cc *cc, struct call *call, ms_t now, struct span record);

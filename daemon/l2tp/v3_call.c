@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "v3_call.h"
+#include "v3_cc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/names.h"
 #include "l2tp/v3_step.h"
 
-static bool outgoing(const struct v3_call *call)
+static bool outgoing(const struct call *call)
 {
 	return call->role == V3_OCRQ_SENDER || call->role == V3_OCRQ_RECIPIENT;
 }
@@ -25,15 +25,15 @@ static void draw_cookie(const struct env *env, struct v3_cookie *c)
 	}
 }
 
-static void draw_tie(struct v3_cc *cc, struct v3_call *call)
+static void draw_tie(struct cc *cc, struct call *call)
 {
-	call->tie_sent = !cc->conf->cc.no_tie_breaker;
-	cc->env->random(cc->env->arg, call->tie_breaker, sizeof(call->tie_breaker));
+	call->v3.tie_sent = !cc->conf->no_tie_breaker;
+	cc->env->random(cc->env->arg, call->v3.tie_breaker, sizeof(call->v3.tie_breaker));
 }
 
 /* Sending (section 6). */
 
-static struct v3_msg message(const struct v3_call *call, enum v3_msg_type type)
+static struct v3_msg message(const struct call *call, enum v3_msg_type type)
 {
 	return (struct v3_msg){
 		.type = (uint16_t)type, .local_session_id = call->session_id, .remote_session_id = call->peer_session_id,
@@ -42,9 +42,9 @@ static struct v3_msg message(const struct v3_call *call, enum v3_msg_type type)
 }
 
 /* What ICRQ, ICRP, OCRQ and OCRP say of our side. */
-static void add_side(struct v3_msg *m, const struct v3_call *call)
+static void add_side(struct v3_msg *m, const struct call *call)
 {
-	const struct v3_call_info *info = &call->info;
+	const struct v3_call_info *info = &call->v3.info;
 
 	m->circuit_status = info->own.circuit_status;
 	m->cookie = info->own.cookie;
@@ -59,22 +59,22 @@ static void add_side(struct v3_msg *m, const struct v3_call *call)
 		      (m->physical_channel && m->type != V3_OCRQ ? V3_BIT(V3_AVP_PHYSICAL_CHANNEL) : 0);
 }
 
-static void tx_rq(struct v3_step *s)
+static void tx_rq(struct l2tp_step *s)
 {
-	const struct v3_call_info *info = &s->call->info;
+	const struct v3_call_info *info = &s->call->v3.info;
 	struct v3_msg m = message(s->call, outgoing(s->call) ? V3_OCRQ : V3_ICRQ);
 
 	add_side(&m, s->call);
 	m.serial = info->serial;
 	m.pw_type = info->pw_type;
 	m.remote_end_id = (struct span){ info->end_id, info->end_id_len };
-	memcpy(m.tie_breaker, s->call->tie_breaker, sizeof(m.tie_breaker));
+	memcpy(m.tie_breaker, s->call->v3.tie_breaker, sizeof(m.tie_breaker));
 	m.present |= V3_BIT(V3_AVP_SERIAL) | V3_BIT(V3_AVP_PW_TYPE) | V3_BIT(V3_AVP_REMOTE_END_ID) |
-		     (s->call->tie_sent ? V3_BIT(V3_AVP_TIE_BREAKER) : 0);
+		     (s->call->v3.tie_sent ? V3_BIT(V3_AVP_TIE_BREAKER) : 0);
 	v3_send(s->cc, s->now, &m, false);
 }
 
-static void tx_rp(struct v3_step *s)
+static void tx_rp(struct l2tp_step *s)
 {
 	struct v3_msg m = message(s->call, outgoing(s->call) ? V3_OCRP : V3_ICRP);
 
@@ -82,20 +82,20 @@ static void tx_rp(struct v3_step *s)
 	v3_send(s->cc, s->now, &m, false);
 }
 
-static void tx_cn(struct v3_step *s)
+static void tx_cn(struct l2tp_step *s)
 {
 	struct v3_msg m = message(s->call, outgoing(s->call) ? V3_OCCN : V3_ICCN);
 
 	/* what was said in ICRQ or OCRP holds; the sublayer is said again as peers take its absence for "none" */
-	m.l2spec = s->call->info.own.l2spec;
-	m.sequencing = s->call->info.own.sequencing;
-	m.circuit_status = s->call->info.own.circuit_status;
+	m.l2spec = s->call->v3.info.own.l2spec;
+	m.sequencing = s->call->v3.info.own.sequencing;
+	m.circuit_status = s->call->v3.info.own.circuit_status;
 	m.present |= V3_BIT(V3_AVP_CIRCUIT_STATUS) | (m.l2spec ? V3_BIT(V3_AVP_L2SPEC) : 0) |
 		     (m.sequencing ? V3_BIT(V3_AVP_SEQUENCING) : 0);
 	v3_send(s->cc, s->now, &m, false);
 }
 
-static void tx_cdn(struct v3_cc *cc, ms_t now, uint32_t session_id, uint32_t peer_session_id, const struct l2tp_cause *cause)
+static void tx_cdn(struct cc *cc, ms_t now, uint32_t session_id, uint32_t peer_session_id, const struct l2tp_cause *cause)
 {
 	struct v3_msg m = {
 		.type = V3_CDN, .local_session_id = session_id, .remote_session_id = peer_session_id,
@@ -106,89 +106,85 @@ static void tx_cdn(struct v3_cc *cc, ms_t now, uint32_t session_id, uint32_t pee
 	v3_send(cc, now, &m, false);
 }
 
-/* CDN for a session of the peer's that has no call here: under an id that is not zero and no other call's. */
-static void tx_refusal(struct v3_cc *cc, ms_t now, uint32_t peer_session_id, const struct l2tp_cause *cause)
+/* CDN for a session of the peer's that has no call here. */
+static void tx_refusal(struct cc *cc, ms_t now, uint32_t peer_session_id, const struct l2tp_cause *cause)
 {
-	uint32_t id = env_u32(cc->env);
-
-	while (!id || v3_call_find(cc, id))
-		id++;
-	tx_cdn(cc, now, id, peer_session_id, cause);
+	tx_cdn(cc, now, l2tp_call_no_id(cc), peer_session_id, cause);
 }
 
 /* The four machines. */
 
-#define A(acts, next) { acts, V3_CALL_##next, true }
-#define _             { 0, V3_CALL_IDLE, false }
-enum { RQ = V3_CALL_TX_RQ, RP = V3_CALL_TX_RP, CN = V3_CALL_TX_CN, CDN = V3_CALL_TX_CDN, REFUSE = V3_CALL_REFUSE,
-       PLACE = V3_CALL_PLACE, UP = V3_CALL_UP, DOWN = V3_CALL_DOWN };
+#define A(acts, next) { acts, CALL_##next, true }
+#define _             { 0, CALL_IDLE, false }
+enum { RQ = CALL_TX_RQ, RP = CALL_TX_RP, CN = CALL_TX_CN, CDN = CALL_TX_CDN, REFUSE = CALL_REFUSE,
+       PLACE = CALL_PLACE, UP = CALL_UP, DOWN = CALL_DOWN };
 
 /* Cell for cell; DOWN is the RFC's "Clean up", REFUSE its "Send CDN for losing session".  A call that loses its tie goes
- * down, and the request of the peer that won is then one of its own.  CC_DOWN is ours: StopCCN clears all sessions (6.4). */
+ * down, and the request of the peer that won is then one of its own.  TUNNEL_DOWN is ours: StopCCN clears all sessions (6.4). */
 
 /* RFC 3931 7.3.1 */
-static const struct fsm_cell icrq_sender[V3_CALL_N_EVENTS][V3_CALL_N_STATES] = {
+static const struct fsm_cell icrq_sender[CALL_N_EVENTS][CALL_N_STATES] = {
 /*                         idle                  wait-control-conn   wait-reply            wait-connect         wait-cs-answer       established           */
-[V3_CALL_EV_OPEN]     = { A(0, WAIT_CC),         _,                  _,                    _,                   _,                   _                     },
-[V3_CALL_EV_CC_OPEN]  = { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
-[V3_CALL_EV_RQ]       = { _,                     _,                  _,                    _,                   _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RQ_BAD]   = { _,                     _,                  _,                    _,                   _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_TIE_WON]  = { _,                     _,                  A(REFUSE, WAIT_REPLY), _,                  _,                   _                     },
-[V3_CALL_EV_TIE_LOST] = { _,                     _,                  A(DOWN, IDLE),        _,                   _,                   _                     },
-[V3_CALL_EV_RP]       = { A(DOWN, IDLE),         _,                  A(CN | UP, ESTABLISHED), _,                _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RP_BAD]   = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  _,                   _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN]       = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN_BAD]   = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CDN]      = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
-[V3_CALL_EV_CLOSE]    = { _,                     A(DOWN, IDLE),      A(CDN | DOWN, IDLE),  _,                   _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CC_DOWN]  = { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
+[CALL_EV_OPEN]        = { A(0, WAIT_TUNNEL),     _,                  _,                    _,                   _,                   _                     },
+[CALL_EV_TUNNEL_OPEN]= { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
+[CALL_EV_RQ]          = { _,                     _,                  _,                    _,                   _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RQ_BAD]      = { _,                     _,                  _,                    _,                   _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_TIE_WON]     = { _,                     _,                  A(REFUSE, WAIT_REPLY), _,                  _,                   _                     },
+[CALL_EV_TIE_LOST]    = { _,                     _,                  A(DOWN, IDLE),        _,                   _,                   _                     },
+[CALL_EV_RP]          = { A(DOWN, IDLE),         _,                  A(CN | UP, ESTABLISHED), _,                _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RP_BAD]      = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  _,                   _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN]          = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
+[CALL_EV_CLOSE]       = { _,                     A(DOWN, IDLE),      A(CDN | DOWN, IDLE),  _,                   _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_TUNNEL_DOWN]= { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
 };
 
 /* RFC 3931 7.3.2 */
-static const struct fsm_cell icrq_recipient[V3_CALL_N_EVENTS][V3_CALL_N_STATES] = {
+static const struct fsm_cell icrq_recipient[CALL_N_EVENTS][CALL_N_STATES] = {
 /*                         idle                  wait-control-conn   wait-reply            wait-connect         wait-cs-answer       established           */
-[V3_CALL_EV_RQ]       = { A(RP, WAIT_CONNECT),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RQ_BAD]   = { A(CDN | DOWN, IDLE),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RP]       = { A(CDN | DOWN, IDLE),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RP_BAD]   = { A(CDN | DOWN, IDLE),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN]       = { A(DOWN, IDLE),         _,                  _,                    A(UP, ESTABLISHED),  _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN_BAD]   = { A(DOWN, IDLE),         _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CDN]      = { A(DOWN, IDLE),         _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
-[V3_CALL_EV_CLOSE]    = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CC_DOWN]  = { _,                     _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
+[CALL_EV_RQ]          = { A(RP, WAIT_CONNECT),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RQ_BAD]      = { A(CDN | DOWN, IDLE),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RP]          = { A(CDN | DOWN, IDLE),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RP_BAD]      = { A(CDN | DOWN, IDLE),   _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN]          = { A(DOWN, IDLE),         _,                  _,                    A(UP, ESTABLISHED),  _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
+[CALL_EV_CLOSE]       = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_TUNNEL_DOWN]= { _,                     _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
 };
 
 /* RFC 3931 7.4.1 */
-static const struct fsm_cell ocrq_sender[V3_CALL_N_EVENTS][V3_CALL_N_STATES] = {
+static const struct fsm_cell ocrq_sender[CALL_N_EVENTS][CALL_N_STATES] = {
 /*                         idle                  wait-control-conn   wait-reply            wait-connect         wait-cs-answer       established           */
-[V3_CALL_EV_OPEN]     = { A(0, WAIT_CC),         _,                  _,                    _,                   _,                   _                     },
-[V3_CALL_EV_CC_OPEN]  = { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
-[V3_CALL_EV_RQ]       = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RQ_BAD]   = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_TIE_WON]  = { _,                     _,                  A(REFUSE, WAIT_REPLY), _,                  _,                   _                     },
-[V3_CALL_EV_TIE_LOST] = { _,                     _,                  A(DOWN, IDLE),        _,                   _,                   _                     },
-[V3_CALL_EV_RP]       = { A(DOWN, IDLE),         _,                  A(0, WAIT_CONNECT),   A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RP_BAD]   = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN]       = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(UP, ESTABLISHED),  _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN_BAD]   = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CDN]      = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
-[V3_CALL_EV_CLOSE]    = { _,                     A(DOWN, IDLE),      A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CC_DOWN]  = { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
+[CALL_EV_OPEN]        = { A(0, WAIT_TUNNEL),     _,                  _,                    _,                   _,                   _                     },
+[CALL_EV_TUNNEL_OPEN]= { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
+[CALL_EV_RQ]          = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RQ_BAD]      = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_TIE_WON]     = { _,                     _,                  A(REFUSE, WAIT_REPLY), _,                  _,                   _                     },
+[CALL_EV_TIE_LOST]    = { _,                     _,                  A(DOWN, IDLE),        _,                   _,                   _                     },
+[CALL_EV_RP]          = { A(DOWN, IDLE),         _,                  A(0, WAIT_CONNECT),   A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_RP_BAD]      = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN]          = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(UP, ESTABLISHED),  _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
+[CALL_EV_CLOSE]       = { _,                     A(DOWN, IDLE),      A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
+[CALL_EV_TUNNEL_DOWN]= { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
 };
 
 /* RFC 3931 7.4.2 */
-static const struct fsm_cell ocrq_recipient[V3_CALL_N_EVENTS][V3_CALL_N_STATES] = {
+static const struct fsm_cell ocrq_recipient[CALL_N_EVENTS][CALL_N_STATES] = {
 /*                         idle                  wait-control-conn   wait-reply            wait-connect         wait-cs-answer       established           */
-[V3_CALL_EV_RQ]       = { A(RP | PLACE, WAIT_CS_ANSWER), _,          _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RQ_BAD]   = { A(CDN | DOWN, IDLE),   _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RP]       = { A(CDN | DOWN, IDLE),   _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_RP_BAD]   = { A(CDN | DOWN, IDLE),   _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN]       = { A(DOWN, IDLE),         _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CN_BAD]   = { A(DOWN, IDLE),         _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CDN]      = { A(DOWN, IDLE),         _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
-[V3_CALL_EV_PLACED]   = { _,                     _,                  _,                    _,                   A(CN | UP, ESTABLISHED), _                 },
-[V3_CALL_EV_CLOSE]    = { _,                     _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[V3_CALL_EV_CC_DOWN]  = { _,                     _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
+[CALL_EV_RQ]          = { A(RP | PLACE, WAIT_CS_ANSWER), _,          _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_RQ_BAD]      = { A(CDN | DOWN, IDLE),   _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_RP]          = { A(CDN | DOWN, IDLE),   _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_RP_BAD]      = { A(CDN | DOWN, IDLE),   _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN]          = { A(DOWN, IDLE),         _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
+[CALL_EV_PLACED]      = { _,                     _,                  _,                    _,                   A(CN | UP, ESTABLISHED), _                 },
+[CALL_EV_CLOSE]       = { _,                     _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
+[CALL_EV_TUNNEL_DOWN]= { _,                     _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
 };
 
 #undef A
@@ -197,64 +193,48 @@ static const struct fsm_cell ocrq_recipient[V3_CALL_N_EVENTS][V3_CALL_N_STATES] 
 static const char *const state_name[] = {
 	"idle", "wait-control-conn", "wait-reply", "wait-connect", "wait-cs-answer", "established",
 };
-static const char *const in_event[] = {
-	"local open request", "control-conn-open", "ICRQ", "unacceptable ICRQ", "won tie breaker", "lost tie breaker", "ICRP",
+static const char *const in_event[CALL_N_EVENTS] = {
+	"local open request", "control-conn-open", "ICRQ", "unacceptable ICRQ", "ICRP",
 	"unacceptable ICRP", "ICCN", "unacceptable ICCN", "CDN", "call placement successful", "local close request",
-	"control connection cleared",
+	"control connection cleared", "won tie breaker", "lost tie breaker",
 };
-static const char *const out_event[] = {
-	"local open request", "control-conn-open", "OCRQ", "unacceptable OCRQ", "won tie breaker", "lost tie breaker", "OCRP",
+static const char *const out_event[CALL_N_EVENTS] = {
+	"local open request", "control-conn-open", "OCRQ", "unacceptable OCRQ", "OCRP",
 	"unacceptable OCRP", "OCCN", "unacceptable OCCN", "CDN", "call placement successful", "local close request",
-	"control connection cleared",
+	"control connection cleared", "won tie breaker", "lost tie breaker",
 };
 
 static void act(void *obj, unsigned action)
 {
-	struct v3_step *s = obj;
-	struct v3_fx_call fx = { s->call->session_id };
-	struct v3_fx_call_down end = { s->call->session_id, { 0 } };
+	struct l2tp_step *s = obj;
+	const struct v3_msg *m = s->m;
 
 	switch (action) {
-	case V3_CALL_TX_RQ:
+	case CALL_TX_RQ:
 		tx_rq(s);
 		break;
-	case V3_CALL_TX_RP:
+	case CALL_TX_RP:
 		tx_rp(s);
 		break;
-	case V3_CALL_TX_CN:
+	case CALL_TX_CN:
 		tx_cn(s);
 		break;
-	case V3_CALL_TX_CDN:
+	case CALL_TX_CDN:
 		tx_cdn(s->cc, s->now, s->call->session_id, s->call->peer_session_id, s->cause);
 		break;
-	case V3_CALL_REFUSE:
-		tx_refusal(s->cc, s->now, s->m->local_session_id, s->cause);
+	case CALL_REFUSE:
+		tx_refusal(s->cc, s->now, m->local_session_id, s->cause);
 		break;
-	case V3_CALL_PLACE:
-		fx_push(&s->cc->out, V3_FX_CALL_PLACE, &fx, sizeof(fx));
-		break;
-	case V3_CALL_UP:
-		v3_calls_established(s->cc, s->call);
-		fx_push(&s->cc->out, V3_FX_CALL_UP, &fx, sizeof(fx));
-		break;
-	case V3_CALL_DOWN:
-		v3_calls_remove(s->cc, s->call);
-		end.cause = *s->cause;
-		fx_push(&s->cc->out, V3_FX_CALL_DOWN, &end, sizeof(end));
+	case CALL_PLACE:
+	case CALL_UP:
+	case CALL_DOWN:
+		l2tp_call_act(s, action);
 		break;
 	}
 }
 
-static void trace(void *obj, const struct fsm *f, unsigned was, unsigned ev, unsigned is)
-{
-	struct v3_step *s = obj;
-	struct v3_fx_state st = { s->call->session_id, f->name, f->state[was], f->event[ev], f->state[is] };
-
-	fx_push(&s->cc->out, V3_FX_STATE, &st, sizeof(st));
-}
-
 #define MACHINE(label, table, events) { .name = label, .state = state_name, .event = events, \
-	.cell = &table[0][0], .n_states = V3_CALL_N_STATES, .act = act, .trace = trace }
+	.cell = &table[0][0], .n_states = CALL_N_STATES, .act = act, .trace = l2tp_trace }
 
 const struct fsm v3_call_fsm[4] = {
 	[V3_ICRQ_SENDER] = MACHINE("ICRQ sender", icrq_sender, in_event),
@@ -263,23 +243,15 @@ const struct fsm v3_call_fsm[4] = {
 	[V3_OCRQ_RECIPIENT] = MACHINE("OCRQ recipient", ocrq_recipient, out_event),
 };
 
-static bool step(struct v3_cc *cc, struct v3_call *call, ms_t now, enum v3_call_event ev, const struct v3_msg *m,
-		 const struct l2tp_cause *cause)
-{
-	struct v3_step s = { .cc = cc, .call = call, .now = now, .m = m, .cause = cause };
-
-	return call->linked && fsm_step(&v3_call_fsm[call->role], &call->state, ev, &s);
-}
-
 /* Receiving. */
 
 /* 5.2, 5.4.2; result 0 when there is nothing to object to. */
-static struct l2tp_cause judge_content(const struct v3_cc *cc, const struct v3_msg *m)
+static struct l2tp_cause judge_content(const struct cc *cc, const struct v3_msg *m)
 {
-	if (cc->conf->cc.strict && m->unknown_m)
-		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_UNKNOWN_AVP, "unknown AVP", v3_bad_avp(m));
-	if (cc->conf->cc.strict && (m->error || m->missing))
-		return l2tp_cause(L2TP_CDN_ERROR, m->error ? m->error : L2TP_E_VALUE, "bad AVP", v3_bad_avp(m));
+	struct l2tp_cause cause = v3_judge(cc, m);
+
+	if (cause.result)
+		return cause;
 	if (m->unread & (V3_BIT(V3_AVP_COOKIE) | V3_BIT(V3_AVP_L2SPEC)))
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "hidden AVP that cannot be read", NULL);
 	if (m->error_avp == 65)
@@ -302,7 +274,7 @@ static struct l2tp_cause judge_sequencing(const struct v3_msg *m, const struct v
 	return (struct l2tp_cause){ 0 };
 }
 
-static struct l2tp_cause judge_rq(const struct v3_cc *cc, const struct v3_msg *m)
+static struct l2tp_cause judge_rq(const struct cc *cc, const struct v3_msg *m)
 {
 	static const struct v3_side nothing;
 	struct l2tp_cause cause = judge_content(cc, m);
@@ -311,19 +283,19 @@ static struct l2tp_cause judge_rq(const struct v3_cc *cc, const struct v3_msg *m
 		return cause;
 	if (m->remote_end_id.n > V3_END_ID_MAX)
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "unknown", v3_avp_name(V3_AVP_REMOTE_END_ID));
-	if (!v3_has(m, V3_AVP_PW_TYPE) || m->pw_type >= 32 || !(v3_pw_caps(cc->conf) >> m->pw_type & 1))
+	if (!v3_has(m, V3_AVP_PW_TYPE) || m->pw_type >= 32 || !(v3_pw_caps(cc->v3.conf) >> m->pw_type & 1))
 		return l2tp_cause(V3_CDN_PW_TYPE, 0, "unsupported PW type", NULL);
 	return judge_sequencing(m, &nothing);
 }
 
 /* A reply or a connected message. */
-static struct l2tp_cause judge_call(const struct v3_cc *cc, const struct v3_call *call, const struct v3_msg *m)
+static struct l2tp_cause judge_call(const struct cc *cc, const struct call *call, const struct v3_msg *m)
 {
 	struct l2tp_cause cause = judge_content(cc, m);
 
-	if (call->state == V3_CALL_WAIT_REPLY && !m->local_session_id)
+	if (call->state == CALL_WAIT_REPLY && !m->local_session_id)
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "no Local Session ID", NULL);
-	return cause.result ? cause : judge_sequencing(m, &call->info.peer);
+	return cause.result ? cause : judge_sequencing(m, &call->v3.info.peer);
 }
 
 static void absorb_side(struct v3_call_info *info, const struct v3_msg *m)
@@ -345,57 +317,57 @@ static void absorb_side(struct v3_call_info *info, const struct v3_msg *m)
 }
 
 /* What the reply and the connected message say of the call, while it waits for them. */
-static void absorb(struct v3_cc *cc, struct v3_call *call, const struct v3_msg *m, enum v3_call_event ev)
+static void absorb(struct cc *cc, struct call *call, const struct v3_msg *m, enum call_event ev)
 {
-	if (ev == V3_CALL_EV_RP && call->state == V3_CALL_WAIT_REPLY) {
-		v3_calls_set_peer_id(cc, call, m->local_session_id);
-		absorb_side(&call->info, m);
+	if (ev == CALL_EV_RP && call->state == CALL_WAIT_REPLY) {
+		l2tp_call_set_peer_id(cc, call, m->local_session_id);
+		absorb_side(&call->v3.info, m);
 		/* The Linux data path has sequence numbers both ways or neither: what they demand of us we demand of them, too,
 		 * and there is time to say so in ICCN or OCCN (5.4.4). */
-		if (call->info.peer.sequencing && call->info.own.l2spec && !call->info.own.sequencing && !outgoing(call))
-			call->info.own.sequencing = V3_SEQ_ALL;
+		if (call->v3.info.peer.sequencing && call->v3.info.own.l2spec && !call->v3.info.own.sequencing && !outgoing(call))
+			call->v3.info.own.sequencing = V3_SEQ_ALL;
 	}
-	if (ev == V3_CALL_EV_CN && call->state == V3_CALL_WAIT_CONNECT) {
-		struct v3_cookie cookie = call->info.peer.cookie;	/* 6.8, 6.11: not said there */
+	if (ev == CALL_EV_CN && call->state == CALL_WAIT_CONNECT) {
+		struct v3_cookie cookie = call->v3.info.peer.cookie;	/* 6.8, 6.11: not said there */
 
-		absorb_side(&call->info, m);
-		call->info.peer.cookie = cookie;
+		absorb_side(&call->v3.info, m);
+		call->v3.info.peer.cookie = cookie;
 	}
 }
 
 /* A call of ours whose request crossed this one: the same Remote End ID (5.4.4). */
-static struct v3_call *tied(const struct v3_cc *cc, const struct v3_msg *m)
+static struct call *tied(const struct cc *cc, const struct v3_msg *m)
 {
-	for (struct v3_call *c = cc->setup; c; c = c->next)
-		if (c->state == V3_CALL_WAIT_REPLY && m->remote_end_id.n && c->info.end_id_len == m->remote_end_id.n &&
-		    !memcmp(c->info.end_id, m->remote_end_id.p, m->remote_end_id.n))
+	for (struct call *c = cc->setup; c; c = c->next)
+		if (c->state == CALL_WAIT_REPLY && m->remote_end_id.n && c->v3.info.end_id_len == m->remote_end_id.n &&
+		    !memcmp(c->v3.info.end_id, m->remote_end_id.p, m->remote_end_id.n))
 			return c;
 	return NULL;
 }
 
 /* 5.4.4 Session Tie Breaker.  True: the peer's request is to be processed. */
-static bool break_tie(struct v3_cc *cc, struct v3_call *ours, ms_t now, const struct v3_msg *m)
+static bool break_tie(struct cc *cc, struct call *ours, ms_t now, const struct v3_msg *m)
 {
 	struct l2tp_cause lost = l2tp_cause(V3_CDN_TIE_LOST, 0, "tie breaker", NULL);
 	bool theirs = v3_has(m, V3_AVP_TIE_BREAKER);
-	int cmp = memcmp(ours->tie_breaker, m->tie_breaker, L2TP_TIE_LEN);
+	int cmp = memcmp(ours->v3.tie_breaker, m->tie_breaker, L2TP_TIE_LEN);
 
-	if (ours->tie_sent && (!theirs || cmp < 0)) {
-		step(cc, ours, now, V3_CALL_EV_TIE_WON, m, &lost);
+	if (ours->v3.tie_sent && (!theirs || cmp < 0)) {
+		l2tp_call_step(cc, ours, now, CALL_EV_TIE_WON, m, &lost);
 		return false;
 	}
-	if (theirs && (!ours->tie_sent || cmp > 0)) {
+	if (theirs && (!ours->v3.tie_sent || cmp > 0)) {
 		lost.by_peer = true;
-		step(cc, ours, now, V3_CALL_EV_TIE_LOST, m, &lost);
+		l2tp_call_step(cc, ours, now, CALL_EV_TIE_LOST, m, &lost);
 		return true;
 	}
-	step(cc, ours, now, V3_CALL_EV_CLOSE, m, &lost);	/* equal, or none: both sides discard their sessions */
+	l2tp_call_step(cc, ours, now, CALL_EV_CLOSE, m, &lost);	/* equal, or none: both sides discard their sessions */
 	tx_refusal(cc, now, m->local_session_id, &lost);
 	return false;
 }
 
 /* 6.6, 6.9: a request for a new call, unless it repeats the id of one that lives. */
-static void rx_request(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
+static void rx_request(struct cc *cc, ms_t now, const struct v3_msg *m)
 {
 	struct v3_fx_request rq = {
 		.peer_session_id = m->local_session_id,
@@ -403,7 +375,7 @@ static void rx_request(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
 		.info = { .serial = m->serial, .pw_type = m->pw_type },
 	};
 	struct l2tp_cause cause = judge_rq(cc, m), full = l2tp_cause(L2TP_CDN_TEMPORARY, 0, "too many requests", NULL);
-	struct v3_call *ours;
+	struct call *ours;
 
 	if (!rq.peer_session_id || v3_pending_has(cc, rq.peer_session_id)) {
 		v3_note(cc, m, "no or a repeated Local Session ID", NULL);
@@ -424,49 +396,49 @@ static void rx_request(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
 		tx_refusal(cc, now, rq.peer_session_id, &full);
 		return;
 	}
-	fx_push(&cc->out, V3_FX_CALL_REQUEST, &rq, sizeof(rq));
+	fx_push(&cc->out, L2TP_FX_CALL_REQUEST, &rq, sizeof(rq));
 }
 
-static void rx_info(struct v3_cc *cc, struct v3_call *call, const struct v3_msg *m)
+static void rx_info(struct cc *cc, struct call *call, const struct v3_msg *m)
 {
 	struct v3_fx_sli sli = { call->session_id, m->circuit_status };
 	struct v3_fx_wen wen = { .session_id = call->session_id };
 
 	if (m->type == V3_SLI && v3_has(m, V3_AVP_CIRCUIT_STATUS)) {
-		call->info.peer.circuit_status = m->circuit_status;
-		fx_push(&cc->out, V3_FX_SLI, &sli, sizeof(sli));
+		call->v3.info.peer.circuit_status = m->circuit_status;
+		fx_push(&cc->out, L2TP_FX_SLI, &sli, sizeof(sli));
 	}
 	memcpy(wen.errors, m->circuit_errors, sizeof(wen.errors));
 	if (m->type == V3_WEN && v3_has(m, V3_AVP_CIRCUIT_ERRORS))
-		fx_push(&cc->out, V3_FX_WEN, &wen, sizeof(wen));
+		fx_push(&cc->out, L2TP_FX_WEN, &wen, sizeof(wen));
 }
 
-static void rx_call(struct v3_cc *cc, struct v3_call *call, ms_t now, const struct v3_msg *m)
+static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct v3_msg *m)
 {
 	struct l2tp_cause cause = judge_call(cc, call, m), odd;
-	enum v3_call_event ev = V3_CALL_N_EVENTS;
+	enum call_event ev = CALL_N_EVENTS;
 
 	switch ((enum v3_msg_type)m->type) {
 	case V3_OCRQ:
 	case V3_ICRQ:
-		ev = V3_CALL_EV_RQ;
+		ev = CALL_EV_RQ;
 		break;
 	case V3_OCRP:
 	case V3_ICRP:
-		ev = cause.result ? V3_CALL_EV_RP_BAD : V3_CALL_EV_RP;
+		ev = cause.result ? CALL_EV_RP_BAD : CALL_EV_RP;
 		break;
 	case V3_OCCN:
 	case V3_ICCN:
-		ev = cause.result ? V3_CALL_EV_CN_BAD : V3_CALL_EV_CN;
+		ev = cause.result ? CALL_EV_CN_BAD : CALL_EV_CN;
 		break;
 	case V3_CDN:
 		cause = v3_cause_of(m);
-		ev = V3_CALL_EV_CDN;
+		ev = CALL_EV_CDN;
 		break;
 	case V3_WEN:
 	case V3_SLI:
 		if (cause.result)
-			step(cc, call, now, V3_CALL_EV_CLOSE, m, &cause);
+			l2tp_call_step(cc, call, now, CALL_EV_CLOSE, m, &cause);
 		else
 			rx_info(cc, call, m);
 		return;
@@ -480,22 +452,22 @@ static void rx_call(struct v3_cc *cc, struct v3_call *call, ms_t now, const stru
 	case V3_N_MSGS:
 		return;
 	}
-	if (ev != V3_CALL_EV_CDN && (m->type <= V3_OCCN) != outgoing(call)) {
+	if (ev != CALL_EV_CDN && (m->type <= V3_OCCN) != outgoing(call)) {
 		v3_note(cc, m, "for a call of the other kind", NULL);
 		return;
 	}
 	odd = l2tp_cause(V3_CDN_FSM, 0, "unexpected", l2tp_msg_name(m->type));
 	absorb(cc, call, m, ev);
-	if (!step(cc, call, now, ev, m, cause.result || ev == V3_CALL_EV_CDN ? &cause : &odd))
+	if (!l2tp_call_step(cc, call, now, ev, m, cause.result || ev == CALL_EV_CDN ? &cause : &odd))
 		v3_note(cc, m, "has no meaning in this state of the call", NULL);
 }
 
 /* 5.4.4: by the Remote Session ID, or in reverse by the Local Session ID when the sender did not know ours.  Both ids of a
  * session must be right once both are known. */
-static struct v3_call *call_of(const struct v3_cc *cc, const struct v3_msg *m)
+static struct call *call_of(const struct cc *cc, const struct v3_msg *m)
 {
-	struct v3_call *call = m->remote_session_id ? v3_call_find(cc, m->remote_session_id) :
-			       v3_calls_by_peer(cc, m->local_session_id);
+	struct call *call = m->remote_session_id ? cc_call_find(cc, m->remote_session_id) :
+			       l2tp_call_by_peer(cc, m->local_session_id);
 
 	if (call && call->peer_session_id && m->local_session_id && call->peer_session_id != m->local_session_id)
 		return NULL;
@@ -504,7 +476,7 @@ static struct v3_call *call_of(const struct v3_cc *cc, const struct v3_msg *m)
 
 /* 7.3.2, 7.4.2: a reply in idle.  Its sender must not believe in a call that is not here any more: one that lost a tie which
  * the other end did not see, or was withdrawn. */
-static void rx_stray(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
+static void rx_stray(struct cc *cc, ms_t now, const struct v3_msg *m)
 {
 	struct l2tp_cause cause = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_SESSION_ID, "unknown session", NULL);
 
@@ -513,10 +485,10 @@ static void rx_stray(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
 		tx_cdn(cc, now, m->remote_session_id, m->local_session_id, &cause);
 }
 
-void v3_call_rx(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
+void v3_call_rx(struct cc *cc, ms_t now, const struct v3_msg *m)
 {
 	bool request = m->type == V3_ICRQ || m->type == V3_OCRQ;
-	struct v3_call *call = call_of(cc, m);
+	struct call *call = call_of(cc, m);
 
 	if (call)
 		rx_call(cc, call, now, m);
@@ -528,154 +500,87 @@ void v3_call_rx(struct v3_cc *cc, ms_t now, const struct v3_msg *m)
 		v3_pending_drop(cc, m->local_session_id);
 }
 
-/* Every state but idle of a machine that has it knows the local close request. */
-bool v3_call_adopt(struct v3_cc *cc, struct v3_call *call, ms_t now, const struct v3_call *was)
-{
-	uint32_t ms = cc->conf->cc.setup_ms ? cc->conf->cc.setup_ms : 60000;
-
-	if (!was->session_id || !v3_call_fsm[was->role].cell[V3_CALL_EV_CLOSE * V3_CALL_N_STATES + was->state].ok ||
-	    (!was->peer_session_id && was->state != V3_CALL_WAIT_REPLY) || v3_call_find(cc, was->session_id) ||
-	    v3_calls_by_peer(cc, was->peer_session_id))
-		return false;
-	*call = *was;
-	call->setup_by = ms_min(was->setup_by, now + ms);
-	v3_calls_add(cc, call);
-	if (call->state == V3_CALL_ESTABLISHED)
-		v3_calls_established(cc, call);
-	else
-		v3_calls_sort(cc, call);
-	return true;
-}
-
 /* Orders. */
 
-static void call_add(struct v3_cc *cc, struct v3_call *call, ms_t now)
-{
-	call->setup_by = now + (cc->conf->cc.setup_ms ? cc->conf->cc.setup_ms : 60000);
-	draw_cookie(cc->env, &call->info.own.cookie);
-	v3_calls_add(cc, call);
-}
-
-int v3_call_open(struct v3_cc *cc, struct v3_call *call, ms_t now, enum v3_role role, uint32_t session_id,
+int v3_call_open(struct cc *cc, struct call *call, ms_t now, enum v3_role role, uint32_t session_id,
 		 const struct v3_call_info *info)
 {
-	if (cc->state != V3_CC_ESTABLISHED)
+	if (cc->state != CC_ESTABLISHED)
 		return -ENOTCONN;
 	if (!session_id || (role != V3_ICRQ_SENDER && role != V3_OCRQ_SENDER) || info->end_id_len > V3_END_ID_MAX)
 		return -EINVAL;
-	if (info->pw_type >= 32 || !(cc->peer_pw_caps >> info->pw_type & 1))
+	if (info->pw_type >= 32 || !(cc->v3.peer_pw_caps >> info->pw_type & 1))
 		return -EPROTONOSUPPORT;	/* 5.4.4 Pseudowire Type */
-	if (v3_call_find(cc, session_id))
+	if (cc_call_find(cc, session_id))
 		return -EEXIST;
 	if (v3_pending_wants(cc, info))
 		return -EALREADY;
-	*call = (struct v3_call){ .session_id = session_id, .role = (uint8_t)role, .info = *info };
-	call->info.peer = (struct v3_side){ 0 };
-	if (!call->info.serial)
-		call->info.serial = ++cc->serial;
-	call_add(cc, call, now);
+	*call = (struct call){ .session_id = session_id, .role = (uint8_t)role, .v3.info = *info };
+	call->v3.info.peer = (struct v3_side){ 0 };
+	if (!call->v3.info.serial)
+		call->v3.info.serial = ++cc->v3.serial;
+	draw_cookie(cc->env, &call->v3.info.own.cookie);
 	draw_tie(cc, call);
-	step(cc, call, now, V3_CALL_EV_OPEN, NULL, NULL);
-	step(cc, call, now, V3_CALL_EV_CC_OPEN, NULL, NULL);	/* the control connection is open */
-	v3_settle(cc, now);
+	l2tp_call_add(cc, call, now);
+	l2tp_call_step(cc, call, now, CALL_EV_OPEN, NULL, NULL);
+	l2tp_call_step(cc, call, now, CALL_EV_TUNNEL_OPEN, NULL, NULL);	/* the control connection is open */
+	l2tp_settle(cc, now);
 	return 0;
 }
 
-int v3_call_answer(struct v3_cc *cc, struct v3_call *call, ms_t now, const struct v3_fx_request *rq, uint32_t session_id,
+int v3_call_answer(struct cc *cc, struct call *call, ms_t now, const struct v3_fx_request *rq, uint32_t session_id,
 		   const struct v3_side *own)
 {
-	if (cc->state != V3_CC_ESTABLISHED)
+	if (cc->state != CC_ESTABLISHED)
 		return -ENOTCONN;
 	if (!session_id || (rq->role != V3_ICRQ_RECIPIENT && rq->role != V3_OCRQ_RECIPIENT))
 		return -EINVAL;
-	if (v3_call_find(cc, session_id))
+	if (cc_call_find(cc, session_id))
 		return -EEXIST;
 	if (!v3_pending_drop(cc, rq->peer_session_id))
 		return -ECANCELED;
-	*call = (struct v3_call){ .session_id = session_id, .peer_session_id = rq->peer_session_id, .role = rq->role,
-				  .info = rq->info };
-	call->info.own = *own;
-	call_add(cc, call, now);
-	step(cc, call, now, V3_CALL_EV_RQ, NULL, NULL);
-	v3_settle(cc, now);
+	*call = (struct call){ .session_id = session_id, .peer_session_id = rq->peer_session_id, .role = rq->role,
+			       .v3.info = rq->info };
+	call->v3.info.own = *own;
+	draw_cookie(cc->env, &call->v3.info.own.cookie);
+	l2tp_call_add(cc, call, now);
+	l2tp_call_step(cc, call, now, CALL_EV_RQ, NULL, NULL);
+	l2tp_settle(cc, now);
 	return 0;
 }
 
-void v3_call_refuse(struct v3_cc *cc, ms_t now, const struct v3_fx_request *rq, const struct l2tp_cause *cause)
+void v3_call_refuse(struct cc *cc, ms_t now, const struct v3_fx_request *rq, const struct l2tp_cause *cause)
 {
 	struct l2tp_cause why = *cause;
 
-	if (cc->state != V3_CC_ESTABLISHED || !v3_pending_drop(cc, rq->peer_session_id))
+	if (cc->state != CC_ESTABLISHED || !v3_pending_drop(cc, rq->peer_session_id))
 		return;
 	if (!why.result)
 		why.result = L2TP_CDN_ADMIN;
 	tx_refusal(cc, now, rq->peer_session_id, &why);
-	v3_settle(cc, now);
+	l2tp_settle(cc, now);
 }
 
-void v3_call_placed(struct v3_cc *cc, struct v3_call *call, ms_t now)
-{
-	step(cc, call, now, V3_CALL_EV_PLACED, NULL, NULL);
-	v3_settle(cc, now);
-}
-
-void v3_call_close(struct v3_cc *cc, struct v3_call *call, ms_t now, const struct l2tp_cause *cause)
-{
-	struct l2tp_cause why = cause ? *cause : (struct l2tp_cause){ 0 };
-
-	if (!why.result)
-		why.result = L2TP_CDN_ADMIN;
-	why.by_peer = false;
-	step(cc, call, now, V3_CALL_EV_CLOSE, NULL, &why);
-	v3_settle(cc, now);
-}
-
-void v3_call_sli(struct v3_cc *cc, struct v3_call *call, ms_t now, uint16_t circuit_status)
+void v3_call_sli(struct cc *cc, struct call *call, ms_t now, uint16_t circuit_status)
 {
 	struct v3_msg m = message(call, V3_SLI);
 
-	if (!call->linked || call->state != V3_CALL_ESTABLISHED)
+	if (!call->linked || call->state != CALL_ESTABLISHED)
 		return;
-	call->info.own.circuit_status = m.circuit_status = circuit_status;
+	call->v3.info.own.circuit_status = m.circuit_status = circuit_status;
 	m.present |= V3_BIT(V3_AVP_CIRCUIT_STATUS);
 	v3_send(cc, now, &m, false);
-	v3_settle(cc, now);
+	l2tp_settle(cc, now);
 }
 
-void v3_call_wen(struct v3_cc *cc, struct v3_call *call, ms_t now, const uint32_t errors[4])
+void v3_call_wen(struct cc *cc, struct call *call, ms_t now, const uint32_t errors[4])
 {
 	struct v3_msg m = message(call, V3_WEN);
 
-	if (!call->linked || call->state != V3_CALL_ESTABLISHED)
+	if (!call->linked || call->state != CALL_ESTABLISHED)
 		return;
 	memcpy(m.circuit_errors, errors, sizeof(m.circuit_errors));
 	m.present |= V3_BIT(V3_AVP_CIRCUIT_ERRORS);
 	v3_send(cc, now, &m, false);
-	v3_settle(cc, now);
-}
-
-/* Ends of many. */
-
-void v3_call_overdue(struct v3_cc *cc, ms_t now)
-{
-	struct v3_call *call = cc->setup;
-	struct l2tp_cause cause = l2tp_cause(V3_CDN_FSM, 0, "set-up took too long", NULL);
-
-	cause.timeout = true;
-	step(cc, call, now, V3_CALL_EV_CLOSE, NULL, &cause);
-	if (call->linked)
-		v3_calls_remove(cc, call);	/* cannot be: every state but idle knows CLOSE */
-}
-
-void v3_call_all_down(struct v3_cc *cc, ms_t now, const struct l2tp_cause *cause)
-{
-	struct l2tp_cause why = *cause;		/* in CDN's codes: the control connection is the carrier */
-	struct v3_call *call;
-
-	why.result = why.by_peer || why.timeout ? L2TP_CDN_CARRIER_LOST : L2TP_CDN_ADMIN;
-	why.error = 0;
-	v3_pending_done(cc);
-	while ((call = cc->setup ? cc->setup : cc->calls))
-		if (!step(cc, call, now, V3_CALL_EV_CC_DOWN, NULL, &why))
-			v3_calls_remove(cc, call);
+	l2tp_settle(cc, now);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A call (session) within an L2TPv3 control connection (RFC 3931 7.3, 7.4): what both ends say of it, and its state.  The
- * verbs are in v3_cc.h: they need the control connection. */
+/* What both ends of a call (session) of L2TPv3 say of it (RFC 3931 7.3, 7.4). */
 #pragma once
 
 #include <stdbool.h>
@@ -35,23 +34,4 @@ struct v3_call_info {
 	uint32_t physical_channel;	/* 0: unsaid */
 	uint64_t tx_speed, rx_speed;	/* bits per second, 0: unsaid */
 	struct v3_side own, peer;
-};
-
-/* States of the four machines; each uses some of them. */
-enum v3_call_state {
-	V3_CALL_IDLE, V3_CALL_WAIT_CC, V3_CALL_WAIT_REPLY, V3_CALL_WAIT_CONNECT, V3_CALL_WAIT_CS_ANSWER, V3_CALL_ESTABLISHED,
-	V3_CALL_N_STATES
-};
-
-/* A call: embedded in the owner's session, which outlives it. */
-struct v3_call {
-	uint32_t session_id, peer_session_id;	/* ours, theirs; 0: not known yet */
-	uint8_t role, state;			/* enum v3_role; enum v3_call_state */
-	bool linked;				/* in the cc's table */
-	bool tie_sent;
-	uint8_t tie_breaker[L2TP_TIE_LEN];
-	ms_t setup_by;
-	struct v3_call_info info;
-	struct v3_call *next, *prev;		/* the cc's calls in set-up, or its established ones */
-	struct v3_call *hash_next, *peer_next;	/* by session_id; by peer_session_id */
 };

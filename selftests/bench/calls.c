@@ -10,8 +10,8 @@
 
 enum { PATIENCE_MS = 600000, ASK_MS = 50, L2TP_PORT = 1701 };
 
-static struct v3_cc cc;
-static struct v3_call *call;
+static struct cc cc;
+static struct call *call;
 static unsigned n_calls, up, down;
 static ms_t began;
 static bool over;
@@ -34,22 +34,22 @@ static void settle(ms_t now)
 {
 	do {
 		for (struct fx *f; (f = fx_pop(&cc.out)); fx_free(f)) {
-			if (f->type == V3_FX_TX)
+			if (f->type == L2TP_FX_TX)
 				(void)send(fd, f->data, f->len, 0);
-			if (f->type == V3_FX_CC_UP)
+			if (f->type == L2TP_FX_CC_UP)
 				place(now);
-			if (f->type == V3_FX_CC_DOWN && !over)
+			if (f->type == L2TP_FX_CC_DOWN && !over)
 				die("the tunnel went down: %s", ((const struct l2tp_cause *)(const void *)f->data)->msg);
-			up += f->type == V3_FX_CALL_UP;
-			down += f->type == V3_FX_CALL_DOWN;
+			up += f->type == L2TP_FX_CALL_UP;
+			down += f->type == L2TP_FX_CALL_DOWN;
 		}
-		v3_cc_flush(&cc, now);
+		cc_flush(&cc, now);
 	} while (cc.out.head);
 }
 
 static void turn(ms_t until)
 {
-	ms_t now = now_ms(), next = ms_min(until, v3_cc_deadline(&cc));
+	ms_t now = now_ms(), next = ms_min(until, cc_deadline(&cc));
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint8_t buf[2048];
 	ssize_t n = 0;
@@ -59,8 +59,8 @@ static void turn(ms_t until)
 	now = now_ms();
 	if (n > 0 && buf[0] & 0x80)
 		v3_cc_input(&cc, now, buf, (size_t)n);
-	if (now >= v3_cc_deadline(&cc))
-		v3_cc_tick(&cc, now);
+	if (now >= cc_deadline(&cc))
+		cc_tick(&cc, now);
 	settle(now);
 }
 
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
 	printf("calls: %u of %u up after %.2f s, %d in the kernel after %.2f: %.1f per second\n", up, n_calls,
 	       (double)(calls_up - began) / 1e3, installed, (double)(now - began) / 1e3, n_calls * 1e3 / (double)(now - began));
 	over = true;
-	v3_cc_close(&cc, now, NULL);
+	cc_close(&cc, now, NULL);
 	settle(now);
 	free(call);
 	return installed != (int)n_calls;

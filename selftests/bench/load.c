@@ -13,7 +13,7 @@
 
 #include "io/loop.h"
 #include "io/udp.h"
-#include "l2tp/cc.h"
+#include "l2tp/v2_cc.h"
 #include "l2tp/data.h"
 #include "ppp/ppp.h"
 
@@ -402,7 +402,7 @@ static void packet(struct sess *s, const uint8_t *in, size_t len)
 	    checksum(in, head) || checksum(in + head, (size_t)(in[2] << 8 | in[3]) - head))
 		return;
 	if (in[head] == 0) {
-		if ((in[head + 4] << 8 | in[head + 5]) == s->call.session_id)
+		if ((uint32_t)(in[head + 4] << 8 | in[head + 5]) == s->call.session_id)
 			ping_answered(s, (unsigned)(in[head + 6] << 8 | in[head + 7]));
 		return;
 	}
@@ -535,7 +535,7 @@ static void place_calls(struct lac *t)
 		t->waiting = s->next;
 		info.serial = s->call.session_id;
 		s->began = ms_now();
-		if (cc_call_open(&t->cc, &s->call, l->loop.now, CALL_LAC_INCOMING, s->call.session_id, &info))
+		if (v2_call_open(&t->cc, &s->call, l->loop.now, CALL_LAC_INCOMING, s->call.session_id, &info))
 			sess_ended(s, "the call cannot be placed");
 	}
 }
@@ -579,7 +579,7 @@ static void cc_effect(struct lac *t, const struct fx *f)
 	struct load *l = t->l;
 	const struct l2tp_fx_call *call = (const void *)f->data;
 	const struct l2tp_fx_call_down *down = (const void *)f->data;
-	const struct l2tp_fx_request *request = (const void *)f->data;
+	const struct v2_fx_request *request = (const void *)f->data;
 	const struct l2tp_cause *cause = (const void *)f->data;
 	char why[160];
 
@@ -607,7 +607,7 @@ static void cc_effect(struct lac *t, const struct fx *f)
 			stop_if_all_gone(l);
 		break;
 	case L2TP_FX_CALL_REQUEST:
-		cc_call_refuse(&t->cc, l->loop.now, request, &(struct l2tp_cause){ .result = 3 });
+		v2_call_refuse(&t->cc, l->loop.now, request, &(struct l2tp_cause){ .result = 3 });
 		break;
 	case L2TP_FX_CALL_UP:
 		call_up(&l->sess[call->session_id - 1]);
@@ -620,7 +620,7 @@ static void cc_effect(struct lac *t, const struct fx *f)
 			 down->cause.result, down->cause.error, down->cause.msg);
 		sess_ended(&l->sess[down->session_id - 1], why);
 		break;
-	case L2TP_FX_STATE: case L2TP_FX_NOTE: case L2TP_FX_CALL_PLACE: case L2TP_FX_SLI: case L2TP_FX_WEN:
+	case L2TP_FX_STATE: case L2TP_FX_NOTE: case L2TP_FX_CALL_PLACE: case L2TP_FX_SLI: case L2TP_FX_WEN: case L2TP_FX_FALLBACK:
 		break;
 	}
 }
@@ -664,7 +664,7 @@ static void control(struct load *l, const struct dgram *d)
 	t = &l->lac[id - 1];
 	if (d->len > L2TP_HDR_LEN && (int16_t)((d->octets[8] << 8 | d->octets[9]) - t->cc.rel.nr) < 0)
 		l->peer_resent++;
-	cc_input(&t->cc, l->loop.now, d->octets, d->len);
+	v2_cc_input(&t->cc, l->loop.now, d->octets, d->len);
 	lac_drain(t);
 }
 
@@ -750,7 +750,7 @@ static int prepare(struct load *l)
 	for (unsigned i = 0; i < l->opt.tunnels; i++) {
 		l->lac[i].l = l;
 		l->lac[i].port = &l->port[i % l->opt.ports];
-		cc_init(&l->lac[i].cc, &l->env, &l->cc_conf, (uint16_t)(i + 1));
+		v2_cc_init(&l->lac[i].cc, &l->env, &l->cc_conf, (uint16_t)(i + 1));
 		timer_init(&l->lac[i].timer, due_lac, &l->lac[i]);
 	}
 	for (unsigned i = 0; i < l->opt.sessions; i++) {

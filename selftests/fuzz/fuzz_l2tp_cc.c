@@ -4,7 +4,7 @@
  * ID, Ns and Nr are made right unless the command says otherwise - or nothing would get past them. */
 #include <stdlib.h>
 
-#include "l2tp/cc.h"
+#include "l2tp/v2_cc.h"
 #include "l2tp/halfopen.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,7 +46,7 @@ static int free_call(const struct owner *o)
 static void drain(struct owner *o)
 {
 	for (struct fx *f; (f = fx_pop(&o->cc.out)); fx_free(f)) {
-		const struct l2tp_fx_request *rq = (const void *)f->data;
+		const struct v2_fx_request *rq = (const void *)f->data;
 		const struct l2tp_fx_call *fc = (const void *)f->data;
 		struct l2tp_cause no = { .result = 4 };
 		struct l2tp_msg m;
@@ -74,8 +74,8 @@ static void drain(struct owner *o)
 			break;
 		case L2TP_FX_CALL_REQUEST:
 			if (i == CALLS)
-				cc_call_refuse(&o->cc, o->now, rq, &no);
-			else if (!cc_call_answer(&o->cc, &o->call[i], o->now, rq, (uint16_t)(100 + i)))
+				v2_call_refuse(&o->cc, o->now, rq, &no);
+			else if (!v2_call_answer(&o->cc, &o->call[i], o->now, rq, (uint16_t)(100 + i)))
 				o->used[i] = true;
 			break;
 		case L2TP_FX_CALL_DOWN:
@@ -90,6 +90,7 @@ static void drain(struct owner *o)
 			break;
 		case L2TP_FX_STATE:
 		case L2TP_FX_NOTE:
+		case L2TP_FX_FALLBACK:
 			break;
 		}
 	}
@@ -104,7 +105,7 @@ static void start(struct owner *o, bool answer)
 			      .bearer_caps = 3, .challenged = false };
 
 	if (answer)
-		cc_accept(&o->cc, 0, &e);
+		v2_cc_accept(&o->cc, 0, &e);
 	else
 		cc_open(&o->cc, 0);
 	drain(o);
@@ -129,7 +130,7 @@ static void datagram(struct owner *o, struct rd *r, unsigned how)
 		put_u16(p + 8, (unsigned)(o->cc.rel.nr + (how >> 1 & 3)) & 0xffff);
 		put_u16(p + 10, how & 8 ? o->cc.rel.una : o->cc.rel.ns);
 	}
-	cc_input(&o->cc, o->now, p, s.n);
+	v2_cc_input(&o->cc, o->now, p, s.n);
 	free(p);
 }
 
@@ -149,10 +150,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!o)
 		return 0;
-	cc_init(&o->cc, &env, &conf, 17);
+	v2_cc_init(&o->cc, &env, &conf, 17);
 	start(o, config & 16);
 	if (config & 32 && o->cc.state == CC_WAIT_CTL_CONN)
-		cc_input(&o->cc, 0, (const uint8_t[]){ 0xc8, 2, 0, 20, 0, 17, 0, 0, 0, 1, 0, 1, 0x80, 8, 0, 0, 0, 0, 0, 3 }, 20);
+		v2_cc_input(&o->cc, 0, (const uint8_t[]){ 0xc8, 2, 0, 20, 0, 17, 0, 0, 0, 1, 0, 1, 0x80, 8, 0, 0, 0, 0, 0, 3 }, 20);
 	while (rd_left(&r)) {
 		unsigned what = rd_u8(&r);
 		struct call *c = &o->call[what >> 4 & 7];
@@ -171,7 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 3:
 		case 4:
-			if (i < CALLS && !cc_call_open(&o->cc, &o->call[i], o->now, what & 1 ? CALL_LAC_INCOMING :
+			if (i < CALLS && !v2_call_open(&o->cc, &o->call[i], o->now, what & 1 ? CALL_LAC_INCOMING :
 						       CALL_LNS_OUTGOING, (uint16_t)(100 + i), &info))
 				o->used[i] = true;
 			break;
@@ -179,11 +180,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			cc_call_close(&o->cc, c, o->now, NULL);
 			break;
 		case 6:
-			cc_call_bearer_up(&o->cc, c, o->now);
+			cc_call_placed(&o->cc, c, o->now);
 			break;
 		case 7:
-			cc_call_sli(&o->cc, c, o->now, 1, 2);
-			cc_call_wen(&o->cc, c, o->now, errors);
+			v2_call_sli(&o->cc, c, o->now, 1, 2);
+			v2_call_wen(&o->cc, c, o->now, errors);
 			cc_alive(&o->cc, o->now);
 			break;
 		default:
@@ -207,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (o->gones != 1 || o->cc_downs != 1 || o->cc.rel.tx || o->cc.rel.early || o->cc.n_calls)
 		abort();
-	cc_done(&o->cc);
+	v2_cc_done(&o->cc);
 	free(o);
 	return 0;
 }

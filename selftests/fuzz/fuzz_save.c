@@ -31,12 +31,12 @@ static void chance(void *arg, void *buf, size_t len)
 static void drain_cc(struct cc *cc, ms_t now, unsigned *gones)
 {
 	for (struct fx *f; (f = fx_pop(&cc->out)); fx_free(f)) {
-		const struct l2tp_fx_request *rq = (const void *)f->data;
+		const struct v2_fx_request *rq = (const void *)f->data;
 		struct l2tp_cause no = { .result = 4 };
 
 		*gones += f->type == L2TP_FX_CC_GONE;
 		if (f->type == L2TP_FX_CALL_REQUEST)
-			cc_call_refuse(cc, now, rq, &no);
+			v2_call_refuse(cc, now, rq, &no);
 	}
 	cc_flush(cc, now);
 	for (struct fx *f; (f = fx_pop(&cc->out)); fx_free(f))
@@ -47,7 +47,7 @@ static size_t save_cc(const struct cc *cc, unsigned i)
 {
 	struct wr w = wr_init(room[i], sizeof(room[i]));
 
-	cc_save(cc, &w, TAG);
+	v2_cc_save(cc, &w, TAG);
 	must(!w.bad);
 	return wr_len(&w);
 }
@@ -63,23 +63,23 @@ static void fuzz_cc(struct env *env, struct span all)
 	struct cc cc, again;
 	size_t len;
 
-	cc_init(&cc, env, &conf, 17);
-	if (!rec_next(&r, &tag, &v) || cc_restore(&cc, now, v)) {
-		cc_done(&cc);
+	v2_cc_init(&cc, env, &conf, 17);
+	if (!rec_next(&r, &tag, &v) || v2_cc_restore(&cc, now, v)) {
+		v2_cc_done(&cc);
 		return;
 	}
 	len = save_cc(&cc, 0);
-	cc_init(&again, env, &conf, 17);
-	must(!cc_restore(&again, now, (struct span){ room[0] + 6, len - 6 }));
+	v2_cc_init(&again, env, &conf, 17);
+	must(!v2_cc_restore(&again, now, (struct span){ room[0] + 6, len - 6 }));
 	must(save_cc(&again, 1) == len && !memcmp(room[0], room[1], len));
-	cc_done(&again);
+	v2_cc_done(&again);
 	while (n < CALLS && rec_next(&r, &tag, &v))
 		if (!cc_call_restore(&cc, &call[n], now, v))
 			n++;
 	must(cc.n_calls == n);
 	for (unsigned i = 0; i < n; i++)
 		must(cc_call_find(&cc, call[i].session_id) == &call[i]);
-	cc_input(&cc, now, (const uint8_t[]){ 0xc8, 2, 0, 12, 0, 17, 0, 0, 0, 0, 0, 3 }, 12);
+	v2_cc_input(&cc, now, (const uint8_t[]){ 0xc8, 2, 0, 12, 0, 17, 0, 0, 0, 0, 0, 3 }, 12);
 	for (int i = 0; i < 3 && cc_deadline(&cc) != NEVER; i++) {
 		now = cc_deadline(&cc) > now ? cc_deadline(&cc) : now;
 		cc_tick(&cc, now);
@@ -93,7 +93,7 @@ static void fuzz_cc(struct env *env, struct span all)
 		drain_cc(&cc, now, &gones);
 	}
 	must(cc.ending == CC_ENDED && gones <= 1 && !cc.n_calls && !cc.rel.tx && !cc.rel.early);
-	cc_done(&cc);
+	v2_cc_done(&cc);
 }
 
 static void drain_ppp(struct ppp *p, ms_t now, unsigned *downs)
@@ -178,22 +178,26 @@ static void fuzz_tunnel(struct env *env, struct span record)
 		return;
 	must(r.t.kernel <= KS_GONE && strnlen(r.t.cause.msg, sizeof(r.t.cause.msg)) < sizeof(r.t.cause.msg));
 	must(touch(r.from) + touch(r.as) < UINT32_MAX && !r.from.n != !r.as.n);
-	cc_init(&cc, env, &conf, 17);
-	(void)cc_restore(&cc, LATER, r.cc);
-	cc_done(&cc);
+	v2_cc_init(&cc, env, &conf, 17);
+	(void)v2_cc_restore(&cc, LATER, r.cc);
+	v2_cc_done(&cc);
 }
 
-static void fuzz_session(struct span record)
+static void fuzz_session(struct env *env, struct span record)
 {
+	struct cc_conf conf = { .host_name = "fuzz" };
 	static struct session_record r;
 	struct call call;
+	struct cc cc;
 
 	if (!record_read_session(record, &r))
 		return;
 	must(r.s.kernel <= KS_GONE && r.s.ending == r.s.call_down && r.s.auth < PPP_AUTH_N && r.s.end <= PPP_END_RESOURCES);
 	must(strnlen(r.s.why, sizeof(r.s.why)) < sizeof(r.s.why) && strnlen(r.s.ifname, sizeof(r.s.ifname)) < sizeof(r.s.ifname));
 	must(touch(r.user) + touch(r.as) + touch(r.ppp) < UINT32_MAX);
-	(void)call_read(r.call, &call);
+	v2_cc_init(&cc, env, &conf, 17);
+	(void)cc_call_read(&cc, r.call, &call);
+	v2_cc_done(&cc);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -208,6 +212,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (size && data[0] == 't')
 		fuzz_tunnel(&env, (struct span){ data + 1, size - 1 });
 	else if (size && data[0] == 's')
-		fuzz_session((struct span){ data + 1, size - 1 });
+		fuzz_session(&env, (struct span){ data + 1, size - 1 });
 	return 0;
 }

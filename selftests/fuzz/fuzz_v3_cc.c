@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { CALLS = 8 };
 
 struct owner {
-	struct v3_cc cc;
+	struct cc cc;
 	struct v3_auth peer;			/* the other end's, to sign as it would */
-	struct v3_call call[CALLS];
+	struct call call[CALLS];
 	bool used[CALLS];
 	unsigned cc_ups, cc_downs, gones;
 	ms_t now;
@@ -28,7 +28,7 @@ static void chance(void *arg, void *buf, size_t len)
 		*x = *x * 1664525 + 1013904223;
 }
 
-static struct v3_call *by_id(struct owner *o, uint32_t id)
+static struct call *by_id(struct owner *o, uint32_t id)
 {
 	if (id < 100 || id >= 100 + CALLS || !o->used[id - 100])
 		abort();			/* an effect for a call that is not there */
@@ -49,11 +49,12 @@ static void check_tx(struct owner *o, const struct fx *f)
 	struct v3_signature sig;
 	struct v3_msg m;
 
-	if (!v3_decode(&m, f->data, f->len, v3_hide_key(&o->cc.auth, o->cc.auth.key_no), NULL) || m.missing & ~m.unread || m.error)
+	if (!v3_decode(&m, f->data, f->len, v3_hide_key(&o->cc.v3.auth, o->cc.v3.auth.key_no), NULL) ||
+	    m.missing & ~m.unread || m.error)
 		abort();
 	if (o->peer.n_keys && m.type == V3_ZLB)
 		abort();
-	if (o->peer.n_keys && o->cc.auth.agreed && m.type != V3_SCCRQ && v3_verify(&o->peer, f->data, f->len, &sig) != V3_GOOD)
+	if (o->peer.n_keys && o->cc.v3.auth.agreed && m.type != V3_SCCRQ && v3_verify(&o->peer, f->data, f->len, &sig) != V3_GOOD)
 		abort();
 }
 
@@ -61,56 +62,55 @@ static void drain(struct owner *o)
 {
 	for (struct fx *f; (f = fx_pop(&o->cc.out)); fx_free(f)) {
 		const struct v3_fx_request *rq = (const void *)f->data;
-		const struct v3_fx_call *fc = (const void *)f->data;
+		const struct l2tp_fx_call *fc = (const void *)f->data;
 		struct v3_side own = { .cookie = { .len = (uint8_t)(f->len % 12) } };
 		struct l2tp_cause no = { .result = 4 };
 		int i = free_call(o);
 
-		switch ((enum v3_fx)f->type) {
-		case V3_FX_TX:
+		switch ((enum l2tp_fx)f->type) {
+		case L2TP_FX_TX:
 			check_tx(o, f);
 			break;
-		case V3_FX_CC_UP:
+		case L2TP_FX_CC_UP:
 			if (o->cc_ups++ || o->cc_downs)
 				abort();
 			break;
-		case V3_FX_CC_DOWN:
+		case L2TP_FX_CC_DOWN:
 			for (int c = 0; c < CALLS; c++)
 				if (o->used[c])
 					abort();
 			if (o->cc_downs++)
 				abort();
 			break;
-		case V3_FX_CC_GONE:
+		case L2TP_FX_CC_GONE:
 			if (o->gones++ || !o->cc_downs)
 				abort();
 			break;
-		case V3_FX_CALL_REQUEST:
+		case L2TP_FX_CALL_REQUEST:
 			if (i == CALLS)
 				v3_call_refuse(&o->cc, o->now, rq, &no);
 			else if (!v3_call_answer(&o->cc, &o->call[i], o->now, rq, (uint32_t)(100 + i), &own))
 				o->used[i] = true;
 			break;
-		case V3_FX_CALL_DOWN:
+		case L2TP_FX_CALL_DOWN:
 			by_id(o, fc->session_id);
 			o->used[fc->session_id - 100] = false;
 			break;
-		case V3_FX_CALL_PLACE:
-		case V3_FX_CALL_UP:
-		case V3_FX_SLI:
-		case V3_FX_WEN:
+		case L2TP_FX_CALL_PLACE:
+		case L2TP_FX_CALL_UP:
+		case L2TP_FX_SLI:
+		case L2TP_FX_WEN:
 			by_id(o, fc->session_id);
 			break;
-		case V3_FX_STATE:
-		case V3_FX_NOTE:
-		case V3_FX_FALLBACK:
-		case V3_N_FX:
-			break;
+		case L2TP_FX_STATE:
+		case L2TP_FX_NOTE:
+		case L2TP_FX_FALLBACK:
+				break;
 		}
 	}
-	v3_cc_flush(&o->cc, o->now);
+	cc_flush(&o->cc, o->now);
 	for (struct fx *f; (f = fx_pop(&o->cc.out)); fx_free(f))
-		if (f->type == V3_FX_TX)
+		if (f->type == L2TP_FX_TX)
 			check_tx(o, f);
 }
 
@@ -121,8 +121,8 @@ static void start(struct owner *o, const struct env *env, const struct v3_conf *
 	struct ho_entry e = { .tunnel_id = 17, .peer_tunnel_id = 42, .peer_rws = 4, .v3 = { .pw_caps = 1 << V3_PW_ETHERNET } };
 
 	v3_auth_init(&o->peer, env, secret, V3_HMAC_MD5);
-	v3_auth_resume(&o->peer, o->peer.nonce, o->cc.auth.nonce, o->cc.auth.nonce_len, 0, V3_HMAC_MD5);
-	memcpy(e.challenge, o->cc.auth.nonce, V3_NONCE_LEN);
+	v3_auth_resume(&o->peer, o->peer.nonce, o->cc.v3.auth.nonce, o->cc.v3.auth.nonce_len, 0, V3_HMAC_MD5);
+	memcpy(e.challenge, o->cc.v3.auth.nonce, V3_NONCE_LEN);
 	memcpy(e.v3.nonce, o->peer.nonce, V3_NONCE_LEN);
 	e.v3.nonce_len = o->peer.nonce_len;
 	if (answer)
@@ -148,7 +148,7 @@ static void message(struct owner *o, struct rd *r, unsigned how)
 {
 	struct span s = rd_span(r, rd_u8(r));
 	uint8_t *p = r->bad ? NULL : malloc(s.n + 64);
-	struct v3_cc before;
+	struct cc before;
 	size_t n = s.n;
 
 	if (!p)
@@ -162,14 +162,14 @@ static void message(struct owner *o, struct rd *r, unsigned how)
 	}
 	if (n >= 12 && !(how & 1)) {
 		put_u16(p + 2, (unsigned)n);
-		put_u32(p + 4, o->cc.cc_id);
+		put_u32(p + 4, o->cc.tunnel_id);
 		put_u16(p + 8, (unsigned)(o->cc.rel.nr + (how >> 1 & 3)) & 0xffff);
 		put_u16(p + 10, how & 8 ? o->cc.rel.una : o->cc.rel.ns);
 		v3_sign(&o->peer, p, n);
 	}
 	before = o->cc;
 	v3_cc_input(&o->cc, o->now, p, n);
-	if (o->cc.forged != before.forged && (o->cc.rel.nr != before.rel.nr || o->cc.rel.una != before.rel.una ||
+	if (o->cc.v3.forged != before.v3.forged && (o->cc.rel.nr != before.rel.nr || o->cc.rel.una != before.rel.una ||
 	    o->cc.rel.ack_due != before.rel.ack_due || o->cc.state != before.state || o->cc.n_calls != before.n_calls ||
 	    o->cc.n_pending != before.n_pending || o->cc.hello_at != before.hello_at))
 		abort();
@@ -199,19 +199,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	start(o, &env, &conf, config & 16, config & 128 ? 5 : 0);
 	while (rd_left(&r)) {
 		unsigned what = rd_u8(&r);
-		struct v3_call *c = &o->call[what >> 4 & 7];
+		struct call *c = &o->call[what >> 4 & 7];
 		int i = free_call(o);
 
 		switch (what & 15) {
 		case 0:
-			v3_cc_close(&o->cc, o->now, NULL);
+			cc_close(&o->cc, o->now, NULL);
 			break;
 		case 1:
 			o->now += (ms_t)rd_u8(&r) * 100;
 			break;
 		case 2:
-			o->now = v3_cc_deadline(&o->cc) == NEVER ? o->now : v3_cc_deadline(&o->cc) > o->now ?
-				 v3_cc_deadline(&o->cc) : o->now;
+			o->now = cc_deadline(&o->cc) == NEVER ? o->now : cc_deadline(&o->cc) > o->now ?
+				 cc_deadline(&o->cc) : o->now;
 			break;
 		case 3:
 		case 4:
@@ -220,33 +220,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				o->used[i] = true;
 			break;
 		case 5:
-			v3_call_close(&o->cc, c, o->now, NULL);
+			cc_call_close(&o->cc, c, o->now, NULL);
 			break;
 		case 6:
-			v3_call_placed(&o->cc, c, o->now);
+			cc_call_placed(&o->cc, c, o->now);
 			break;
 		case 7:
 			v3_call_sli(&o->cc, c, o->now, V3_CIRCUIT_ACTIVE);
 			v3_call_wen(&o->cc, c, o->now, errors);
-			v3_cc_alive(&o->cc, o->now);
+			cc_alive(&o->cc, o->now);
 			break;
 		default:
 			message(o, &r, what >> 4);
 			break;
 		}
 		drain(o);
-		if (o->now >= v3_cc_deadline(&o->cc))
-			v3_cc_tick(&o->cc, o->now);
+		if (o->now >= cc_deadline(&o->cc))
+			cc_tick(&o->cc, o->now);
 		drain(o);
 		if (o->cc.n_calls > CALLS)
 			abort();
 	}
 	/* left alone, it comes to rest; closed, it goes */
-	v3_cc_close(&o->cc, o->now, NULL);
+	cc_close(&o->cc, o->now, NULL);
 	drain(o);
-	for (int i = 0; i < 1000 && v3_cc_deadline(&o->cc) != NEVER; i++) {
-		o->now = v3_cc_deadline(&o->cc) > o->now ? v3_cc_deadline(&o->cc) : o->now;
-		v3_cc_tick(&o->cc, o->now);
+	for (int i = 0; i < 1000 && cc_deadline(&o->cc) != NEVER; i++) {
+		o->now = cc_deadline(&o->cc) > o->now ? cc_deadline(&o->cc) : o->now;
+		cc_tick(&o->cc, o->now);
 		drain(o);
 	}
 	if (o->gones != 1 || o->cc_downs != 1 || o->cc.rel.tx || o->cc.rel.early || o->cc.n_calls)

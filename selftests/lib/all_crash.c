@@ -40,10 +40,10 @@ static void write_down(struct all_side *x)
 	d->valid = x->end.has_cc && cc_to_be_saved(&x->end.cc);
 	if (!d->valid)
 		return;
-	cc_save(&x->end.cc, &w, T_CC);
+	v2_cc_save(&x->end.cc, &w, T_CC);
 	for (unsigned i = 0; i < x->end.n_calls; i++) {
 		if (all_call_of(&x->s[i])->linked)
-			call_save(all_call_of(&x->s[i]), &w, T_CALL);
+			cc_call_save(&x->end.cc, all_call_of(&x->s[i]), &w, T_CALL);
 		if (has_link(&x->s[i]))
 			ppp_save(&x->s[i].ppp, &w, T_PPP);
 	}
@@ -134,8 +134,8 @@ static void read_back(struct all_side *x)
 	ms_t now = x->sim->now;
 	int err;
 
-	cc_init(&e->cc, &e->env, &e->conf, d->owner.end.cc.tunnel_id);
-	err = cc_restore(&e->cc, now, next_field(&r, T_CC));
+	v2_cc_init(&e->cc, &e->env, &e->conf, d->owner.end.cc.tunnel_id);
+	err = v2_cc_restore(&e->cc, now, next_field(&r, T_CC));
 	assert(!err);
 	for (unsigned i = 0; i < e->n_calls; i++) {
 		struct all_session *s = &x->s[i];
@@ -212,7 +212,7 @@ static void crash(struct all_side *x, bool left)
 	for (unsigned i = 0; i < ALL_CALLS; i++)
 		if (x->s[i].ppp_on)
 			ppp_done(&x->s[i].ppp);
-	cc_done(&x->end.cc);
+	v2_cc_done(&x->end.cc);
 	forget(x);
 	read_back(x);
 	adopt(x);

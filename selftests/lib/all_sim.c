@@ -631,7 +631,7 @@ void all_start(struct all_side *a)
 {
 	struct l2tp_end *e = &a->end;
 
-	cc_init(&e->cc, &e->env, &e->conf, e->cc.tunnel_id);
+	v2_cc_init(&e->cc, &e->env, &e->conf, e->cc.tunnel_id);
 	cc_open(&e->cc, a->sim->now);
 	settle(a);
 }

@@ -24,19 +24,19 @@ static void tap(struct l2tp_end *e, const uint8_t *p, size_t len)
 		e->window++;
 }
 
-static void on_request(struct l2tp_end *e, const struct l2tp_fx_request *rq)
+static void on_request(struct l2tp_end *e, const struct v2_fx_request *rq)
 {
 	struct l2tp_cause no = { .result = 4 };
 	struct end_call *c = &e->call[e->n_calls];
 
 	if (e->n_calls == END_CALLS || sim_roll(e->sim, 100) < e->refuse) {
 		e->refused++;
-		cc_call_refuse(&e->cc, e->sim->now, rq, &no);
+		v2_call_refuse(&e->cc, e->sim->now, rq, &no);
 		return;
 	}
 	c->bearer_at = NEVER;
 	c->session_id = e->next_id++;
-	if (cc_call_answer(&e->cc, &c->call, e->sim->now, rq, c->session_id))
+	if (v2_call_answer(&e->cc, &c->call, e->sim->now, rq, c->session_id))
 		return;
 	e->n_calls++;
 	e->accepted++;
@@ -108,6 +108,8 @@ static void perform(struct l2tp_end *e, const struct fx *f)
 	case L2TP_FX_WEN:
 		e->wens++;
 		break;
+	case L2TP_FX_FALLBACK:
+		break;
 	}
 	if (e->hear)
 		e->hear(e->owner, f);
@@ -125,10 +127,10 @@ static void write_down(struct l2tp_end *e)
 	d->valid = e->has_cc && cc_to_be_saved(&e->cc);
 	if (!d->valid)
 		return;
-	cc_save(&e->cc, &w, T_CC);
+	v2_cc_save(&e->cc, &w, T_CC);
 	for (unsigned i = 0; i < e->n_calls; i++)
 		if (e->call[i].call.linked)
-			call_save(&e->call[i].call, &w, T_CALL);
+			cc_call_save(&e->cc, &e->call[i].call, &w, T_CALL);
 	assert(!w.bad);
 	d->n = wr_len(&w);
 	*d->owner = *e;
@@ -143,12 +145,12 @@ static void read_back(struct l2tp_end *e)
 	struct span v;
 	bool ok;
 
-	cc_done(&e->cc);
+	v2_cc_done(&e->cc);
 	fxq_done(&d->out);
 	*e = *d->owner;
 	e->crashes = crashes;
-	cc_init(&e->cc, &e->env, &e->conf, d->owner->cc.tunnel_id);
-	ok = rec_next(&r, &tag, &v) && tag == T_CC && !cc_restore(&e->cc, e->sim->now, v);
+	v2_cc_init(&e->cc, &e->env, &e->conf, d->owner->cc.tunnel_id);
+	ok = rec_next(&r, &tag, &v) && tag == T_CC && !v2_cc_restore(&e->cc, e->sim->now, v);
 	assert(ok);				/* what was written can be read */
 	for (; i < e->n_calls; i++) {
 		if (!e->call[i].call.linked)
@@ -245,11 +247,11 @@ static void strange(struct l2tp_end *e, ms_t now, const void *buf, size_t len)
 		sim_send(e->sim, e->node, reply, n);
 	if (v != HO_ACCEPTED)
 		return;
-	cc_init(&e->cc, &e->env, &e->conf, entry.tunnel_id);
+	v2_cc_init(&e->cc, &e->env, &e->conf, entry.tunnel_id);
 	e->has_cc = true;
 	e->acked = 1;
-	cc_accept(&e->cc, now, &entry);
-	cc_input(&e->cc, now, buf, len);
+	v2_cc_accept(&e->cc, now, &entry);
+	v2_cc_input(&e->cc, now, buf, len);
 	end_drain(e);
 }
 
@@ -268,7 +270,7 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 	if (len >= 12 && tid == e->cc.tunnel_id && (uint16_t)(get16(p + 10) - e->acked) < 0x8000)
 		e->acked = (uint16_t)get16(p + 10);
 	zlb = zlb && !e->cc.rel.tx && !e->cc.rel.ack_due && e->cc.ending == CC_LIVE;
-	cc_input(&e->cc, now, buf, len);
+	v2_cc_input(&e->cc, now, buf, len);
 	end_drain(e);
 	if (zlb && crashes == e->crashes && sent != e->sim->sent[e->node])
 		e->zlb_answered++;
@@ -289,7 +291,7 @@ static void tick(void *arg, ms_t now)
 		if (now < e->call[i].bearer_at)
 			continue;
 		e->call[i].bearer_at = NEVER;
-		cc_call_bearer_up(&e->cc, &e->call[i].call, now);
+		cc_call_placed(&e->cc, &e->call[i].call, now);
 	}
 	end_drain(e);
 }
@@ -320,14 +322,14 @@ void end_init(struct l2tp_end *e, struct sim *s, int node, bool answers)
 		e->ho = ho_new(&e->env, NULL);
 		return;
 	}
-	cc_init(&e->cc, &e->env, &e->conf, e->next_id++);
+	v2_cc_init(&e->cc, &e->env, &e->conf, e->next_id++);
 	e->has_cc = true;
 }
 
 void end_done(struct l2tp_end *e)
 {
 	if (e->has_cc)
-		cc_done(&e->cc);
+		v2_cc_done(&e->cc);
 	ho_free(e->ho);
 	if (e->disk) {
 		fxq_done(&e->disk->out);
@@ -347,7 +349,7 @@ int end_call(struct l2tp_end *e, enum call_role role)
 		return -1;
 	c->bearer_at = NEVER;
 	c->session_id = e->next_id;
-	ret = cc_call_open(&e->cc, &c->call, e->sim->now, role, c->session_id, &info);
+	ret = v2_call_open(&e->cc, &c->call, e->sim->now, role, c->session_id, &info);
 	if (!ret) {
 		e->n_calls++;
 		e->next_id++;

@@ -3,7 +3,7 @@
  * and a tap that checks what every datagram must satisfy. */
 #pragma once
 
-#include "l2tp/cc.h"
+#include "l2tp/v2_cc.h"
 #include "l2tp/halfopen.h"
 #include "lib/sim.h"
 

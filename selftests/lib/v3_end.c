@@ -19,7 +19,7 @@ static void watch(struct v3_end *e, const uint8_t *p, size_t len)
 	e->zlb_out += type == V3_ZLB;
 	if (type != V3_ACK && type != V3_ZLB && (int16_t)(ns + 1 - e->acked) > e->cc.rel.peer_rws)
 		e->window++;	/* 4.2: never more outstanding than the peer allows; its early CDN acknowledges nothing to us */
-	if (e->cc.auth.n_keys && (len < 28 || get16(p + 24) != 59))
+	if (e->cc.v3.auth.n_keys && (len < 28 || get16(p + 24) != 59))
 		e->unsigned_out++;		/* 5.4.1: immediately after Message Type, in all messages */
 }
 
@@ -64,56 +64,55 @@ static struct v3_end_call *by_id(struct v3_end *e, uint32_t id)
 
 static void perform(struct v3_end *e, const struct fx *f)
 {
-	const struct v3_fx_call_down *down = (const void *)f->data;
-	const struct v3_fx_call *call = (const void *)f->data;
+	const struct l2tp_fx_call_down *down = (const void *)f->data;
+	const struct l2tp_fx_call *call = (const void *)f->data;
 	struct v3_end_call *c;
 
-	switch ((enum v3_fx)f->type) {
-	case V3_FX_TX:
+	switch ((enum l2tp_fx)f->type) {
+	case L2TP_FX_TX:
 		watch(e, f->data, f->len);
 		send_out(e, f->data, f->len);
 		break;
-	case V3_FX_STATE:
-	case V3_N_FX:
+	case L2TP_FX_STATE:
 		break;
-	case V3_FX_NOTE:
+	case L2TP_FX_NOTE:
 		e->notes++;
 		break;
-	case V3_FX_CC_UP:
+	case L2TP_FX_CC_UP:
 		e->ups++;
 		break;
-	case V3_FX_CC_DOWN:
+	case L2TP_FX_CC_DOWN:
 		e->downs++;
 		e->down_at = e->sim->now;
 		memcpy(&e->cause, f->data, sizeof(e->cause));
 		break;
-	case V3_FX_CC_GONE:
+	case L2TP_FX_CC_GONE:
 		e->gones++;
 		break;
-	case V3_FX_CALL_REQUEST:
+	case L2TP_FX_CALL_REQUEST:
 		on_request(e, (const void *)f->data);
 		break;
-	case V3_FX_CALL_PLACE:
+	case L2TP_FX_CALL_PLACE:
 		by_id(e, call->session_id)->placed_at = e->sim->now + sim_roll(e->sim, e->place_ms + 1);
 		break;
-	case V3_FX_CALL_UP:
+	case L2TP_FX_CALL_UP:
 		c = by_id(e, call->session_id);
 		e->twice += c->ups++ || c->downs;
 		break;
-	case V3_FX_CALL_DOWN:
+	case L2TP_FX_CALL_DOWN:
 		c = by_id(e, down->session_id);
 		e->twice += c->downs++;
 		c->cause = down->cause;
 		c->placed_at = NEVER;
 		break;
-	case V3_FX_SLI:
+	case L2TP_FX_SLI:
 		e->slis++;
 		e->circuit_status = ((const struct v3_fx_sli *)(const void *)f->data)->circuit_status;
 		break;
-	case V3_FX_WEN:
+	case L2TP_FX_WEN:
 		e->wens++;
 		break;
-	case V3_FX_FALLBACK:
+	case L2TP_FX_FALLBACK:
 		e->fallbacks++;
 		break;
 	}
@@ -129,12 +128,12 @@ void v3_end_drain(struct v3_end *e)
 	for (int turn = 0; turn < 2; turn++) {
 		for (; (f = fx_pop(&e->cc.out)); fx_free(f))
 			perform(e, f);
-		v3_cc_flush(&e->cc, e->sim->now);
+		cc_flush(&e->cc, e->sim->now);
 	}
 	if (e->cc.out.lost) {
 		e->cc.out.lost = false;
 		e->lost++;
-		v3_cc_abandon(&e->cc, e->sim->now, NULL);
+		cc_abandon(&e->cc, e->sim->now, NULL);
 		for (; (f = fx_pop(&e->cc.out)); fx_free(f))
 			perform(e, f);
 	}
@@ -183,16 +182,16 @@ static void input(void *arg, ms_t now, const void *buf, size_t len)
 	const uint8_t *p = buf;
 	unsigned sent = e->sim->sent[e->node];
 	bool ack = len > 20 ? get16(p + 18) == V3_ACK : len == 12;
-	uint32_t id = 0, forged = e->cc.forged;
+	uint32_t id = 0, forged = e->cc.v3.forged;
 	bool v3 = v3_peek(buf, len, &id);
 
-	if (!e->has_cc || (e->ho && (!v3 || !id)) || (v3 && id && id != e->cc.cc_id)) {
+	if (!e->has_cc || (e->ho && (!v3 || !id)) || (v3 && id && id != e->cc.tunnel_id)) {
 		strange(e, now, buf, len);
 		return;
 	}
 	ack = ack && !e->cc.rel.tx && !e->cc.rel.ack_due && e->cc.ending == CC_LIVE;
 	v3_cc_input(&e->cc, now, buf, len);
-	if (len >= 12 && id == e->cc.cc_id && e->cc.forged == forged && (uint16_t)(get16(p + 10) - e->acked) < 0x8000)
+	if (len >= 12 && id == e->cc.tunnel_id && e->cc.v3.forged == forged && (uint16_t)(get16(p + 10) - e->acked) < 0x8000)
 		e->acked = (uint16_t)get16(p + 10);
 	v3_end_drain(e);
 	if (ack && sent != e->sim->sent[e->node])
@@ -208,13 +207,13 @@ static void tick(void *arg, ms_t now)
 		ho_expire(e->ho, now, ids, 8);
 	if (!e->has_cc)
 		return;
-	if (now >= v3_cc_deadline(&e->cc))
-		v3_cc_tick(&e->cc, now);
+	if (now >= cc_deadline(&e->cc))
+		cc_tick(&e->cc, now);
 	for (unsigned i = 0; i < e->n_calls; i++) {
 		if (now < e->call[i].placed_at)
 			continue;
 		e->call[i].placed_at = NEVER;
-		v3_call_placed(&e->cc, &e->call[i].call, now);
+		cc_call_placed(&e->cc, &e->call[i].call, now);
 	}
 	v3_end_drain(e);
 }
@@ -222,7 +221,7 @@ static void tick(void *arg, ms_t now)
 static ms_t deadline(void *arg)
 {
 	const struct v3_end *e = arg;
-	ms_t at = e->has_cc ? v3_cc_deadline(&e->cc) : NEVER;
+	ms_t at = e->has_cc ? cc_deadline(&e->cc) : NEVER;
 
 	if (e->ho)
 		at = ms_min(at, ho_deadline(e->ho));
@@ -295,7 +294,7 @@ int v3_end_call(struct v3_end *e, enum v3_role role, const char *end_id, unsigne
 
 void v3_end_close_call(struct v3_end *e, unsigned i)
 {
-	v3_call_close(&e->cc, &e->call[i].call, e->sim->now, NULL);
+	cc_call_close(&e->cc, &e->call[i].call, e->sim->now, NULL);
 	v3_end_drain(e);
 }
 
@@ -307,5 +306,5 @@ unsigned v3_end_faults(const struct v3_end *e)
 bool v3_end_quiet(const struct v3_end *e)
 {
 	return !e->has_cc || (!e->cc.rel.tx && !e->cc.rel.early && !e->cc.rel.ack_due && !e->cc.setup &&
-			      v3_cc_deadline(&e->cc) == NEVER);
+			      cc_deadline(&e->cc) == NEVER);
 }

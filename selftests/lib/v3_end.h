@@ -9,7 +9,7 @@
 enum { V3_END_CALLS = 128 };
 
 struct v3_end_call {
-	struct v3_call call;
+	struct call call;
 	unsigned ups, downs;
 	uint32_t session_id;
 	ms_t placed_at;
@@ -22,7 +22,7 @@ struct v3_end {
 	struct env env;
 	struct v3_conf conf;
 	struct halfopen *ho;			/* non-NULL: this end answers */
-	struct v3_cc cc;
+	struct cc cc;
 	bool has_cc, deaf_owner;		/* deaf_owner: requests are left unanswered */
 	uint32_t next_id;
 	unsigned refuse;			/* percent of calls */

@@ -4,7 +4,7 @@
 
 #include <poll.h>
 
-#include "l2tp/cc.h"
+#include "l2tp/v2_cc.h"
 #include "l2tp/data.h"
 #include "net/tool.h"
 #include "ppp/ppp.h"
@@ -159,12 +159,12 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 		(void)send(l->fd, f->data, f->len, 0);
 		break;
 	case L2TP_FX_CC_UP:
-		if (cc_call_open(&l->cc, &l->call, now, CALL_LAC_INCOMING, 1, &info))
+		if (v2_call_open(&l->cc, &l->call, now, CALL_LAC_INCOMING, 1, &info))
 			die("the call cannot be placed");
 		for (unsigned i = 0; i < l->calls; i++) {
 			static struct call more[MAX_CALLS];
 
-			if (cc_call_open(&l->cc, &more[i], now, CALL_LAC_INCOMING, (uint16_t)(2 + i), &info))
+			if (v2_call_open(&l->cc, &more[i], now, CALL_LAC_INCOMING, (uint16_t)(2 + i), &info))
 				die("the call cannot be placed");
 		}
 		break;
@@ -200,7 +200,7 @@ static void cc_effect(struct lac *l, const struct fx *f, ms_t now)
 		l->over = true;
 		break;
 	case L2TP_FX_STATE: case L2TP_FX_NOTE: case L2TP_FX_CALL_REQUEST: case L2TP_FX_CALL_PLACE: case L2TP_FX_SLI:
-	case L2TP_FX_WEN:
+	case L2TP_FX_WEN: case L2TP_FX_FALLBACK:
 		break;
 	}
 }
@@ -222,7 +222,7 @@ static void received(struct lac *l, const uint8_t *buf, size_t n, ms_t now)
 
 	if (n && buf[0] & 0x80) {
 		l->zlb += n == L2TP_HDR_LEN;
-		cc_input(&l->cc, now, buf, n);
+		v2_cc_input(&l->cc, now, buf, n);
 	} else if (l2tp_data_decode(&d, buf, n)) {
 		l->packets += d.proto == PPP_IP;
 		if (l->evil == LOOP)		/* whatever comes goes back as it is */
@@ -296,7 +296,7 @@ static int lac(char **a)
 	if (l.evil == N_EVIL || l.calls > MAX_CALLS)
 		die("no such evil");
 	l.fd = udp_socket(sport, dst, port);
-	cc_init(&l.cc, &env, &conf, (uint16_t)(1 + env_u32(&env) % 65535));
+	v2_cc_init(&l.cc, &env, &conf, (uint16_t)(1 + env_u32(&env) % 65535));
 	began = now_ms();
 	(void)cc_open(&l.cc, began);
 	settle(&l, began);

@@ -367,8 +367,8 @@ static int malformed(char **a)
 /* --- a peer ----------------------------------------------------------------------------------------- */
 
 static struct {
-	struct v3_cc cc;
-	struct v3_call call[8];
+	struct cc cc;
+	struct call call[8];
 	int fd;
 	bool ip, up, down, gone;
 	char **words;
@@ -379,7 +379,7 @@ static struct {
 
 static void say(const char *word, ms_t now)
 {
-	struct v3_cc *cc = &peer.cc;
+	struct cc *cc = &peer.cc;
 	uint8_t buf[1024];
 	char *colon = strchr(word, ':');
 
@@ -388,7 +388,7 @@ static void say(const char *word, ms_t now)
 
 		info.end_id_len = (uint8_t)strlen(colon + 1);
 		memcpy(info.end_id, colon + 1, info.end_id_len);
-		cc->peer_pw_caps = ~0u;		/* whatever it said */
+		cc->v3.peer_pw_caps = ~0u;		/* whatever it said */
 		if (v3_call_open(cc, &peer.call[peer.n_calls], now, V3_ICRQ_SENDER, 1 + peer.n_calls, &info))
 			die("the call cannot be placed");
 		peer.n_calls++;
@@ -399,11 +399,11 @@ static void say(const char *word, ms_t now)
 
 		v3_send(cc, now, &m, false);
 	} else if (!strncmp(word, "raw=", 4) && strlen(word) >= 4 + 16) {
-		struct v3_msg m = { .type = V3_HELLO, .cc_id = cc->peer_cc_id };
+		struct v3_msg m = { .type = V3_HELLO, .cc_id = cc->peer_tunnel_id };
 		uint8_t avps[512];
 		size_t n = from_hex(avps, sizeof(avps), word + 4), len;
 
-		v3_auth_prepare(&cc->auth, &m);	/* for its header and digest; signed when it leaves */
+		v3_auth_prepare(&cc->v3.auth, &m);	/* for its header and digest; signed when it leaves */
 		len = v3_encode(&m, buf, sizeof(buf), (struct span){ NULL, 0 });
 		memcpy(buf + V3_HDR_LEN, avps, 8);
 		memcpy(buf + len, avps + 8, n - 8);
@@ -420,28 +420,28 @@ static void leave(const struct fx *f)
 	size_t head = peer.ip ? 4 : 0;
 
 	memcpy(buf + head, f->data, f->len);
-	v3_sign(&peer.cc.auth, buf + head, f->len);
+	v3_sign(&peer.cc.v3.auth, buf + head, f->len);
 	(void)send(peer.fd, buf, head + f->len, 0);
 }
 
 static void settle(ms_t now)
 {
-	struct v3_cc *cc = &peer.cc;
+	struct cc *cc = &peer.cc;
 
 	do {
 		for (struct fx *f; (f = fx_pop(&cc->out)); fx_free(f)) {
-			if (f->type == V3_FX_TX)
+			if (f->type == L2TP_FX_TX)
 				leave(f);
-			peer.calls_up += f->type == V3_FX_CALL_UP;
-			peer.down |= f->type == V3_FX_CC_DOWN;
-			peer.gone |= f->type == V3_FX_CC_GONE;
-			if (f->type != V3_FX_CC_UP)
+			peer.calls_up += f->type == L2TP_FX_CALL_UP;
+			peer.down |= f->type == L2TP_FX_CC_DOWN;
+			peer.gone |= f->type == L2TP_FX_CC_GONE;
+			if (f->type != L2TP_FX_CC_UP)
 				continue;
 			peer.up = true;
 			for (char **word = peer.words; *word; word++)
 				say(*word, now);
 		}
-		v3_cc_flush(cc, now);
+		cc_flush(cc, now);
 	} while (cc->out.head);
 }
 
@@ -462,7 +462,7 @@ static void received(const uint8_t *p, size_t len, ms_t now)
 static void run_until(ms_t until, const bool *what)
 {
 	for (ms_t now = now_ms(); now < until && !*what; now = now_ms()) {
-		ms_t next = ms_min(until, v3_cc_deadline(&peer.cc));
+		ms_t next = ms_min(until, cc_deadline(&peer.cc));
 		struct pollfd p = { .fd = peer.fd, .events = POLLIN };
 		size_t head = peer.ip ? IP_L2TP + 4 : 0;
 		uint8_t buf[2048];
@@ -474,8 +474,8 @@ static void run_until(ms_t until, const bool *what)
 				received(buf + head, (size_t)n - head, now_ms());
 		}
 		now = now_ms();
-		if (now >= v3_cc_deadline(&peer.cc))
-			v3_cc_tick(&peer.cc, now);
+		if (now >= cc_deadline(&peer.cc))
+			cc_tick(&peer.cc, now);
 		settle(now);
 		if (peer.down && what != &peer.gone)
 			return;
@@ -512,7 +512,7 @@ static int be_peer(char **a)
 	acked = !peer.cc.rel.tx;
 	printf("tunnel=%d call=%u cdn=%u/%u stopccn=%u/%u acked=%d %s\n", peer.up, peer.calls_up, peer.cdn.result, peer.cdn.error,
 	       peer.stopccn.result, peer.stopccn.error, acked, peer.said);
-	v3_cc_close(&peer.cc, now_ms(), NULL);
+	cc_close(&peer.cc, now_ms(), NULL);
 	settle(now_ms());
 	run_until(now_ms() + PATIENCE_MS, &peer.gone);
 	return !peer.up;

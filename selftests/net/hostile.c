@@ -305,7 +305,7 @@ static int tunnels(char **a)
 	for (unsigned i = 0; i < n; i++) {
 		l[i].fd = udp_socket(0, address(a[0]), number(a[1]));
 		l[i].evil = SILENT;
-		cc_init(&l[i].cc, &env, &conf, (uint16_t)(1 + env_u32(&env) % 65535));
+		v2_cc_init(&l[i].cc, &env, &conf, (uint16_t)(1 + env_u32(&env) % 65535));
 		(void)cc_open(&l[i].cc, now_ms());
 		settle(&l[i], now_ms());
 	}

@@ -13,7 +13,7 @@
  *	ppp	a wrong proof is right; AUTH_DONE after one direction; a taker does not take; timers run on when the
  *		link is down; lower_down without PPP_FX_DOWN; auth_ms runs on; frames before the network phase are
  *		limited too soon; the NCPs never start, or only with the next frame; go lets nothing go
- *	call.c	no CALL_DOWN; CALL_UP twice
+ *	calls.c	no CALL_DOWN; CALL_UP twice
  *	cc.c	no HELLO; giving up is silent; overdue calls stay
  * Survives: a change of what is being asked for is forgotten (addresses do not change here); CC_DOWN ends no session
  * (each had its CALL_DOWN); NCP frames are let in before authentication (see test_ppp_sim.c). */

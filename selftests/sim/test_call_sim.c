@@ -28,7 +28,7 @@ static void up(struct sim *s, struct l2tp_end *e, uint64_t seed)
 		e[0].conf.hide = sim_roll(s, 2);
 		e[1].conf.hide = sim_roll(s, 2);
 	}
-	cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	v2_cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
 	cc_open(&e[0].cc, s->now);
 	end_drain(&e[0]);
 	sim_run(s, 1000);
@@ -170,8 +170,8 @@ static int test_clean(uint64_t seed)
 	for (unsigned i = 0; i < 20; i++)
 		CHECK(!strcmp(e[0].call[i].call.info.called, "123") &&
 		      e[0].call[i].call.info.framing == (e[0].call[i].call.info.framing & 3));
-	cc_call_sli(&e[0].cc, &e[0].call[0].call, s.now, 1, 2);
-	cc_call_wen(&e[0].cc, &e[0].call[0].call, s.now, errors);
+	v2_call_sli(&e[0].cc, &e[0].call[0].call, s.now, 1, 2);
+	v2_call_wen(&e[0].cc, &e[0].call[0].call, s.now, errors);
 	cc_call_close(&e[0].cc, &e[0].call[3].call, s.now, &why);
 	end_drain(&e[0]);
 	sim_run(&s, 20 * 1000);

@@ -6,7 +6,7 @@
  * Mutants that this test kills (made by hand, one at a time):
  *	save.c	unacknowledged messages are not saved, or one too few, or are numbered from ns; nr is not saved; what was in
  *		flight is not sent again
- *	call.c	a call forgets its peer's id; calls in set-up are forgotten
+ *	v2_call.c a call forgets its peer's id; calls.c: calls in set-up are forgotten
  *	end	the checkpoint is written after the datagrams have left; so, too, with what the kernel is asked for
  *	owner	who was admitted is not told; what was asked for is believed to be there; what was to be removed stays; a
  *		link that has proved nothing does not begin anew
@@ -45,7 +45,7 @@ static void start(uint64_t seed)
 		e[0].conf.secret = e[1].conf.secret = (struct span){ (const uint8_t *)"sesame", 6 };
 		e[0].conf.hide = e[1].conf.hide = sim_roll(&s, 2);
 	}
-	cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	v2_cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
 	cc_open(&e[0].cc, 0);
 	end_drain(&e[0]);
 	sim_run(&s, 1000);

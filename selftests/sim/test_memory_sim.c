@@ -32,7 +32,7 @@ static void life(struct sim *s, struct l2tp_end *e)
 	e[0].conf.secret = e[1].conf.secret = secret;
 	e[0].conf.hide = true;
 	e[0].conf.hello_ms = e[1].conf.hello_ms = 20 * 1000;
-	cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	v2_cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
 	cc_open(&e[0].cc, s->now);
 	end_drain(&e[0]);
 	sim_run(s, 5000);
@@ -84,7 +84,7 @@ static int death(struct sim *s, struct l2tp_end *e)
 	sim_run(s, s->now + 300 * 1000);
 	for (int i = 0; i < 2; i++) {
 		CHECK(end_quiet(&e[i]) && e[i].downs <= 1 && e[i].gones <= 1 && !end_faults(&e[i]));
-		CHECK(!e[i].has_cc || (e[i].cc.state == CC_IDLE && !e[i].cc.n_calls && !e[i].cc.calls && !e[i].cc.pending));
+		CHECK(!e[i].has_cc || (e[i].cc.state == CC_IDLE && !e[i].cc.n_calls && !e[i].cc.calls && !e[i].cc.v2.pending));
 		for (unsigned j = 0; j < e[i].n_calls; j++)
 			CHECK(e[i].call[j].downs <= 1 && !e[i].call[j].call.linked);
 	}

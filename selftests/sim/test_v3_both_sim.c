@@ -125,7 +125,7 @@ static int test_fallback(uint64_t seed)
 	if (sim_roll(&s, 2))
 		a.v2.conf.secret = b.v2.conf.secret = a.v3.conf.cc.secret = b.v3.conf.cc.secret = secret;
 	v3_end_reset(&a.v3);
-	cc_init(&a.v2.cc, &a.v2.env, &a.v2.conf, a.v2.cc.tunnel_id);
+	v2_cc_init(&a.v2.cc, &a.v2.env, &a.v2.conf, a.v2.cc.tunnel_id);
 	s.loss = sim_roll(&s, 30);
 	s.dup = 5;
 	s.delay_ms = 500;
@@ -136,7 +136,8 @@ static int test_fallback(uint64_t seed)
 	sim_run(&s, 100 * 1000);
 	if (b.speaks3) {
 		CHECK(a.v3.ups == 1 && b.v3.ups == 1 && !a.v3.downs && !b.v3.downs && !a.v3.fallbacks && !a.fell_back);
-		CHECK(a.v3.cc.peer_cc_id == b.v3.cc.cc_id && a.v3.cc.cc_id == b.v3.cc.peer_cc_id && !b.v2.has_cc && !a.v2.ups);
+		CHECK(a.v3.cc.peer_tunnel_id == b.v3.cc.tunnel_id && a.v3.cc.tunnel_id == b.v3.cc.peer_tunnel_id &&
+		      !b.v2.has_cc && !a.v2.ups);
 	} else {
 		CHECK(a.v3.fallbacks == 1 && !a.v3.ups && a.v3.downs == 1 && a.v3.gones == 1 && !b.v3.has_cc);
 		CHECK(a.v2.ups == 1 && b.v2.has_cc && b.v2.ups == 1 && !a.v2.downs && !b.v2.downs);
@@ -164,25 +165,25 @@ static void both_ways(struct host *h, ms_t now, const uint8_t *p, size_t len)
 	if (!v3_peek(p, len, &id))
 		return;
 	if (id) {
-		give(h, id == d->open.cc.cc_id ? 0 : 1, now, p, len);
+		give(h, id == d->open.cc.tunnel_id ? 0 : 1, now, p, len);
 		return;
 	}
-	if (v3_verify(&d->open.cc.auth, p, len, &sig) != V3_GOOD || !v3_decode(&m, p, len, (struct span){ NULL, 0 }, NULL) ||
+	if (v3_verify(&d->open.cc.v3.auth, p, len, &sig) != V3_GOOD || !v3_decode(&m, p, len, (struct span){ NULL, 0 }, NULL) ||
 	    m.type != V3_SCCRQ)
 		return;
-	switch (v3_cc_tie(&d->open.cc, &m)) {
+	switch (cc_tie(&d->open.cc, v3_has(&m, V3_AVP_TIE_BREAKER) ? m.tie_breaker : NULL)) {
 	case CC_TIE_NONE:
 		give(h, 1, now, p, len);
 		break;
 	case CC_TIE_OURS:
 		break;
 	case CC_TIE_THEIRS:
-		v3_cc_abandon(&d->open.cc, now, NULL);
+		cc_abandon(&d->open.cc, now, NULL);
 		v3_end_drain(&d->open);
 		give(h, 1, now, p, len);
 		break;
 	case CC_TIE_BOTH_DROP:
-		v3_cc_abandon(&d->open.cc, now, NULL);
+		cc_abandon(&d->open.cc, now, NULL);
 		v3_end_drain(&d->open);
 		break;
 	}
@@ -234,13 +235,13 @@ static int test_both_dial(uint64_t seed)
 	s.loss = s.dup = 0;
 	sim_run(&s, 100 * 1000);
 	for (int i = 0; i < 2; i++) {
-		up[i] = (d[i].open.cc.state == V3_CC_ESTABLISHED) +
-			(d[i].answer.has_cc && d[i].answer.cc.state == V3_CC_ESTABLISHED);
-		CHECK(d[i].open.ups <= 1 && d[i].open.downs + (d[i].open.cc.state == V3_CC_ESTABLISHED) == 1);
+		up[i] = (d[i].open.cc.state == CC_ESTABLISHED) +
+			(d[i].answer.has_cc && d[i].answer.cc.state == CC_ESTABLISHED);
+		CHECK(d[i].open.ups <= 1 && d[i].open.downs + (d[i].open.cc.state == CC_ESTABLISHED) == 1);
 		CHECK(v3_end_quiet(&d[i].open) && v3_end_quiet(&d[i].answer));
 		CHECK(!v3_end_faults(&d[i].open) && !v3_end_faults(&d[i].answer));
-		if (d[i].open.cc.state == V3_CC_ESTABLISHED)
-			CHECK(d[i].open.cc.peer_cc_id == d[!i].answer.cc.cc_id);
+		if (d[i].open.cc.state == CC_ESTABLISHED)
+			CHECK(d[i].open.cc.peer_tunnel_id == d[!i].answer.cc.tunnel_id);
 	}
 	/* equal ones: who never hears the other's SCCRQ does not know, and its own finds nobody dialling any more */
 	want = equal ? lossy && up[0] == 1 : tie[0] || tie[1] ? 1 : 2;
@@ -248,10 +249,10 @@ static int test_both_dial(uint64_t seed)
 	if (equal && !lossy)
 		CHECK(d[0].open.down_at < 2000 && d[1].open.down_at < 2000);
 	if (tie[0] != tie[1])
-		CHECK(d[tie[1]].open.cc.state == V3_CC_ESTABLISHED);	/* who has one wins */
+		CHECK(d[tie[1]].open.cc.state == CC_ESTABLISHED);	/* who has one wins */
 	if (tie[0] && tie[1] && !equal)
 		CHECK(d[memcmp(d[0].open.cc.tie_breaker, d[1].open.cc.tie_breaker, L2TP_TIE_LEN) > 0].open.cc.state ==
-		      V3_CC_ESTABLISHED);
+		      CC_ESTABLISHED);
 out:
 	for (int i = 0; i < 2; i++) {
 		v3_end_done(&d[i].open);

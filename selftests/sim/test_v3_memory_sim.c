@@ -50,7 +50,7 @@ static void life(struct sim *s, struct v3_end *e)
 
 static bool up(const struct v3_end *e)
 {
-	return e->has_cc && e->cc.state == V3_CC_ESTABLISHED;
+	return e->has_cc && e->cc.state == CC_ESTABLISHED;
 }
 
 /* Both have the tunnel, and in it the same calls, or neither has it. */
@@ -59,10 +59,10 @@ static bool agree(const struct v3_end *e)
 	if (up(&e[0]) != up(&e[1]) || e[0].cc.n_calls != e[1].cc.n_calls)
 		return false;
 	for (unsigned i = 0; i < e[0].n_calls; i++) {
-		const struct v3_call *a = &e[0].call[i].call, *b;
+		const struct call *a = &e[0].call[i].call, *b;
 
-		b = a->linked ? v3_call_find(&e[1].cc, a->peer_session_id) : NULL;
-		if (a->linked && (!b || a->state != V3_CALL_ESTABLISHED || b->state != V3_CALL_ESTABLISHED ||
+		b = a->linked ? cc_call_find(&e[1].cc, a->peer_session_id) : NULL;
+		if (a->linked && (!b || a->state != CALL_ESTABLISHED || b->state != CALL_ESTABLISHED ||
 				  b->peer_session_id != a->session_id))
 			return false;
 	}
@@ -77,13 +77,13 @@ static int death(struct sim *s, struct v3_end *e)
 	CHECK(agree(e));
 	for (int i = 0; i < 2; i++)
 		if (e[i].has_cc) {
-			v3_cc_close(&e[i].cc, s->now, NULL);
+			cc_close(&e[i].cc, s->now, NULL);
 			v3_end_drain(&e[i]);
 		}
 	sim_run(s, s->now + 400 * 1000);
 	for (int i = 0; i < 2; i++) {
 		CHECK(v3_end_quiet(&e[i]) && e[i].downs <= 1 && e[i].gones <= 1 && !v3_end_faults(&e[i]));
-		CHECK(!e[i].has_cc || (e[i].cc.state == V3_CC_IDLE && !e[i].cc.n_calls && !e[i].cc.calls && !e[i].cc.pending));
+		CHECK(!e[i].has_cc || (e[i].cc.state == CC_IDLE && !e[i].cc.n_calls && !e[i].cc.calls && !e[i].cc.v3.pending));
 		for (unsigned j = 0; j < e[i].n_calls; j++)
 			CHECK(e[i].call[j].downs <= 1 && !e[i].call[j].call.linked);
 	}

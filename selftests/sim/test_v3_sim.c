@@ -3,7 +3,7 @@
  * Properties, not transcripts.
  *
  * Mutants of the engine that this test kills (each is one change in daemon/l2tp; rel.c's are in test_cc_sim.c):
- *	v3_cc.c		sign what is sent but not what is sent again, or not the acknowledgement; verify nothing; deliver
+ *	v3_cc.c, rel.c	sign what is sent but not what is sent again, or not the acknowledgement; verify nothing; deliver
  *			what did not verify; acknowledge what did not verify; answer ACK; no ACK; linger for no time after
  *			StopCCN; no HELLO; equal tie breakers keep a connection; sign with both keys after the agreement
  *	v3_auth.c	leave the nonces out of the digest, or swap them in one direction; believe the first digest only;
@@ -78,13 +78,13 @@ static void vary(struct sim *s, struct v3_end *e)
 
 static bool agreed(const struct v3_end *e)
 {
-	return e[0].cc.state == V3_CC_ESTABLISHED && e[1].has_cc && e[1].cc.state == V3_CC_ESTABLISHED &&
-	       e[0].cc.peer_cc_id == e[1].cc.cc_id && e[1].cc.peer_cc_id == e[0].cc.cc_id &&
-	       e[0].cc.peer_router_id == e[1].conf.router_id && e[1].cc.peer_router_id == e[0].conf.router_id &&
+	return e[0].cc.state == CC_ESTABLISHED && e[1].has_cc && e[1].cc.state == CC_ESTABLISHED &&
+	       e[0].cc.peer_tunnel_id == e[1].cc.tunnel_id && e[1].cc.peer_tunnel_id == e[0].cc.tunnel_id &&
+	       e[0].cc.v3.peer_router_id == e[1].conf.router_id && e[1].cc.v3.peer_router_id == e[0].conf.router_id &&
 	       !strcmp(e[0].cc.peer_host_name, "b.example") && !strcmp(e[1].cc.peer_host_name, "a.example") &&
-	       e[0].ups == 1 && e[1].ups == 1 && !e[0].downs && !e[1].downs && !e[1].cc.forged &&
+	       e[0].ups == 1 && e[1].ups == 1 && !e[0].downs && !e[1].downs && !e[1].cc.v3.forged &&
 	       /* a late repetition of SCCRQ has its own entry and nonce, and we do not need that SCCRP any more */
-	       e[0].cc.forged <= 2 * (e[1].sccrps - 1);	/* each may come twice */
+	       e[0].cc.v3.forged <= 2 * (e[1].sccrps - 1);	/* each may come twice */
 }
 
 /* However the network behaves for 20 s, once it heals both ends agree; then either closes. */
@@ -106,9 +106,9 @@ static int test_lossy(uint64_t seed)
 	CHECK(agreed(e));
 	CHECK(v3_end_quiet(&e[0]) && v3_end_quiet(&e[1]) && !ho_count(e[1].ho));
 	CHECK(!v3_end_faults(&e[0]) && !v3_end_faults(&e[1]));
-	if (e[0].cc.auth.n_keys)	/* both sign alike, and with what the other end has */
-		CHECK(!memcmp(&e[0].cc.auth.key[e[0].cc.auth.key_no], &e[1].cc.auth.key[e[1].cc.auth.key_no],
-			      sizeof(struct v3_key)) && e[0].cc.auth.digest == e[1].cc.auth.digest);
+	if (e[0].cc.v3.auth.n_keys)	/* both sign alike, and with what the other end has */
+		CHECK(!memcmp(&e[0].cc.v3.auth.key[e[0].cc.v3.auth.key_no], &e[1].cc.v3.auth.key[e[1].cc.v3.auth.key_no],
+			      sizeof(struct v3_key)) && e[0].cc.v3.auth.digest == e[1].cc.v3.auth.digest);
 
 	s.loss = 40;
 	s.dup = 10;
@@ -116,7 +116,7 @@ static int test_lossy(uint64_t seed)
 	for (int i = 0; i < 2; i++) {
 		if (closer != 2 && closer != i)
 			continue;
-		v3_cc_close(&e[i].cc, s.now, NULL);
+		cc_close(&e[i].cc, s.now, NULL);
 		v3_end_drain(&e[i]);
 	}
 	sim_run(&s, 100 * 1000 + 30 * 1000);
@@ -196,7 +196,7 @@ static int test_linger(uint64_t seed)
 	v3_end_open(&e[0]);
 	sim_run(&s, 1000);
 	s.node[0].input = NULL;				/* deaf from here on */
-	v3_cc_close(&e[0].cc, s.now, NULL);
+	cc_close(&e[0].cc, s.now, NULL);
 	v3_end_drain(&e[0]);
 	sent = s.sent[1];
 	sim_run(&s, 1000 + 30900);
@@ -224,11 +224,11 @@ static int test_hello(uint64_t seed)
 	v3_end_open(&e[0]);
 	sim_run(&s, 1000);
 	for (int i = 0; i < 10; i++) {
-		due = v3_cc_deadline(&e[0].cc) - s.now;
+		due = cc_deadline(&e[0].cc) - s.now;
 		CHECK(due > 17000 && due <= 20000);
 		least = i ? ms_min(least, due) : NEVER;		/* the first is counted from another moment */
 		most = i && due > most ? due : most;
-		sim_run(&s, v3_cc_deadline(&e[0].cc) + 100);
+		sim_run(&s, cc_deadline(&e[0].cc) + 100);
 	}
 	CHECK(most - least > 200);
 	CHECK(s.sent[0] == 2 + 10 && !e[0].downs && e[1].ups == 1);
@@ -256,21 +256,21 @@ static bool same_side(const struct v3_side *a, const struct v3_side *b)
 static bool agree(const struct v3_end *a, const struct v3_end *b)
 {
 	for (unsigned i = 0; i < a->n_calls; i++) {
-		const struct v3_call *c = &a->call[i].call;
+		const struct call *c = &a->call[i].call;
 		bool found = false;
 
 		if (!alive(&a->call[i]))
 			continue;
 		for (unsigned j = 0; j < b->n_calls; j++) {
-			const struct v3_call *d = &b->call[j].call;
+			const struct call *d = &b->call[j].call;
 
 			found |= alive(&b->call[j]) && b->call[j].session_id == c->peer_session_id &&
-				 d->peer_session_id == c->session_id && d->info.serial == c->info.serial &&
-				 d->info.pw_type == c->info.pw_type && d->info.end_id_len == c->info.end_id_len &&
-				 !memcmp(d->info.end_id, c->info.end_id, c->info.end_id_len) &&
-				 same_side(&c->info.own, &d->info.peer) && same_side(&c->info.peer, &d->info.own);
+				 d->peer_session_id == c->session_id && d->v3.info.serial == c->v3.info.serial &&
+				 d->v3.info.pw_type == c->v3.info.pw_type && d->v3.info.end_id_len == c->v3.info.end_id_len &&
+				 !memcmp(d->v3.info.end_id, c->v3.info.end_id, c->v3.info.end_id_len) &&
+				 same_side(&c->v3.info.own, &d->v3.info.peer) && same_side(&c->v3.info.peer, &d->v3.info.own);
 		}
-		if (!found || c->state != V3_CALL_ESTABLISHED || v3_call_find(&a->cc, c->session_id) != c)
+		if (!found || c->state != CALL_ESTABLISHED || cc_call_find(&a->cc, c->session_id) != c)
 			return false;
 	}
 	return true;
@@ -301,12 +301,12 @@ static bool good_cookies(const struct v3_end *e)
 	static const uint8_t zero[8];
 
 	for (unsigned i = 0; i < e->n_calls; i++) {
-		const struct v3_cookie *c = &e->call[i].call.info.own.cookie;
+		const struct v3_cookie *c = &e->call[i].call.v3.info.own.cookie;
 
 		if (c->len && !memcmp(c->octets, zero, c->len))
 			return false;
 		for (unsigned j = 0; j < i; j++)
-			if (c->len == 8 && !memcmp(c, &e->call[j].call.info.own.cookie, sizeof(*c)))
+			if (c->len == 8 && !memcmp(c, &e->call[j].call.v3.info.own.cookie, sizeof(*c)))
 				return false;
 	}
 	return true;
@@ -381,7 +381,7 @@ static int test_calls(uint64_t seed)
 		CHECK(!n_alive(&e[0]) && !n_alive(&e[1]) && !e[0].downs && !e[1].downs);
 		CHECK(!e[0].cc.n_calls && !e[1].cc.n_calls);
 	}
-	v3_cc_close(&e[ender].cc, s.now, NULL);
+	cc_close(&e[ender].cc, s.now, NULL);
 	v3_end_drain(&e[ender]);
 	sim_run(&s, s.now + 60 * 1000);
 	CHECK(e[0].downs == 1 && e[1].downs == 1 && e[0].gones == 1 && e[1].gones == 1);
@@ -439,7 +439,7 @@ static int test_cut(uint64_t seed)
 	for (int i = 0; i < 2; i++) {
 		CHECK(e[i].downs == 1 && e[i].gones == 1 && e[i].cause.timeout && settled(&e[i]));
 		CHECK(!n_alive(&e[i]) && !e[i].cc.n_calls && !v3_end_faults(&e[i]));
-		CHECK(v3_cc_deadline(&e[i].cc) == NEVER);
+		CHECK(cc_deadline(&e[i].cc) == NEVER);
 	}
 out:
 	pair_done(&s, e);
@@ -490,12 +490,13 @@ static int test_replay(uint64_t seed)
 	for (unsigned i = 0; i < 60; i++) {
 		unsigned k = sim_roll(&s, tape->n);
 		struct v3_end *v = &e[sim_roll(&s, 4) ? !tape->msg[k].from : tape->msg[k].from];
-		unsigned sent = s.sent[v->node], how = sim_roll(&s, 3), ns = v->cc.rel.ns, nr = v->cc.rel.nr, forged = v->cc.forged;
+		unsigned sent = s.sent[v->node], how = sim_roll(&s, 3), ns = v->cc.rel.ns, nr = v->cc.rel.nr;
+		uint32_t forged = v->cc.v3.forged;
 		uint8_t buf[600];
 		size_t at;
 
 		memcpy(buf, tape->msg[k].buf, tape->msg[k].len);
-		put_u32(buf + 4, v->cc.cc_id);
+		put_u32(buf + 4, v->cc.tunnel_id);
 		if (how == 1) {			/* as if it were new */
 			put_u16(buf + 8, nr);
 			put_u16(buf + 10, ns);
@@ -505,9 +506,9 @@ static int test_replay(uint64_t seed)
 			put_u16(buf + 2, (unsigned)tape->msg[k].len);
 		}
 		s.node[v->node].input(v, s.now, buf, tape->msg[k].len);
-		CHECK(v->cc.rel.ns == ns && v->cc.rel.nr == nr && v->cc.state == V3_CC_ESTABLISHED && !v->downs);
+		CHECK(v->cc.rel.ns == ns && v->cc.rel.nr == nr && v->cc.state == CC_ESTABLISHED && !v->downs);
 		CHECK(n_alive(&e[0]) == alive_now && n_alive(&e[1]) == alive_now && !v->cc.rel.early);
-		if (v->cc.forged != forged)
+		if (v->cc.v3.forged != forged)
 			CHECK(s.sent[v->node] == sent);			/* silence */
 		else
 			CHECK(s.sent[v->node] <= sent + 1);
@@ -527,11 +528,11 @@ static int test_replay(uint64_t seed)
 	CHECK(agreed(e));
 	for (unsigned k = 0; k < tape->n; k++) {
 		struct v3_end *v = &e[!tape->msg[k].from];
-		unsigned sent = s.sent[v->node], forged = v->cc.forged;
+		unsigned sent = s.sent[v->node], forged = v->cc.v3.forged;
 
-		put_u32(tape->msg[k].buf + 4, v->cc.cc_id);
+		put_u32(tape->msg[k].buf + 4, v->cc.tunnel_id);
 		s.node[v->node].input(v, s.now, tape->msg[k].buf, tape->msg[k].len);
-		CHECK(v->cc.forged == forged + 1 && s.sent[v->node] == sent);
+		CHECK(v->cc.v3.forged == forged + 1 && s.sent[v->node] == sent);
 	}
 out:
 	pair_done(&s, e);
@@ -552,8 +553,8 @@ static int test_forged(uint64_t seed)
 	CHECK(agreed(e) && v3_end_quiet(&e[0]));
 	for (int i = 0; i < 20; i++) {
 		struct v3_end *v = &e[sim_roll(&s, 2)];
-		struct v3_cc before = v->cc;
-		struct v3_msg m = { .type = (uint16_t)(1 + sim_roll(&s, 20)), .cc_id = v->cc.cc_id, .ns = v->cc.rel.nr,
+		struct cc before = v->cc;
+		struct v3_msg m = { .type = (uint16_t)(1 + sim_roll(&s, 20)), .cc_id = v->cc.tunnel_id, .ns = v->cc.rel.nr,
 				    .nr = v->cc.rel.ns, .assigned_cc_id = 7, .result = { .result = 1 },
 				    .present = V3_BIT(V3_AVP_ASSIGNED_CC_ID) | V3_BIT(V3_AVP_RESULT_CODE) };
 		uint8_t buf[256];
@@ -583,7 +584,7 @@ static int test_forged(uint64_t seed)
 		v3_cc_input(&v->cc, s.now, buf, n);
 		v->cc.rel.rws = before.rel.rws;
 		v3_end_drain(v);
-		CHECK(v->cc.state == V3_CC_ESTABLISHED && v->cc.peer_cc_id == before.peer_cc_id);
+		CHECK(v->cc.state == CC_ESTABLISHED && v->cc.peer_tunnel_id == before.peer_tunnel_id);
 		CHECK(v->cc.rel.ns == before.rel.ns && v->cc.rel.nr == before.rel.nr);
 		CHECK(v->cc.rel.una == before.rel.una && !v->cc.rel.early && !v->downs);
 	}

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "lib/sim.h"
-#include "l2tp/cc.h"
+#include "l2tp/v2_cc.h"
 #include "l2tp/halfopen.h"
 
 static const struct span none, secret = { (const uint8_t *)"sesame", 6 };
@@ -26,7 +26,7 @@ struct fixture {
 	unsigned count[L2TP_FX_WEN + 1], sent[L2TP_N_MSGS];
 	struct l2tp_msg last;
 	struct l2tp_cause cc_cause, call_cause;
-	struct l2tp_fx_request rq;
+	struct v2_fx_request rq;
 	uint8_t buf[1500];
 };
 
@@ -68,7 +68,7 @@ static void say(struct fixture *f, struct l2tp_msg m)
 		f->ns++;
 	n = l2tp_encode(&m, buf, sizeof(buf), none);
 	assert_true(n);
-	cc_input(&f->cc, f->now, buf, n);
+	v2_cc_input(&f->cc, f->now, buf, n);
 }
 
 #define HAS(avp) L2TP_BIT(L2TP_AVP_##avp)
@@ -79,7 +79,7 @@ static void begin(struct fixture *f)
 	sim_init(&f->sim, 3);
 	f->env = sim_env(&f->sim);
 	f->conf = (struct cc_conf){ .host_name = "lac", .hello_ms = UINT32_MAX };
-	cc_init(&f->cc, &f->env, &f->conf, 17);
+	v2_cc_init(&f->cc, &f->env, &f->conf, 17);
 }
 
 static struct l2tp_msg sccrp(void)
@@ -116,7 +116,7 @@ static struct l2tp_msg icrq(unsigned id)
 
 static void end(struct fixture *f)
 {
-	cc_done(&f->cc);
+	v2_cc_done(&f->cc);
 }
 
 static void refused(struct l2tp_msg m, bool strict, unsigned result, unsigned error)
@@ -327,7 +327,7 @@ static void test_outside(void **state)
 	(void)state;
 	establish(&f);
 	hello_at = f.cc.hello_at;
-	assert_int_equal(cc_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 7, &info), 0);
+	assert_int_equal(v2_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 7, &info), 0);
 	drain(&f);
 	f.now = 500;
 	for (unsigned i = 0; i < 4; i++)
@@ -365,11 +365,11 @@ static void test_stopccn_id0(void **state)
 
 	(void)state;
 	establish(&f);
-	cc_input(&f.cc, 0, buf, l2tp_encode(&stop, buf, sizeof(buf), none));
+	v2_cc_input(&f.cc, 0, buf, l2tp_encode(&stop, buf, sizeof(buf), none));
 	drain(&f);
 	assert_int_equal(f.count[L2TP_FX_CC_DOWN] + f.count[L2TP_FX_TX], 0);
 	stop.assigned_tunnel_id = 42;
-	cc_input(&f.cc, 0, buf, l2tp_encode(&stop, buf, sizeof(buf), none));
+	v2_cc_input(&f.cc, 0, buf, l2tp_encode(&stop, buf, sizeof(buf), none));
 	drain(&f);
 	assert_int_equal(f.count[L2TP_FX_CC_DOWN], 1);
 	end(&f);
@@ -393,7 +393,7 @@ static void test_burst(void **state)
 		answered += f.sent[L2TP_ICRP];
 		f.nr = f.cc.rel.una;
 		assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 1);
-		assert_int_equal(cc_call_answer(&f.cc, &call[i], f.now, &f.rq, (uint16_t)(i + 1)), 0);
+		assert_int_equal(v2_call_answer(&f.cc, &call[i], f.now, &f.rq, (uint16_t)(i + 1)), 0);
 	}
 	assert_true(f.cc.rel.n_tx >= N - 1);
 	while (f.cc.rel.tx) {
@@ -454,7 +454,7 @@ static void endless_requests(bool slow)
 		f.nr = slow && !(i % 20) ? f.cc.rel.ns : nr;	/* a round trip of 200 ms, or of eternity */
 		answered += (uint16_t)(f.nr - nr);
 		if (f.count[L2TP_FX_CALL_REQUEST])
-			cc_call_refuse(&f.cc, f.now, &f.rq, &no);
+			v2_call_refuse(&f.cc, f.now, &f.rq, &no);
 		assert_in_range(f.cc.rel.tx_octets, 0, 65536 + 200);
 		assert_true(!f.cc.rel.tx == !f.cc.rel.tx_octets);
 	}
@@ -492,10 +492,10 @@ static void test_cdn_id0(void **state)
 	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 0);
 	say(&f, cdn);
 	drain(&f);
-	assert_int_equal(cc_call_answer(&f.cc, &call, 0, &f.rq, 9), -ECANCELED);
+	assert_int_equal(v2_call_answer(&f.cc, &call, 0, &f.rq, 9), -ECANCELED);
 	say(&f, icrq(5));
 	drain(&f);
-	assert_int_equal(cc_call_answer(&f.cc, &call, 0, &f.rq, 9), 0);
+	assert_int_equal(v2_call_answer(&f.cc, &call, 0, &f.rq, 9), 0);
 	drain(&f);
 	assert_int_equal(f.last.type, L2TP_ICRP);
 	assert_int_equal(f.last.session_id, 5);
@@ -527,7 +527,7 @@ static void test_unknown_m(void **state)
 		n = l2tp_encode(&m, buf, sizeof(buf), none);
 		memcpy(buf + n, (const uint8_t[]){ 0x80, 7, 0, 9, 0, 1, 0 }, 7);
 		buf[3] = (uint8_t)(n + 7);
-		cc_input(&f.cc, 0, buf, n + 7);
+		v2_cc_input(&f.cc, 0, buf, n + 7);
 		drain(&f);
 		assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], !strict);
 		assert_int_equal(f.count[L2TP_FX_NOTE], 1);
@@ -552,9 +552,9 @@ static void test_iccn(void **state)
 
 	(void)state;
 	establish(&f);
-	assert_int_equal(cc_call_open(&f.cc, &call, 0, CALL_LNS_INCOMING, 7, &info), -EINVAL);
-	assert_int_equal(cc_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 0, &info), -EINVAL);
-	assert_int_equal(cc_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 7, &info), 0);
+	assert_int_equal(v2_call_open(&f.cc, &call, 0, CALL_LNS_INCOMING, 7, &info), -EINVAL);
+	assert_int_equal(v2_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 0, &info), -EINVAL);
+	assert_int_equal(v2_call_open(&f.cc, &call, 0, CALL_LAC_INCOMING, 7, &info), 0);
 	drain(&f);
 	assert_int_equal(f.sent[L2TP_ICRQ], 1);
 	say(&f, (struct l2tp_msg){ .type = L2TP_ICRP, .session_id = 7, .assigned_session_id = 8,
@@ -565,7 +565,7 @@ static void test_iccn(void **state)
 	assert_true(f.last.present & HAS(RX_SPEED) && f.last.present & HAS(TX_SPEED) && !f.last.missing);
 	assert_int_equal(f.last.session_id, 8);
 	assert_int_equal(f.count[L2TP_FX_CALL_UP], 1);
-	assert_true(sizeof(f.cc) + sizeof(call) < 1024 && !f.cc.bucket && !f.cc.pending);
+	assert_true(sizeof(f.cc) + sizeof(call) < 1024 && !f.cc.bucket && !f.cc.v2.pending);
 	cc_close(&f.cc, 0, NULL);
 	drain(&f);
 	assert_int_equal(f.count[L2TP_FX_CALL_DOWN], 1);
@@ -584,7 +584,7 @@ static void test_proxy(void **state)
 	establish(&f);
 	say(&f, icrq(5));
 	drain(&f);
-	assert_int_equal(cc_call_answer(&f.cc, &call, 0, &f.rq, 9), 0);
+	assert_int_equal(v2_call_answer(&f.cc, &call, 0, &f.rq, 9), 0);
 	say(&f, (struct l2tp_msg){
 		.type = L2TP_ICCN, .session_id = 9, .tx_speed = 1, .framing_type = 1, .last_tx_confreq = { confreq, 4 },
 		.last_rx_confreq = { confreq, 4 }, .proxy_auth_type = 2, .proxy_auth_name = { (const uint8_t *)"al\nice", 6 },
@@ -630,7 +630,7 @@ static void test_slow_start(void **state)
 	establish(&f);
 	f.cc.rel.cwnd = 1;
 	for (unsigned i = 0; i < 64; i++)
-		assert_int_equal(cc_call_open(&f.cc, &call[i], 0, CALL_LAC_INCOMING, (uint16_t)(100 + i), &info), 0);
+		assert_int_equal(v2_call_open(&f.cc, &call[i], 0, CALL_LAC_INCOMING, (uint16_t)(100 + i), &info), 0);
 	for (unsigned want = 1; want <= 8; want++) {
 		drain(&f);
 		assert_int_equal((uint16_t)(f.cc.rel.ns - f.cc.rel.una), want);

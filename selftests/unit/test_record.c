@@ -111,7 +111,7 @@ static void session_there_and_back(void **state)
 	assert_int_equal(r.s.stats.rx_packets, 11);
 	assert_string_equal(r.s.ifname, "ppp7");
 	assert_int_equal(r.ppp.n, 0);
-	assert_true(call_read(r.call, &call));
+	assert_true(cc_call_read(&t.cc, r.call, &call));
 	assert_int_equal(call.session_id, ses.call.session_id);
 	assert_int_equal(call.peer_session_id, ses.call.peer_session_id);
 	ses.as = &voice;

@@ -34,7 +34,7 @@ static struct span save_cc(const struct cc *cc, unsigned b)
 {
 	struct wr w = wr_init(buf[b], ROOM);
 
-	cc_save(cc, &w, TAG);
+	v2_cc_save(cc, &w, TAG);
 	assert_false(w.bad);
 	return value_of(buf[b], wr_len(&w));
 }
@@ -76,7 +76,7 @@ static int tunnel_early(void **state)
 	m.ns = (uint16_t)(e[0].cc.rel.nr + 2);
 	m.nr = e[0].cc.rel.una;
 	n = l2tp_encode(&m, octets, sizeof(octets), (struct span){ NULL, 0 });
-	cc_input(&e[0].cc, s.now, octets, n);
+	v2_cc_input(&e[0].cc, s.now, octets, n);
 	end_drain(&e[0]);
 	assert_int_equal(e[0].cc.rel.n_early, 1);
 	return 0;
@@ -99,8 +99,8 @@ static void cc_there_and_back(void **state)
 
 	(void)state;
 	assert_true(cc_to_be_saved(&e[0].cc));
-	cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-	assert_int_equal(cc_restore(&cc, s.now, was), 0);
+	v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	assert_int_equal(v2_cc_restore(&cc, s.now, was), 0);
 	is = save_cc(&cc, 1);
 	assert_int_equal(is.n, was.n);
 	assert_memory_equal(is.p, was.p, was.n);
@@ -109,7 +109,7 @@ static void cc_there_and_back(void **state)
 	for (unsigned i = 0; i < e[0].n_calls; i++) {
 		struct wr w = wr_init(buf[2], ROOM);
 
-		call_save(&e[0].call[i].call, &w, TAG);
+		cc_call_save(&e[0].cc, &e[0].call[i].call, &w, TAG);
 		was = value_of(buf[2], wr_len(&w));
 		assert_int_equal(cc_call_restore(&cc, &call[i], s.now, was), 0);
 		assert_int_equal(call[i].state, e[0].call[i].call.state);
@@ -121,7 +121,7 @@ static void cc_there_and_back(void **state)
 	}
 	assert_int_equal(cc.n_calls, e[0].n_calls);
 	assert_true(cc.setup && cc.setup->next && cc.setup->setup_by <= cc.setup_tail->setup_by);
-	cc_done(&cc);
+	v2_cc_done(&cc);
 }
 
 /* The peer's answer to what left before the crash is an answer to what was restored. */
@@ -132,14 +132,14 @@ static void cc_goes_on(void **state)
 	uint16_t una = e[0].cc.rel.una;
 
 	(void)state;
-	cc_done(&e[0].cc);
-	cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-	assert_int_equal(cc_restore(&e[0].cc, s.now, was), 0);
+	v2_cc_done(&e[0].cc);
+	v2_cc_init(&e[0].cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	assert_int_equal(v2_cc_restore(&e[0].cc, s.now, was), 0);
 	for (unsigned i = 0; i < e[0].n_calls; i++) {
 		struct wr w = wr_init(buf[2], ROOM);
 
 		c = &e[0].call[i].call;
-		call_save(c, &w, TAG);
+		cc_call_save(&e[0].cc, c, &w, TAG);
 		assert_int_equal(cc_call_restore(&e[0].cc, c, s.now, value_of(buf[2], wr_len(&w))), 0);
 	}
 	s.loss = 0;
@@ -164,11 +164,11 @@ static void cc_cut(void **state)
 		uint8_t *copy = malloc(n + 1);		/* a sanitizer sees one octet past it */
 
 		memcpy(copy, was.p, n);
-		cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+		v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
 		before = cc;
-		if (cc_restore(&cc, s.now, (struct span){ copy, n }))
+		if (v2_cc_restore(&cc, s.now, (struct span){ copy, n }))
 			assert_memory_equal(&cc, &before, sizeof(cc));
-		cc_done(&cc);
+		v2_cc_done(&cc);
 		free(copy);
 	}
 }
@@ -189,18 +189,18 @@ static void cc_other_versions(void **state)
 	struct cc cc;
 
 	(void)state;
-	cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-	assert_int_equal(cc_restore(&cc, s.now, with(was, 250, "from the future", 15)), 0);
+	v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	assert_int_equal(v2_cc_restore(&cc, s.now, with(was, 250, "from the future", 15)), 0);
 	assert_int_equal(cc.rel.n_tx, NEW);
-	cc_done(&cc);
-	cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-	assert_int_equal(cc_restore(&cc, s.now, with(was, 1, "\2", 1)), -EBADMSG);	/* another format */
-	assert_int_equal(cc_restore(&cc, s.now, (struct span){ was.p + 3, was.n - 3 }), -EBADMSG);	/* none */
-	assert_int_equal(cc_restore(&cc, s.now, (struct span){ NULL, 0 }), -EBADMSG);
-	cc_done(&cc);
-	cc_init(&cc, &e[0].env, &e[0].conf, (uint16_t)(e[0].cc.tunnel_id + 1));
-	assert_int_equal(cc_restore(&cc, s.now, was), -EBADMSG);		/* of another tunnel */
-	cc_done(&cc);
+	v2_cc_done(&cc);
+	v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	assert_int_equal(v2_cc_restore(&cc, s.now, with(was, 1, "\2", 1)), -EBADMSG);	/* another format */
+	assert_int_equal(v2_cc_restore(&cc, s.now, (struct span){ was.p + 3, was.n - 3 }), -EBADMSG);	/* none */
+	assert_int_equal(v2_cc_restore(&cc, s.now, (struct span){ NULL, 0 }), -EBADMSG);
+	v2_cc_done(&cc);
+	v2_cc_init(&cc, &e[0].env, &e[0].conf, (uint16_t)(e[0].cc.tunnel_id + 1));
+	assert_int_equal(v2_cc_restore(&cc, s.now, was), -EBADMSG);		/* of another tunnel */
+	v2_cc_done(&cc);
 }
 
 /* Hung up before the peer had said anything: its id is unknown, and the StopCCN goes on. */
@@ -218,10 +218,10 @@ static void cc_stopped_early(void **state)
 	cc_close(&e[0].cc, s.now, NULL);
 	end_drain(&e[0]);
 	assert_true(e[0].cc.ending == CC_STOP_SENT && !e[0].cc.peer_tunnel_id && cc_to_be_saved(&e[0].cc));
-	cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-	assert_int_equal(cc_restore(&cc, s.now, save_cc(&e[0].cc, 0)), 0);
+	v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+	assert_int_equal(v2_cc_restore(&cc, s.now, save_cc(&e[0].cc, 0)), 0);
 	assert_true(cc.ending == CC_STOP_SENT && cc.rel.tx && cc_deadline(&cc) != NEVER);
-	cc_done(&cc);
+	v2_cc_done(&cc);
 }
 
 static void cc_contradictions(void **state)
@@ -238,9 +238,9 @@ static void cc_contradictions(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		lie = e[0].cc;
 		memcpy((char *)&lie + wrong[i].at, &wrong[i].v, sizeof(wrong[i].v));
-		cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-		assert_int_equal(cc_restore(&cc, s.now, save_cc(&lie, 0)), -EBADMSG);
-		cc_done(&cc);
+		v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+		assert_int_equal(v2_cc_restore(&cc, s.now, save_cc(&lie, 0)), -EBADMSG);
+		v2_cc_done(&cc);
 	}
 	for (unsigned state_ending = 0; state_ending < 16; state_ending++) {
 		lie = e[0].cc;
@@ -248,11 +248,11 @@ static void cc_contradictions(void **state)
 		lie.ending = state_ending % 4;
 		lie.rel.tx = lie.rel.early = NULL;
 		lie.rel.una = lie.rel.nxt = lie.rel.ns;
-		cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
-		assert_int_equal(!cc_restore(&cc, s.now, save_cc(&lie, 0)),
+		v2_cc_init(&cc, &e[0].env, &e[0].conf, e[0].cc.tunnel_id);
+		assert_int_equal(!v2_cc_restore(&cc, s.now, save_cc(&lie, 0)),
 				 lie.state == CC_ESTABLISHED ? lie.ending == CC_LIVE :
 				 lie.state == CC_IDLE && lie.ending > CC_STOP_SENT);
-		cc_done(&cc);
+		v2_cc_done(&cc);
 	}
 }
 

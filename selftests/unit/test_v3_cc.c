@@ -17,11 +17,11 @@ struct fixture {
 	struct sim sim;
 	struct env env;
 	struct v3_conf conf;
-	struct v3_cc cc;
+	struct cc cc;
 	uint16_t ns, nr;			/* the peer's */
 	ms_t now;
 	/* what came out since the last drain */
-	unsigned count[V3_N_FX], sent[V3_N_MSGS];
+	unsigned count[L2TP_N_FX], sent[V3_N_MSGS];
 	struct v3_msg last;
 	struct l2tp_cause cc_cause, call_cause;
 	struct v3_fx_request rq;
@@ -34,16 +34,16 @@ static void drain(struct fixture *f)
 
 	memset(f->count, 0, sizeof(f->count));
 	memset(f->sent, 0, sizeof(f->sent));
-	v3_cc_flush(&f->cc, f->now);
+	cc_flush(&f->cc, f->now);
 	for (; (fx = fx_pop(&f->cc.out)); fx_free(fx)) {
 		f->count[fx->type]++;
-		if (fx->type == V3_FX_CC_DOWN)
+		if (fx->type == L2TP_FX_CC_DOWN)
 			memcpy(&f->cc_cause, fx->data, sizeof(f->cc_cause));
-		if (fx->type == V3_FX_CALL_DOWN)
-			f->call_cause = ((const struct v3_fx_call_down *)(const void *)fx->data)->cause;
-		if (fx->type == V3_FX_CALL_REQUEST)
+		if (fx->type == L2TP_FX_CALL_DOWN)
+			f->call_cause = ((const struct l2tp_fx_call_down *)(const void *)fx->data)->cause;
+		if (fx->type == L2TP_FX_CALL_REQUEST)
 			memcpy(&f->rq, fx->data, sizeof(f->rq));
-		if (fx->type != V3_FX_TX)
+		if (fx->type != L2TP_FX_TX)
 			continue;
 		memcpy(f->buf, fx->data, fx->len);
 		assert_true(v3_decode(&f->last, f->buf, fx->len, none, NULL));
@@ -60,7 +60,7 @@ static void say(struct fixture *f, struct v3_msg m)
 	uint8_t buf[512];
 	size_t n;
 
-	m.cc_id = f->cc.cc_id;
+	m.cc_id = f->cc.tunnel_id;
 	m.ns = f->ns;
 	m.nr = f->nr;
 	if (m.type != V3_ACK)
@@ -104,10 +104,10 @@ static void establish(struct fixture *f)
 	assert_int_equal(f->sent[V3_SCCCN], 1);
 	assert_int_equal(f->sent[V3_ACK], 0);			/* SCCCN carries the acknowledgement */
 	assert_int_equal(f->last.cc_id, 0x22222222);
-	assert_int_equal(f->count[V3_FX_CC_UP], 1);
+	assert_int_equal(f->count[L2TP_FX_CC_UP], 1);
 	say(f, (struct v3_msg){ .type = V3_ACK });
 	drain(f);
-	assert_int_equal(v3_cc_deadline(&f->cc), NEVER);
+	assert_int_equal(cc_deadline(&f->cc), NEVER);
 }
 
 static struct v3_msg icrq(uint32_t id)
@@ -135,18 +135,18 @@ static void refused(struct v3_msg m, bool strict, unsigned result, unsigned erro
 	drain(&f);
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CC_UP], 0);
-	assert_int_equal(f.count[V3_FX_CC_DOWN], 1);
+	assert_int_equal(f.count[L2TP_FX_CC_UP], 0);
+	assert_int_equal(f.count[L2TP_FX_CC_DOWN], 1);
 	assert_int_equal(f.sent[V3_STOPCCN], 1);
 	assert_int_equal(f.last.result.result, result);
 	assert_int_equal(f.last.result.error, error);
 	assert_int_equal(f.last.assigned_cc_id, 0x11111111);
 	assert_int_equal(f.last.cc_id, m.assigned_cc_id);
-	assert_int_equal(f.count[V3_FX_CC_GONE], 0);
+	assert_int_equal(f.count[L2TP_FX_CC_GONE], 0);
 	say(&f, (struct v3_msg){ .type = V3_ACK });
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CC_GONE], 1);
-	assert_int_equal(v3_cc_deadline(&f.cc), NEVER);
+	assert_int_equal(f.count[L2TP_FX_CC_GONE], 1);
+	assert_int_equal(cc_deadline(&f.cc), NEVER);
 	end(&f);
 }
 
@@ -176,10 +176,10 @@ static void test_sccrp(void **state)
 	f.ns = 0;
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.cc.peer_cc_id, 0x22222222);
+	assert_int_equal(f.cc.peer_tunnel_id, 0x22222222);
 	assert_int_equal(f.sent[V3_ACK], 1);
 	assert_int_equal(f.last.cc_id, 0x22222222);
-	assert_int_equal(f.cc.state, V3_CC_ESTABLISHED);
+	assert_int_equal(f.cc.state, CC_ESTABLISHED);
 	end(&f);
 }
 
@@ -204,15 +204,15 @@ static void test_fallback(void **state)
 	put_u16(buf + 4, 0x4243);
 	v3_cc_input(&f.cc, 0, buf, n);		/* another's */
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_FALLBACK] + f.count[V3_FX_CC_DOWN], 0);
+	assert_int_equal(f.count[L2TP_FX_FALLBACK] + f.count[L2TP_FX_CC_DOWN], 0);
 	put_u16(buf + 4, 0x4242);
 	v3_cc_input(&f.cc, 0, buf, n);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_FALLBACK], 1);
-	assert_int_equal(f.count[V3_FX_CC_DOWN], 1);
-	assert_int_equal(f.count[V3_FX_CC_GONE], 1);
-	assert_int_equal(f.count[V3_FX_TX], 0);
-	assert_int_equal(v3_cc_deadline(&f.cc), NEVER);
+	assert_int_equal(f.count[L2TP_FX_FALLBACK], 1);
+	assert_int_equal(f.count[L2TP_FX_CC_DOWN], 1);
+	assert_int_equal(f.count[L2TP_FX_CC_GONE], 1);
+	assert_int_equal(f.count[L2TP_FX_TX], 0);
+	assert_int_equal(cc_deadline(&f.cc), NEVER);
 	end(&f);
 
 	begin(&f);				/* the peer knows L2TPv3 after all, and so it goes on */
@@ -220,17 +220,17 @@ static void test_fallback(void **state)
 	drain(&f);
 	say(&f, sccrp());
 	drain(&f);
-	assert_true(f.sent[V3_SCCCN] == 1 && !f.last.v2 && f.count[V3_FX_CC_UP] == 1);
+	assert_true(f.sent[V3_SCCCN] == 1 && !f.last.v2 && f.count[L2TP_FX_CC_UP] == 1);
 	v3_cc_input(&f.cc, 0, buf, n);		/* too late for that */
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_FALLBACK] + f.count[V3_FX_CC_DOWN], 0);
+	assert_int_equal(f.count[L2TP_FX_FALLBACK] + f.count[L2TP_FX_CC_DOWN], 0);
 	end(&f);
 
 	begin(&f);				/* it was not asked for */
 	v3_cc_open(&f.cc, 0, 0);
 	v3_cc_input(&f.cc, 0, buf, n);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_FALLBACK] + f.count[V3_FX_CC_DOWN], 0);
+	assert_int_equal(f.count[L2TP_FX_FALLBACK] + f.count[L2TP_FX_CC_DOWN], 0);
 	end(&f);
 }
 
@@ -242,14 +242,14 @@ static void request_refused(struct v3_msg m, bool strict, unsigned result, unsig
 	f.conf.cc.strict = strict;
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_REQUEST], 0);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 0);
 	assert_int_equal(f.sent[V3_CDN], 1);
 	assert_int_equal(f.last.result.result, result);
 	assert_int_equal(f.last.result.error, error);
 	assert_int_equal(f.last.remote_session_id, m.local_session_id);
 	assert_true(f.last.local_session_id);
 	assert_int_equal(f.cc.n_pending, 0);
-	assert_int_equal(f.cc.state, V3_CC_ESTABLISHED);
+	assert_int_equal(f.cc.state, CC_ESTABLISHED);
 	end(&f);
 }
 
@@ -258,7 +258,7 @@ static void test_requests(void **state)
 	static const uint8_t long_id[V3_END_ID_MAX + 1] = { 1 };
 	struct v3_side own = { .circuit_status = V3_CIRCUIT_ACTIVE, .cookie = { .len = 8 } };
 	struct v3_msg m = icrq(5);
-	struct v3_call call;
+	struct call call;
 	struct fixture f;
 
 	(void)state;
@@ -281,12 +281,12 @@ static void test_requests(void **state)
 	m = icrq(5), m.l2spec = 1, m.sequencing = 2, m.present |= HAS(L2SPEC) | HAS(SEQUENCING);
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_REQUEST], 1);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 1);
 	assert_true(f.rq.info.end_id_len == 4 && !memcmp(f.rq.info.end_id, "site", 4) && f.rq.info.peer.l2spec == 1);
 	assert_true(f.rq.info.peer.cookie.len == 4 && !memcmp(f.rq.info.peer.cookie.octets, "abcd", 4));
 	say(&f, icrq(5));			/* the same id again while the first waits: ignored */
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_REQUEST] + f.sent[V3_CDN], 0);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST] + f.sent[V3_CDN], 0);
 	assert_int_equal(v3_call_open(&f.cc, &call, 0, V3_ICRQ_SENDER, 77, &f.rq.info), -EALREADY);
 	/* withdrawn by its sender, who does not know our id */
 	m = (struct v3_msg){ .type = V3_CDN, .local_session_id = 5, .result = { .result = 3 },
@@ -300,30 +300,30 @@ static void test_requests(void **state)
 	drain(&f);
 	assert_int_equal(f.sent[V3_ICRP], 1);
 	assert_true(f.last.local_session_id == 77 && f.last.remote_session_id == 6 && f.last.cookie.len == 8);
-	assert_memory_equal(f.last.cookie.octets, call.info.own.cookie.octets, 8);
+	assert_memory_equal(f.last.cookie.octets, call.v3.info.own.cookie.octets, 8);
 	assert_int_equal(v3_call_answer(&f.cc, &call, 0, &f.rq, 77, &own), -EEXIST);
 	/* both ids must be right */
 	m = (struct v3_msg){ .type = V3_ICCN, .local_session_id = 7, .remote_session_id = 77,
 			     .present = HAS(LOCAL_SESSION_ID) | HAS(REMOTE_SESSION_ID) };
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_UP] + f.count[V3_FX_CALL_DOWN], 0);
+	assert_int_equal(f.count[L2TP_FX_CALL_UP] + f.count[L2TP_FX_CALL_DOWN], 0);
 	m.local_session_id = 6;
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_UP], 1);
-	assert_true(call.info.peer.cookie.len == 4);		/* ICCN says nothing of it */
+	assert_int_equal(f.count[L2TP_FX_CALL_UP], 1);
+	assert_true(call.v3.info.peer.cookie.len == 4);		/* ICCN says nothing of it */
 	m.type = V3_SLI, m.circuit_status = 0, m.present |= HAS(CIRCUIT_STATUS);
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_SLI], 1);
-	assert_int_equal(call.info.peer.circuit_status, 0);
+	assert_int_equal(f.count[L2TP_FX_SLI], 1);
+	assert_int_equal(call.v3.info.peer.circuit_status, 0);
 	/* a CDN by reverse lookup */
 	m = (struct v3_msg){ .type = V3_CDN, .local_session_id = 6, .result = { 3, 0, { (const uint8_t *)"why\n", 4 } },
 			     .present = HAS(LOCAL_SESSION_ID) | HAS(REMOTE_SESSION_ID) | HAS(RESULT_CODE) };
 	say(&f, m);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_DOWN], 1);
+	assert_int_equal(f.count[L2TP_FX_CALL_DOWN], 1);
 	assert_true(f.call_cause.by_peer && f.call_cause.result == 3);
 	assert_string_equal(f.call_cause.msg, "why?");
 	/* 7.3.2: a reply to what is not there any more */
@@ -338,7 +338,7 @@ static void test_requests(void **state)
 static void test_open(void **state)
 {
 	struct v3_call_info info = { .pw_type = V3_PW_VLAN, .own = { .cookie = { .len = 4 } } };
-	struct v3_call call, second;
+	struct call call, second;
 	struct v3_msg m = { .type = V3_ICRP, .local_session_id = 5, .remote_session_id = 77,
 			    .present = HAS(LOCAL_SESSION_ID) | HAS(REMOTE_SESSION_ID) | HAS(CIRCUIT_STATUS) };
 	struct fixture f;
@@ -358,17 +358,17 @@ static void test_open(void **state)
 	m.sequencing = V3_SEQ_ALL, m.present |= HAS(SEQUENCING);
 	say(&f, m);
 	drain(&f);
-	assert_true(f.sent[V3_CDN] == 1 && f.last.result.result == V3_CDN_SEQUENCING && f.count[V3_FX_CALL_DOWN] == 1);
+	assert_true(f.sent[V3_CDN] == 1 && f.last.result.result == V3_CDN_SEQUENCING && f.count[L2TP_FX_CALL_DOWN] == 1);
 	assert_int_equal(v3_call_open(&f.cc, &call, 0, V3_ICRQ_SENDER, 77, &info), 0);
 	drain(&f);
 	m.present &= ~HAS(SEQUENCING);
 	say(&f, m);
 	drain(&f);
-	assert_true(f.sent[V3_ICCN] == 1 && f.count[V3_FX_CALL_UP] == 1);
+	assert_true(f.sent[V3_ICCN] == 1 && f.count[L2TP_FX_CALL_UP] == 1);
 	/* a second ICRP is one message too many (7.3.1) */
 	say(&f, m);
 	drain(&f);
-	assert_true(f.sent[V3_CDN] == 1 && f.last.result.result == V3_CDN_FSM && f.count[V3_FX_CALL_DOWN] == 1);
+	assert_true(f.sent[V3_CDN] == 1 && f.last.result.result == V3_CDN_FSM && f.count[L2TP_FX_CALL_DOWN] == 1);
 	end(&f);
 }
 
@@ -379,7 +379,7 @@ struct strangers {
 	struct env env;
 	struct v3_conf conf, peer_conf;
 	struct halfopen *ho;
-	struct v3_cc peer;			/* what they run */
+	struct cc peer;			/* what they run */
 	uint8_t in[1500], out[1500];
 	size_t in_len, out_len;
 	uint32_t next;
@@ -412,12 +412,12 @@ static void meet_end(struct strangers *f)
 	ho_free(f->ho);
 }
 
-static size_t last_tx(struct v3_cc *cc, uint8_t *buf)
+static size_t last_tx(struct cc *cc, uint8_t *buf)
 {
 	size_t n = 0;
 
 	for (struct fx *fx; (fx = fx_pop(&cc->out)); fx_free(fx))
-		if (fx->type == V3_FX_TX)
+		if (fx->type == L2TP_FX_TX)
 			memcpy(buf, fx->data, n = fx->len);
 	return n;
 }
@@ -486,7 +486,7 @@ static void test_strangers(void **state)
 		scccn[9] ^= 3;
 		assert_int_equal(ho_count(f.ho), 1);
 		assert_int_equal(v3_ho_scccn(f.ho, 20, &from, scccn, n, &f.conf, &e), HO_ACCEPTED);
-		assert_true(e.tunnel_id == 1000 && e.peer_tunnel_id == f.peer.cc_id && !ho_count(f.ho));
+		assert_true(e.tunnel_id == 1000 && e.peer_tunnel_id == f.peer.tunnel_id && !ho_count(f.ho));
 		assert_string_equal(e.host_name, "p");
 		assert_true(e.policy == 3 && e.policy_gen == 4);
 		assert_int_equal(v3_ho_scccn(f.ho, 20, &from, scccn, n, &f.conf, &e), HO_UNKNOWN);	/* once */
@@ -539,9 +539,9 @@ static void test_dup_storm(void **state)
 			assert_int_equal(acks, 1);
 	}
 	assert_in_range(acks, 9, 11);
-	assert_int_equal(v3_cc_deadline(&f.cc), f.cc.rel.ack_at);
+	assert_int_equal(cc_deadline(&f.cc), f.cc.rel.ack_at);
 	f.now = f.cc.rel.ack_at;
-	v3_cc_tick(&f.cc, f.now);
+	cc_tick(&f.cc, f.now);
 	drain(&f);
 	assert_int_equal(f.last.nr, f.ns);
 	say(&f, hello);
@@ -572,7 +572,7 @@ static void test_endless(void **state)
 		f.ns = f.cc.rel.nr;
 		drain(&f);
 		f.nr = nr;
-		if (f.count[V3_FX_CALL_REQUEST])
+		if (f.count[L2TP_FX_CALL_REQUEST])
 			v3_call_refuse(&f.cc, f.now, &f.rq, &no);
 		assert_in_range(f.cc.rel.tx_octets, 0, 65536 + 200);
 	}
@@ -585,7 +585,7 @@ static void test_endless(void **state)
 	say(&f, icrq(3001));
 	assert_int_equal(f.cc.rel.nr, f.ns);
 	drain(&f);
-	assert_int_equal(f.count[V3_FX_CALL_REQUEST], 1);
+	assert_int_equal(f.count[L2TP_FX_CALL_REQUEST], 1);
 	v3_cc_done(&f.cc);
 }
 

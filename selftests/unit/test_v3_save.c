@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "l2tp/v3_save.h"
+#include "l2tp/save.h"
 #include "lib/v3_end.h"
 
 enum { TAG = 7, ROOM = 65536, NEW = 8 };	/* NEW: calls that are being placed when it ends */
@@ -31,7 +31,7 @@ static struct span value_of(const uint8_t *p, size_t n)
 	return v;
 }
 
-static struct span save_cc(const struct v3_cc *cc, unsigned b)
+static struct span save_cc(const struct cc *cc, unsigned b)
 {
 	struct wr w = wr_init(buf[b], ROOM);
 
@@ -40,11 +40,11 @@ static struct span save_cc(const struct v3_cc *cc, unsigned b)
 	return value_of(buf[b], wr_len(&w));
 }
 
-static struct span save_call(const struct v3_call *c)
+static struct span save_call(const struct call *c)
 {
 	struct wr w = wr_init(buf[2], ROOM);
 
-	v3_call_save(c, &w, TAG);
+	cc_call_save(&e[0].cc, c, &w, TAG);
 	assert_false(w.bad);
 	return value_of(buf[2], wr_len(&w));
 }
@@ -85,38 +85,38 @@ static int end(void **state)
 static void there_and_back(void **state)
 {
 	struct span was = save_cc(&e[0].cc, 0), is;
-	struct v3_call call[NEW + 3];
-	struct v3_cc cc;
+	struct call call[NEW + 3];
+	struct cc cc;
 
 	(void)state;
-	assert_true(v3_cc_to_be_saved(&e[0].cc));
-	assert_int_equal(e[0].cc.auth.key_no, 1);
+	assert_true(cc_to_be_saved(&e[0].cc));
+	assert_int_equal(e[0].cc.v3.auth.key_no, 1);
 	v3_cc_init(&cc, &e[0].env, &e[0].conf, 99);
 	assert_int_equal(v3_cc_restore(&cc, s.now, was), 0);
 	is = save_cc(&cc, 1);
 	assert_int_equal(is.n, was.n);
 	assert_memory_equal(is.p, was.p, was.n);
-	assert_int_equal(cc.cc_id, e[0].cc.cc_id);
-	assert_int_equal(cc.auth.key_no, 1);
-	assert_memory_equal(cc.auth.nonce, e[0].cc.auth.nonce, V3_NONCE_LEN);
-	assert_memory_equal(cc.auth.peer_nonce, e[0].cc.auth.peer_nonce, V3_NONCE_LEN);
-	assert_int_equal(v3_cc_deadline(&cc), s.now);		/* what is unacknowledged leaves at once */
+	assert_int_equal(cc.tunnel_id, e[0].cc.tunnel_id);
+	assert_int_equal(cc.v3.auth.key_no, 1);
+	assert_memory_equal(cc.v3.auth.nonce, e[0].cc.v3.auth.nonce, V3_NONCE_LEN);
+	assert_memory_equal(cc.v3.auth.peer_nonce, e[0].cc.v3.auth.peer_nonce, V3_NONCE_LEN);
+	assert_int_equal(cc_deadline(&cc), s.now);		/* what is unacknowledged leaves at once */
 	for (unsigned i = 0; i < e[0].n_calls; i++) {
-		const struct v3_call *c = &e[0].call[i].call;
+		const struct call *c = &e[0].call[i].call;
 
 		was = save_call(c);
-		assert_int_equal(v3_call_restore(&cc, &call[i], s.now, was), 0);
+		assert_int_equal(cc_call_restore(&cc, &call[i], s.now, was), 0);
 		assert_int_equal(call[i].state, c->state);
 		assert_int_equal(call[i].peer_session_id, c->peer_session_id);
-		assert_memory_equal(&call[i].info.own.cookie, &c->info.own.cookie, sizeof(c->info.own.cookie));
-		assert_memory_equal(&call[i].info.peer.cookie, &c->info.peer.cookie, sizeof(c->info.peer.cookie));
-		assert_memory_equal(call[i].info.end_id, c->info.end_id, V3_END_ID_MAX);
-		assert_memory_equal(call[i].tie_breaker, c->tie_breaker, L2TP_TIE_LEN);
-		assert_ptr_equal(v3_call_find(&cc, call[i].session_id), &call[i]);
+		assert_memory_equal(&call[i].v3.info.own.cookie, &c->v3.info.own.cookie, sizeof(c->v3.info.own.cookie));
+		assert_memory_equal(&call[i].v3.info.peer.cookie, &c->v3.info.peer.cookie, sizeof(c->v3.info.peer.cookie));
+		assert_memory_equal(call[i].v3.info.end_id, c->v3.info.end_id, V3_END_ID_MAX);
+		assert_memory_equal(call[i].v3.tie_breaker, c->v3.tie_breaker, L2TP_TIE_LEN);
+		assert_ptr_equal(cc_call_find(&cc, call[i].session_id), &call[i]);
 		/* twice is once too often */
-		assert_int_equal(v3_call_restore(&cc, &call[NEW + 2], s.now, was), -EBADMSG);
+		assert_int_equal(cc_call_restore(&cc, &call[NEW + 2], s.now, was), -EBADMSG);
 	}
-	assert_int_equal(e[0].call[0].call.info.peer.cookie.len, 8);
+	assert_int_equal(e[0].call[0].call.v3.info.peer.cookie.len, 8);
 	assert_int_equal(cc.n_calls, e[0].n_calls);
 	assert_true(cc.setup && cc.setup->next && cc.setup->setup_by <= cc.setup_tail->setup_by);
 	v3_cc_done(&cc);
@@ -126,25 +126,25 @@ static void there_and_back(void **state)
 static void goes_on(void **state)
 {
 	struct span was = save_cc(&e[0].cc, 0);
-	uint32_t id = e[0].cc.cc_id;
+	uint32_t id = e[0].cc.tunnel_id;
 
 	(void)state;
 	v3_cc_done(&e[0].cc);
 	v3_cc_init(&e[0].cc, &e[0].env, &e[0].conf, id);
 	assert_int_equal(v3_cc_restore(&e[0].cc, s.now, was), 0);
 	for (unsigned i = 0; i < e[0].n_calls; i++) {
-		struct v3_call *c = &e[0].call[i].call;
+		struct call *c = &e[0].call[i].call;
 
-		assert_int_equal(v3_call_restore(&e[0].cc, c, s.now, save_call(c)), 0);
+		assert_int_equal(cc_call_restore(&e[0].cc, c, s.now, save_call(c)), 0);
 	}
 	s.loss = 0;
-	v3_cc_tick(&e[0].cc, s.now);
+	cc_tick(&e[0].cc, s.now);
 	v3_end_drain(&e[0]);
 	sim_run(&s, s.now + 30000);
 	for (unsigned i = 0; i < e[0].n_calls; i++)
 		assert_int_equal(e[0].call[i].ups, 1);
 	assert_int_equal(e[1].n_calls, e[0].n_calls);
-	assert_int_equal(e[1].cc.forged + e[0].cc.forged, 0);
+	assert_int_equal(e[1].cc.v3.forged + e[0].cc.v3.forged, 0);
 	assert_true(v3_end_quiet(&e[0]) && v3_end_quiet(&e[1]));
 }
 
@@ -153,22 +153,22 @@ static void other_secrets(void **state)
 {
 	struct span was = save_cc(&e[0].cc, 0);
 	struct v3_conf conf = e[0].conf;
-	struct v3_cc cc;
+	struct cc cc;
 
 	(void)state;
 	conf.cc.secret = sesame;
 	conf.secret2 = other;
 	v3_cc_init(&cc, &e[0].env, &conf, 99);
 	assert_int_equal(v3_cc_restore(&cc, s.now, was), 0);
-	assert_int_equal(cc.auth.key_no, 0);
+	assert_int_equal(cc.v3.auth.key_no, 0);
 	v3_cc_done(&cc);
 	for (int n = 0; n < 2; n++) {
 		conf.cc.secret = n ? other : (struct span){ NULL, 0 };
 		conf.secret2 = (struct span){ NULL, 0 };
 		v3_cc_init(&cc, &e[0].env, &conf, 99);
 		assert_int_equal(v3_cc_restore(&cc, s.now, was), -EBADMSG);
-		assert_int_equal(cc.cc_id, 99);
-		assert_int_equal(cc.state, V3_CC_IDLE);
+		assert_int_equal(cc.tunnel_id, 99);
+		assert_int_equal(cc.state, CC_IDLE);
 		v3_cc_done(&cc);
 	}
 }
@@ -176,8 +176,8 @@ static void other_secrets(void **state)
 static void cut(void **state)
 {
 	struct span was = save_cc(&e[0].cc, 0);
-	struct v3_call call;
-	struct v3_cc cc;
+	struct call call;
+	struct cc cc;
 
 	(void)state;
 	for (size_t n = 0; n < was.n; n++) {
@@ -186,7 +186,7 @@ static void cut(void **state)
 		memcpy(copy, was.p, n);
 		v3_cc_init(&cc, &e[0].env, &e[0].conf, 99);
 		if (v3_cc_restore(&cc, s.now, (struct span){ copy, n }))
-			assert_int_equal(cc.cc_id, 99);
+			assert_int_equal(cc.tunnel_id, 99);
 		else				/* what waits for the window comes last, and was not sent */
 			assert_true(cc.rel.n_tx >= (uint16_t)(cc.rel.ns - cc.rel.una) && cc.rel.n_tx < NEW);
 		v3_cc_done(&cc);
@@ -197,7 +197,7 @@ static void cut(void **state)
 		uint8_t *copy = malloc(n + 1);
 
 		memcpy(copy, was.p, n);
-		(void)v3_call_read((struct span){ copy, n }, &call);
+		(void)cc_call_read(&e[0].cc, (struct span){ copy, n }, &call);
 		free(copy);
 	}
 }

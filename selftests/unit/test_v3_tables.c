@@ -145,16 +145,16 @@ static void compare(const struct fsm *f, unsigned n_events, const struct rule *r
 static void test_cc(void **state)
 {
 	(void)state;
-	COMPARE(&v3_cc_fsm, V3_CC_N_EVENTS, cc_rules, cc_send, V3_CC_DOWN);
+	COMPARE(&v3_cc_fsm, CC_N_EVENTS, cc_rules, cc_send, CC_DOWN);
 }
 
 static void test_calls(void **state)
 {
 	(void)state;
-	COMPARE(&v3_call_fsm[V3_ICRQ_SENDER], V3_CALL_N_EVENTS, icrq_sender, call_send, V3_CALL_DOWN);
-	COMPARE(&v3_call_fsm[V3_ICRQ_RECIPIENT], V3_CALL_N_EVENTS, icrq_recipient, call_send, V3_CALL_DOWN);
-	COMPARE(&v3_call_fsm[V3_OCRQ_SENDER], V3_CALL_N_EVENTS, ocrq_sender, call_send, V3_CALL_DOWN);
-	COMPARE(&v3_call_fsm[V3_OCRQ_RECIPIENT], V3_CALL_N_EVENTS, ocrq_recipient, call_send, V3_CALL_DOWN);
+	COMPARE(&v3_call_fsm[V3_ICRQ_SENDER], CALL_N_EVENTS, icrq_sender, call_send, CALL_DOWN);
+	COMPARE(&v3_call_fsm[V3_ICRQ_RECIPIENT], CALL_N_EVENTS, icrq_recipient, call_send, CALL_DOWN);
+	COMPARE(&v3_call_fsm[V3_OCRQ_SENDER], CALL_N_EVENTS, ocrq_sender, call_send, CALL_DOWN);
+	COMPARE(&v3_call_fsm[V3_OCRQ_RECIPIENT], CALL_N_EVENTS, ocrq_recipient, call_send, CALL_DOWN);
 }
 
 int main(void)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "call.h"
+#include "v2_cc.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/names.h"
-#include "l2tp/cc_step.h"
+#include "l2tp/v2_step.h"
 
 enum { DEFAULT_BPS = 100 * 1000 * 1000 };	/* what we claim where a speed must be said */
 
@@ -15,205 +15,42 @@ static bool outgoing(const struct call *call)
 	return call->role == CALL_LNS_OUTGOING || call->role == CALL_LAC_OUTGOING;
 }
 
-/* The cc's table of calls: two hashes side by side, by our id and by theirs. */
-
-static unsigned hash(const struct cc *cc, uint16_t id)
-{
-	return cc->bucket_bits ? id * cc->salt >> (32 - cc->bucket_bits) : 0;
-}
-
-static struct call **by_id(struct cc *cc, uint16_t id)
-{
-	return &(cc->bucket ? cc->bucket : cc->bucket0)[hash(cc, id)];
-}
-
-static struct call **by_peer_id(struct cc *cc, uint16_t id)
-{
-	return &(cc->bucket ? cc->bucket : cc->bucket0)[(1u << cc->bucket_bits) + hash(cc, id)];
-}
-
-static void hash_in(struct cc *cc, struct call *call)
-{
-	struct call **at = by_id(cc, call->session_id);
-
-	call->hash_next = *at;
-	*at = call;
-	if (!call->peer_session_id)
-		return;
-	at = by_peer_id(cc, call->peer_session_id);
-	call->peer_next = *at;
-	*at = call;
-}
-
-static void hash_out(struct cc *cc, struct call *call)
-{
-	struct call **at = by_id(cc, call->session_id);
-
-	while (*at != call)
-		at = &(*at)->hash_next;
-	*at = call->hash_next;
-	if (!call->peer_session_id)
-		return;
-	at = by_peer_id(cc, call->peer_session_id);
-	while (*at != call)
-		at = &(*at)->peer_next;
-	*at = call->peer_next;
-}
-
-/* Doubles the table when it is full.  Short of memory it stays as it is, only slower. */
-static void grow(struct cc *cc)
-{
-	struct call **old = cc->bucket, **new;
-	unsigned bits = cc->bucket_bits + 2;
-
-	if (cc->n_calls < 1u << cc->bucket_bits || bits > 16)
-		return;
-	new = l2tp_alloc(2 * sizeof(*new) << bits);
-	if (!new)
-		return;
-	memset(new, 0, 2 * sizeof(*new) << bits);
-	cc->bucket = new;
-	cc->bucket_bits = bits;
-	for (struct call *c = cc->setup; c; c = c->next)
-		hash_in(cc, c);
-	for (struct call *c = cc->calls; c; c = c->next)
-		hash_in(cc, c);
-	free(old);
-}
-
-static void link_setup(struct cc *cc, struct call *call, struct call *after)
-{
-	call->prev = after;
-	call->next = after ? after->next : cc->setup;
-	if (after)
-		after->next = call;
-	else
-		cc->setup = call;
-	if (call->next)
-		call->next->prev = call;
-	else
-		cc->setup_tail = call;
-}
-
-static void unlink_list(struct cc *cc, struct call *call)
-{
-	if (call->next)
-		call->next->prev = call->prev;
-	else if (cc->setup_tail == call)
-		cc->setup_tail = call->prev;
-	if (call->prev)
-		call->prev->next = call->next;
-	else if (cc->setup == call)
-		cc->setup = call->next;
-	else
-		cc->calls = call->next;
-}
-
-static void link_established(struct cc *cc, struct call *call)
-{
-	unlink_list(cc, call);
-	call->prev = NULL;
-	call->next = cc->calls;
-	if (cc->calls)
-		cc->calls->prev = call;
-	cc->calls = call;
-}
-
-static void call_link(struct cc *cc, struct call *call, ms_t now)
-{
-	uint32_t ms = cc->conf->setup_ms ? cc->conf->setup_ms : 60000;
-
-	grow(cc);
-	call->linked = true;
-	call->setup_by = now + ms;
-	cc->n_calls++;
-	hash_in(cc, call);
-	link_setup(cc, call, cc->setup_tail);
-}
-
-static void call_unlink(struct cc *cc, struct call *call)
-{
-	hash_out(cc, call);
-	unlink_list(cc, call);
-	cc->n_calls--;
-	call->linked = false;
-	call->next = call->prev = call->hash_next = call->peer_next = NULL;
-}
-
-static struct call *find_peer(struct cc *cc, uint16_t peer_session_id)
-{
-	struct call *c = peer_session_id ? *by_peer_id(cc, peer_session_id) : NULL;
-
-	while (c && c->peer_session_id != peer_session_id)
-		c = c->peer_next;
-	return c;
-}
-
-struct call *cc_call_find(const struct cc *cc, uint16_t session_id)
-{
-	struct call *const *table = cc->bucket ? cc->bucket : cc->bucket0;
-	struct call *c = table[hash(cc, session_id)];
-
-	while (c && c->session_id != session_id)
-		c = c->hash_next;
-	return c;
-}
-
-bool l2tp_call_adopt(struct cc *cc, struct call *call, ms_t now, const struct call *was)
-{
-	uint32_t ms = cc->conf->setup_ms ? cc->conf->setup_ms : 60000;
-	struct call *before;
-
-	/* every state but idle of a machine knows the local close request */
-	if (!was->session_id || !l2tp_call_fsm[was->role].cell[CALL_EV_CLOSE * CALL_N_STATES + was->state].ok ||
-	    (!was->peer_session_id && was->state != CALL_WAIT_REPLY) || cc_call_find(cc, was->session_id) ||
-	    find_peer(cc, was->peer_session_id))
-		return false;
-	*call = *was;
-	call_link(cc, call, now);
-	call->setup_by = ms_min(was->setup_by, now + ms);
-	if (call->state == CALL_ESTABLISHED) {
-		link_established(cc, call);
-		return true;
-	}
-	unlink_list(cc, call);			/* to its place among those in set-up */
-	for (before = cc->setup_tail; before && before->setup_by > call->setup_by; before = before->prev)
-		;
-	link_setup(cc, call, before);
-	return true;
-}
-
 /* Requests that the owner has not answered yet; the peer may withdraw them (CDN). */
 
 static bool is_pending(const struct cc *cc, uint16_t peer_session_id)
 {
-	return cc->pending && cc->pending[peer_session_id / 8] >> peer_session_id % 8 & 1;
+	return cc->v2.pending && cc->v2.pending[peer_session_id / 8] >> peer_session_id % 8 & 1;
 }
 
 static bool add_pending(struct cc *cc, uint16_t peer_session_id)
 {
 	enum { BITMAP = 65536 / 8 };
 
-	if (!cc->pending) {
-		cc->pending = l2tp_alloc(BITMAP);
-		if (!cc->pending)
+	if (!cc->v2.pending) {
+		cc->v2.pending = l2tp_alloc(BITMAP);
+		if (!cc->v2.pending)
 			return false;
-		memset(cc->pending, 0, BITMAP);
+		memset(cc->v2.pending, 0, BITMAP);
 	}
-	cc->pending[peer_session_id / 8] |= (uint8_t)(1 << peer_session_id % 8);
+	cc->v2.pending[peer_session_id / 8] |= (uint8_t)(1 << peer_session_id % 8);
 	cc->n_pending++;
 	return true;
+}
+
+void v2_pending_done(struct cc *cc)
+{
+	free(cc->v2.pending);
+	cc->v2.pending = NULL;
+	cc->n_pending = 0;
 }
 
 static bool drop_pending(struct cc *cc, uint16_t peer_session_id)
 {
 	if (!is_pending(cc, peer_session_id))
 		return false;
-	cc->pending[peer_session_id / 8] &= (uint8_t)~(1 << peer_session_id % 8);
-	if (--cc->n_pending)
-		return true;
-	free(cc->pending);
-	cc->pending = NULL;
+	cc->v2.pending[peer_session_id / 8] &= (uint8_t)~(1 << peer_session_id % 8);
+	if (!--cc->n_pending)
+		v2_pending_done(cc);
 	return true;
 }
 
@@ -246,7 +83,7 @@ static void tx_rq(struct l2tp_step *s)
 	struct cc *cc = s->cc;
 	struct l2tp_msg m = {
 		.type = outgoing(s->call) ? L2TP_OCRQ : L2TP_ICRQ,
-		.assigned_session_id = s->call->session_id, .call_serial = info->serial,
+		.assigned_session_id = (uint16_t)s->call->session_id, .call_serial = info->serial,
 		.present = L2TP_BIT(L2TP_AVP_ASSIGNED_SESSION_ID) | L2TP_BIT(L2TP_AVP_CALL_SERIAL),
 	};
 
@@ -255,9 +92,9 @@ static void tx_rq(struct l2tp_step *s)
 	if (m.type == L2TP_OCRQ) {
 		set_u32(&m, &m.min_bps, info->min_bps, L2TP_AVP_MIN_BPS);
 		set_u32(&m, &m.max_bps, info->max_bps ? info->max_bps : DEFAULT_BPS, L2TP_AVP_MAX_BPS);
-		set_u32(&m, &m.bearer_type, offered(info->bearer, cc->peer_bearer_caps),
+		set_u32(&m, &m.bearer_type, offered(info->bearer, cc->v2.peer_bearer_caps),
 			L2TP_AVP_BEARER_TYPE);
-		set_u32(&m, &m.framing_type, offered(info->framing, cc->peer_framing_caps),
+		set_u32(&m, &m.framing_type, offered(info->framing, cc->v2.peer_framing_caps),
 			L2TP_AVP_FRAMING_TYPE);
 	} else {
 		set_text(&m, &m.calling_number, info->calling, L2TP_AVP_CALLING_NUMBER, false);
@@ -267,21 +104,21 @@ static void tx_rq(struct l2tp_step *s)
 			set_u32(&m, &m.physical_channel, info->physical_channel,
 				L2TP_AVP_PHYSICAL_CHANNEL);
 	}
-	l2tp_send(cc, s->now, &m, false);
+	v2_send(cc, s->now, &m, false);
 }
 
 static void tx_rp(struct l2tp_step *s)
 {
 	struct l2tp_msg m = {
 		.type = outgoing(s->call) ? L2TP_OCRP : L2TP_ICRP,
-		.session_id = s->call->peer_session_id, .assigned_session_id = s->call->session_id,
+		.session_id = (uint16_t)s->call->peer_session_id, .assigned_session_id = (uint16_t)s->call->session_id,
 		.present = L2TP_BIT(L2TP_AVP_ASSIGNED_SESSION_ID),
 	};
 
 	if (m.type == L2TP_OCRP && s->call->info.physical_channel)
 		set_u32(&m, &m.physical_channel, s->call->info.physical_channel,
 			L2TP_AVP_PHYSICAL_CHANNEL);
-	l2tp_send(s->cc, s->now, &m, false);
+	v2_send(s->cc, s->now, &m, false);
 }
 
 static void tx_cn(struct l2tp_step *s)
@@ -289,17 +126,17 @@ static void tx_cn(struct l2tp_step *s)
 	const struct call_info *info = &s->call->info;
 	struct l2tp_msg m = {
 		.type = outgoing(s->call) ? L2TP_OCCN : L2TP_ICCN,
-		.session_id = s->call->peer_session_id,
+		.session_id = (uint16_t)s->call->peer_session_id,
 	};
 
 	set_u32(&m, &m.tx_speed, info->tx_speed ? info->tx_speed : DEFAULT_BPS, L2TP_AVP_TX_SPEED);
 	/* some firewalls demand it, M=0 lets others ignore it */
 	set_u32(&m, &m.rx_speed, info->rx_speed ? info->rx_speed : m.tx_speed, L2TP_AVP_RX_SPEED);
-	set_u32(&m, &m.framing_type, offered(info->framing, s->cc->peer_framing_caps),
+	set_u32(&m, &m.framing_type, offered(info->framing, s->cc->v2.peer_framing_caps),
 		L2TP_AVP_FRAMING_TYPE);
 	if (info->sequencing_required)
 		m.present |= L2TP_BIT(L2TP_AVP_SEQUENCING);
-	l2tp_send(s->cc, s->now, &m, false);
+	v2_send(s->cc, s->now, &m, false);
 }
 
 static void tx_cdn(struct cc *cc, ms_t now, uint16_t session_id, uint16_t peer_session_id,
@@ -316,17 +153,13 @@ static void tx_cdn(struct cc *cc, ms_t now, uint16_t session_id, uint16_t peer_s
 		m.ppp_cause = (struct l2tp_ppp_cause){ .code = cause->ppp_code, .proto = cause->ppp_proto };
 		m.present |= L2TP_BIT(L2TP_AVP_PPP_CAUSE);
 	}
-	l2tp_send(cc, now, &m, false);
+	v2_send(cc, now, &m, false);
 }
 
-/* A CDN for a call that never was one: 4.4.4: its id is not zero, and no other call's. */
+/* A CDN for a call that never was one (4.4.4). */
 static void turn_down(struct cc *cc, ms_t now, uint16_t peer_session_id, const struct l2tp_cause *cause)
 {
-	uint16_t id = (uint16_t)env_u32(cc->env);
-
-	while (!id || cc_call_find(cc, id))
-		id++;
-	tx_cdn(cc, now, id, peer_session_id, cause);
+	tx_cdn(cc, now, (uint16_t)l2tp_call_no_id(cc), peer_session_id, cause);
 }
 
 /* The four machines. */
@@ -377,7 +210,7 @@ static const struct fsm_cell lac_outgoing[CALL_N_EVENTS][CALL_N_STATES] = {
 [CALL_EV_CN]          = { A(DOWN, IDLE),         _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
 [CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
 [CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
-[CALL_EV_BEARER_UP]   = { _,                     _,                  _,                    _,                   A(CN | UP, ESTABLISHED), _                 },
+[CALL_EV_PLACED]      = { _,                     _,                  _,                    _,                   A(CN | UP, ESTABLISHED), _                 },
 [CALL_EV_CLOSE]       = { _,                     _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
 [CALL_EV_TUNNEL_DOWN] = { _,                     _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
 };
@@ -403,11 +236,11 @@ static const struct fsm_cell lns_outgoing[CALL_N_EVENTS][CALL_N_STATES] = {
 static const char *const state_name[] = {
 	"idle", "wait-tunnel", "wait-reply", "wait-connect", "wait-cs-answer", "established",
 };
-static const char *const in_event[] = {
+static const char *const in_event[CALL_N_EVENTS] = {
 	"local open request", "tunnel-open", "ICRQ", "unacceptable ICRQ", "ICRP", "unacceptable ICRP",
 	"ICCN", "unacceptable ICCN", "CDN", "bearer answer", "local close request", "tunnel cleared",
 };
-static const char *const out_event[] = {
+static const char *const out_event[CALL_N_EVENTS] = {
 	"local open request", "tunnel-open", "OCRQ", "unacceptable OCRQ", "OCRP", "unacceptable OCRP",
 	"OCCN", "unacceptable OCCN", "CDN", "bearer answer", "local close request", "tunnel cleared",
 };
@@ -415,8 +248,6 @@ static const char *const out_event[] = {
 static void act(void *obj, unsigned action)
 {
 	struct l2tp_step *s = obj;
-	struct l2tp_fx_call fx = { s->call->session_id };
-	struct l2tp_fx_call_down end = { s->call->session_id, { 0 } };
 
 	switch (action) {
 	case CALL_TX_RQ:
@@ -429,67 +260,33 @@ static void act(void *obj, unsigned action)
 		tx_cn(s);
 		break;
 	case CALL_TX_CDN:
-		tx_cdn(s->cc, s->now, s->call->session_id, s->call->peer_session_id, s->cause);
+		tx_cdn(s->cc, s->now, (uint16_t)s->call->session_id, (uint16_t)s->call->peer_session_id, s->cause);
 		break;
 	case CALL_PLACE:
-		fx_push(&s->cc->out, L2TP_FX_CALL_PLACE, &fx, sizeof(fx));
-		break;
 	case CALL_UP:
-		link_established(s->cc, s->call);
-		fx_push(&s->cc->out, L2TP_FX_CALL_UP, &fx, sizeof(fx));
-		break;
 	case CALL_DOWN:
-		call_unlink(s->cc, s->call);
-		end.cause = *s->cause;
-		fx_push(&s->cc->out, L2TP_FX_CALL_DOWN, &end, sizeof(end));
+		l2tp_call_act(s, action);
 		break;
 	}
 }
 
-static void trace(void *obj, const struct fsm *f, unsigned was, unsigned ev, unsigned is)
-{
-	struct l2tp_step *s = obj;
-	struct l2tp_fx_state st = { s->call->session_id, f->name, f->state[was], f->event[ev], f->state[is] };
-
-	fx_push(&s->cc->out, L2TP_FX_STATE, &st, sizeof(st));
-}
-
 #define MACHINE(label, table, events) { .name = label, .state = state_name, .event = events, \
-	.cell = &table[0][0], .n_states = CALL_N_STATES, .act = act, .trace = trace }
+	.cell = &table[0][0], .n_states = CALL_N_STATES, .act = act, .trace = l2tp_trace }
 
-const struct fsm l2tp_call_fsm[4] = {
+const struct fsm v2_call_fsm[4] = {
 	[CALL_LAC_INCOMING] = MACHINE("LAC incoming call", lac_incoming, in_event),
 	[CALL_LNS_INCOMING] = MACHINE("LNS incoming call", lns_incoming, in_event),
 	[CALL_LNS_OUTGOING] = MACHINE("LNS outgoing call", lns_outgoing, out_event),
 	[CALL_LAC_OUTGOING] = MACHINE("LAC outgoing call", lac_outgoing, out_event),
 };
 
-static bool step(struct cc *cc, struct call *call, ms_t now, enum call_event ev,
-		 const struct l2tp_msg *m, const struct l2tp_cause *cause)
-{
-	struct l2tp_step s = { .cc = cc, .call = call, .now = now, .m = m, .cause = cause };
-
-	return call->linked && fsm_step(&l2tp_call_fsm[call->role], &call->state, ev, &s);
-}
-
 /* Receiving. */
-
-/* 4.2, 4.4.2; result 0 when there is nothing to object to. */
-static struct l2tp_cause judge_content(const struct cc *cc, const struct l2tp_msg *m)
-{
-	if (cc->conf->strict && m->unknown_m)
-		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_UNKNOWN_AVP, "unknown AVP", l2tp_bad_avp(m));
-	if (cc->conf->strict && (m->error || m->missing))
-		return l2tp_cause(L2TP_CDN_ERROR, m->error ? m->error : L2TP_E_VALUE, "bad AVP",
-				  l2tp_bad_avp(m));
-	return (struct l2tp_cause){ 0 };
-}
 
 static struct l2tp_cause judge_rp(const struct cc *cc, const struct call *call, const struct l2tp_msg *m)
 {
 	if (call->state == CALL_WAIT_REPLY && !m->assigned_session_id)
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "no Assigned Session ID", NULL);
-	return judge_content(cc, m);
+	return v2_judge(cc, m);
 }
 
 static void absorb_info(struct call_info *info, const struct l2tp_msg *m)
@@ -528,9 +325,7 @@ static void absorb_info(struct call_info *info, const struct l2tp_msg *m)
 static void absorb(struct cc *cc, struct call *call, const struct l2tp_msg *m, enum call_event ev)
 {
 	if (ev == CALL_EV_RP && call->state == CALL_WAIT_REPLY) {
-		hash_out(cc, call);
-		call->peer_session_id = m->assigned_session_id;
-		hash_in(cc, call);
+		l2tp_call_set_peer_id(cc, call, m->assigned_session_id);
 		absorb_info(&call->info, m);
 	}
 	if (ev == CALL_EV_CN && call->state == CALL_WAIT_CONNECT)
@@ -540,24 +335,24 @@ static void absorb(struct cc *cc, struct call *call, const struct l2tp_msg *m, e
 /* 6.6, 6.9: a request for a new call, unless it repeats the id of one that lives. */
 static void rx_request(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 {
-	struct l2tp_fx_request rq = {
+	struct v2_fx_request rq = {
 		.peer_session_id = m->assigned_session_id,
 		.role = m->type == L2TP_ICRQ ? CALL_LNS_INCOMING : CALL_LAC_OUTGOING,
 	};
-	struct l2tp_cause cause = judge_content(cc, m);
+	struct l2tp_cause cause = v2_judge(cc, m);
 
 	if (!rq.peer_session_id || is_pending(cc, rq.peer_session_id)) {
-		l2tp_note(cc, m, "no or a repeated Assigned Session ID", NULL);
+		v2_note(cc, m, "no or a repeated Assigned Session ID", NULL);
 		return;
 	}
 	if (!add_pending(cc, rq.peer_session_id)) {
-		l2tp_note(cc, m, "out of memory", NULL);
+		v2_note(cc, m, "out of memory", NULL);
 		cause = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_RESOURCES, "out of memory", NULL);
 		turn_down(cc, now, rq.peer_session_id, &cause);
 		return;
 	}
 	if (cause.result) {
-		cc_call_refuse(cc, now, &rq, &cause);
+		v2_call_refuse(cc, now, &rq, &cause);
 		return;
 	}
 	absorb_info(&rq.info, m);
@@ -566,8 +361,8 @@ static void rx_request(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 
 static void rx_info(struct cc *cc, const struct call *call, const struct l2tp_msg *m)
 {
-	struct l2tp_fx_sli sli = { call->session_id, m->accm[0], m->accm[1] };
-	struct l2tp_fx_wen wen = { .session_id = call->session_id };
+	struct v2_fx_sli sli = { call->session_id, m->accm[0], m->accm[1] };
+	struct v2_fx_wen wen = { .session_id = call->session_id };
 
 	if (m->type == L2TP_SLI && l2tp_has(m, L2TP_AVP_ACCM))
 		fx_push(&cc->out, L2TP_FX_SLI, &sli, sizeof(sli));
@@ -578,7 +373,7 @@ static void rx_info(struct cc *cc, const struct call *call, const struct l2tp_ms
 
 static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct l2tp_msg *m)
 {
-	struct l2tp_cause cause = judge_content(cc, m), odd;
+	struct l2tp_cause cause = v2_judge(cc, m), odd;
 	enum call_event ev = CALL_N_EVENTS;
 	bool of_outgoing = false;
 
@@ -597,13 +392,13 @@ static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct l2t
 		ev = cause.result ? CALL_EV_CN_BAD : CALL_EV_CN;
 		break;
 	case L2TP_CDN:
-		cause = l2tp_cause_of(m);
+		cause = v2_cause_of(m);
 		ev = CALL_EV_CDN;
 		break;
 	case L2TP_WEN:
 	case L2TP_SLI:
 		if (cause.result)
-			step(cc, call, now, CALL_EV_CLOSE, m, &cause);
+			l2tp_call_step(cc, call, now, CALL_EV_CLOSE, m, &cause);
 		else
 			rx_info(cc, call, m);
 		return;
@@ -620,16 +415,16 @@ static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct l2t
 	}
 	of_outgoing = m->type >= L2TP_OCRQ && m->type <= L2TP_OCCN;
 	if (ev != CALL_EV_CDN && of_outgoing != outgoing(call)) {
-		l2tp_note(cc, m, "for a call of the other kind", NULL);
+		v2_note(cc, m, "for a call of the other kind", NULL);
 		return;
 	}
 	odd = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_SESSION_ID, "unexpected", l2tp_msg_name(m->type));
 	absorb(cc, call, m, ev);
-	if (!step(cc, call, now, ev, m, cause.result || ev == CALL_EV_CDN ? &cause : &odd))
-		l2tp_note(cc, m, "has no meaning in this state of the call", NULL);
+	if (!l2tp_call_step(cc, call, now, ev, m, cause.result || ev == CALL_EV_CDN ? &cause : &odd))
+		v2_note(cc, m, "has no meaning in this state of the call", NULL);
 }
 
-void l2tp_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
+void v2_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 {
 	bool request = m->type == L2TP_ICRQ || m->type == L2TP_OCRQ;
 	struct call *call = NULL;
@@ -637,20 +432,20 @@ void l2tp_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 	if (m->session_id)
 		call = cc_call_find(cc, m->session_id);
 	else if (request || m->type == L2TP_CDN)
-		call = find_peer(cc, m->assigned_session_id);	/* 4.4.4 */
+		call = l2tp_call_by_peer(cc, m->assigned_session_id);	/* 4.4.4 */
 	if (call)
 		rx_call(cc, call, now, m);
 	else if (request && !m->session_id)
 		rx_request(cc, now, m);
 	else if (m->type != L2TP_CDN)
-		l2tp_note(cc, m, "for an unknown session", NULL);
+		v2_note(cc, m, "for an unknown session", NULL);
 	else if (!m->session_id)
 		drop_pending(cc, m->assigned_session_id);
 }
 
 /* Orders. */
 
-int cc_call_open(struct cc *cc, struct call *call, ms_t now, enum call_role role,
+int v2_call_open(struct cc *cc, struct call *call, ms_t now, enum call_role role,
 		 uint16_t session_id, const struct call_info *info)
 {
 	if (cc->state != CC_ESTABLISHED)
@@ -660,14 +455,14 @@ int cc_call_open(struct cc *cc, struct call *call, ms_t now, enum call_role role
 	if (cc_call_find(cc, session_id))
 		return -EEXIST;
 	*call = (struct call){ .session_id = session_id, .role = role, .info = *info };
-	call_link(cc, call, now);
-	step(cc, call, now, CALL_EV_OPEN, NULL, NULL);
-	step(cc, call, now, CALL_EV_TUNNEL_OPEN, NULL, NULL);	/* the tunnel is open */
+	l2tp_call_add(cc, call, now);
+	l2tp_call_step(cc, call, now, CALL_EV_OPEN, NULL, NULL);
+	l2tp_call_step(cc, call, now, CALL_EV_TUNNEL_OPEN, NULL, NULL);	/* the tunnel is open */
 	l2tp_settle(cc, now);
 	return 0;
 }
 
-int cc_call_answer(struct cc *cc, struct call *call, ms_t now, const struct l2tp_fx_request *rq,
+int v2_call_answer(struct cc *cc, struct call *call, ms_t now, const struct v2_fx_request *rq,
 		   uint16_t session_id)
 {
 	if (cc->state != CC_ESTABLISHED)
@@ -680,13 +475,13 @@ int cc_call_answer(struct cc *cc, struct call *call, ms_t now, const struct l2tp
 		return -ECANCELED;
 	*call = (struct call){ .session_id = session_id, .peer_session_id = rq->peer_session_id,
 			       .role = rq->role, .info = rq->info };
-	call_link(cc, call, now);
-	step(cc, call, now, CALL_EV_RQ, NULL, NULL);
+	l2tp_call_add(cc, call, now);
+	l2tp_call_step(cc, call, now, CALL_EV_RQ, NULL, NULL);
 	l2tp_settle(cc, now);
 	return 0;
 }
 
-void cc_call_refuse(struct cc *cc, ms_t now, const struct l2tp_fx_request *rq,
+void v2_call_refuse(struct cc *cc, ms_t now, const struct v2_fx_request *rq,
 		    const struct l2tp_cause *cause)
 {
 	struct l2tp_cause why = *cause;
@@ -699,70 +494,25 @@ void cc_call_refuse(struct cc *cc, ms_t now, const struct l2tp_fx_request *rq,
 	l2tp_settle(cc, now);
 }
 
-void cc_call_bearer_up(struct cc *cc, struct call *call, ms_t now)
+void v2_call_sli(struct cc *cc, struct call *call, ms_t now, uint32_t tx_accm, uint32_t rx_accm)
 {
-	step(cc, call, now, CALL_EV_BEARER_UP, NULL, NULL);
-	l2tp_settle(cc, now);
-}
-
-void cc_call_close(struct cc *cc, struct call *call, ms_t now, const struct l2tp_cause *cause)
-{
-	struct l2tp_cause why = cause ? *cause : (struct l2tp_cause){ 0 };
-
-	if (!why.result)
-		why.result = L2TP_CDN_ADMIN;
-	why.by_peer = false;
-	step(cc, call, now, CALL_EV_CLOSE, NULL, &why);
-	l2tp_settle(cc, now);
-}
-
-void cc_call_sli(struct cc *cc, struct call *call, ms_t now, uint32_t tx_accm, uint32_t rx_accm)
-{
-	struct l2tp_msg m = { .type = L2TP_SLI, .session_id = call->peer_session_id,
+	struct l2tp_msg m = { .type = L2TP_SLI, .session_id = (uint16_t)call->peer_session_id,
 			      .accm = { tx_accm, rx_accm }, .present = L2TP_BIT(L2TP_AVP_ACCM) };
 
 	if (!call->linked || call->state != CALL_ESTABLISHED)
 		return;
-	l2tp_send(cc, now, &m, false);
+	v2_send(cc, now, &m, false);
 	l2tp_settle(cc, now);
 }
 
-void cc_call_wen(struct cc *cc, struct call *call, ms_t now, const uint32_t errors[6])
+void v2_call_wen(struct cc *cc, struct call *call, ms_t now, const uint32_t errors[6])
 {
-	struct l2tp_msg m = { .type = L2TP_WEN, .session_id = call->peer_session_id,
+	struct l2tp_msg m = { .type = L2TP_WEN, .session_id = (uint16_t)call->peer_session_id,
 			      .present = L2TP_BIT(L2TP_AVP_CALL_ERRORS) };
 
 	if (!call->linked || call->state != CALL_ESTABLISHED)
 		return;
 	memcpy(m.call_errors, errors, sizeof(m.call_errors));
-	l2tp_send(cc, now, &m, false);
+	v2_send(cc, now, &m, false);
 	l2tp_settle(cc, now);
-}
-
-/* Ends of many. */
-
-void l2tp_call_overdue(struct cc *cc, ms_t now)
-{
-	struct call *call = cc->setup;
-	struct l2tp_cause cause = l2tp_cause(L2TP_CDN_TIMEOUT, 0, "set-up took too long", NULL);
-
-	cause.timeout = true;
-	step(cc, call, now, CALL_EV_CLOSE, NULL, &cause);
-	if (call->linked)
-		call_unlink(cc, call);		/* cannot be: every state but idle knows CLOSE */
-}
-
-void l2tp_call_all_down(struct cc *cc, ms_t now, const struct l2tp_cause *cause)
-{
-	struct l2tp_cause why = *cause;		/* in CDN's codes: the tunnel is the carrier */
-	struct call *call;
-
-	why.result = why.by_peer || why.timeout ? L2TP_CDN_CARRIER_LOST : L2TP_CDN_ADMIN;
-	why.error = 0;
-	free(cc->pending);
-	cc->pending = NULL;
-	cc->n_pending = 0;
-	while ((call = cc->setup ? cc->setup : cc->calls))
-		if (!step(cc, call, now, CALL_EV_TUNNEL_DOWN, NULL, &why))
-			call_unlink(cc, call);
 }
