@@ -10,12 +10,43 @@
 
 enum { QUEUE_MIN = 4096 };			/* messages that may wait, plus four for each call */
 
-void l2tp_note(struct cc *cc, const char *msg_name, const char *text, const char *avp_name)
+static void note(struct cc *cc, int type, const char *text, const char *avp_name)
 {
 	char buf[128];
-	size_t n = l2tp_line(buf, sizeof(buf), msg_name, text, avp_name);
+	size_t n = l2tp_line(buf, sizeof(buf), type < 0 ? NULL : l2tp_msg_name((unsigned)type), text, avp_name);
 
 	fx_push(&cc->out, L2TP_FX_NOTE, buf, n + 1);
+}
+
+void l2tp_note(struct cc *cc, int type, const char *text)
+{
+	note(cc, type, text, NULL);
+}
+
+static const char *odd_avp(const struct avp_odd *odd)
+{
+	if (odd->unknown_m)
+		return odd->unknown_vendor ? "of a vendor" : l2tp_avp_name(odd->unknown_avp);
+	return odd->error || odd->missing_avp ? l2tp_avp_name(odd->error ? odd->error_avp : odd->missing_avp) : NULL;
+}
+
+void l2tp_note_odd(struct cc *cc, unsigned type, const struct avp_odd *odd, bool unread)
+{
+	if (odd->unknown_m)
+		note(cc, (int)type, "unknown AVP with the M bit set:", odd_avp(odd));
+	else if (odd->error || odd->missing_avp)
+		note(cc, (int)type, odd->error ? "bad AVP" : "lacks AVP", odd_avp(odd));
+	else if (unread)
+		note(cc, (int)type, "hidden AVP that cannot be read", NULL);
+}
+
+struct l2tp_cause l2tp_judge(const struct cc *cc, const struct avp_odd *odd)
+{
+	if (cc->conf->strict && odd->unknown_m)
+		return l2tp_cause(L2TP_STOP_ERROR, L2TP_E_UNKNOWN_AVP, "unknown AVP", odd_avp(odd));
+	if (cc->conf->strict && (odd->error || odd->missing_avp))
+		return l2tp_cause(L2TP_STOP_ERROR, odd->error ? odd->error : L2TP_E_VALUE, "bad AVP", odd_avp(odd));
+	return (struct l2tp_cause){ 0 };
 }
 
 void l2tp_tx(struct cc *cc, ms_t now, const void *buf, size_t len, bool last)
@@ -123,18 +154,19 @@ static bool harmless(unsigned type)
 	return type < L2TP_N_MSGS && types >> type & 1;
 }
 
-bool l2tp_rx(struct cc *cc, ms_t now, unsigned type, bool odd, uint16_t ns, uint16_t nr, const void *buf, size_t len)
+bool l2tp_rx(struct cc *cc, ms_t now, unsigned type, const struct avp_odd *odd, uint16_t ns, uint16_t nr, const void *buf,
+	     size_t len)
 {
 	enum rel_rx kind;
 
-	if ((int16_t)(ns - cc->rel.nr) > 0 && (odd || !harmless(type))) {
+	if ((int16_t)(ns - cc->rel.nr) > 0 && (avp_any_odd(odd) || !harmless(type))) {
 		if ((uint16_t)(ns - cc->rel.nr) >= cc->rel.rws)
-			l2tp_note(cc, l2tp_msg_name(type), "Ns is outside of the window", NULL);
+			l2tp_note(cc, (int)type, "Ns is outside of the window");
 		return false;
 	}
 	kind = rel_rx(&cc->rel, now, ns, nr, buf, len, &cc->out);
 	if (kind == REL_IGNORE)
-		l2tp_note(cc, l2tp_msg_name(type), "Ns or Nr is outside of the window", NULL);
+		l2tp_note(cc, (int)type, "Ns or Nr is outside of the window");
 	else
 		l2tp_heard(cc, now);
 	return kind == REL_NEW;
@@ -144,6 +176,15 @@ void l2tp_rx_ack(struct cc *cc, ms_t now, uint16_t nr)
 {
 	rel_ack(&cc->rel, now, nr, &cc->out);
 	l2tp_heard(cc, now);
+}
+
+void l2tp_rx_unknown(struct cc *cc, ms_t now, unsigned type, bool m)
+{
+	struct l2tp_cause cause = l2tp_cause(L2TP_STOP_ERROR, L2TP_E_UNKNOWN_AVP, "unknown Message Type", NULL);
+
+	l2tp_note(cc, (int)type, "unknown Message Type");
+	if (cc->conf->strict && m)
+		l2tp_cc_step(cc, now, CC_EV_CLOSE, NULL, &cause);	/* RFC 2661 4.4.1, RFC 3931 5.4.1 */
 }
 
 /* Orders. */

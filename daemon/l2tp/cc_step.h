@@ -71,13 +71,19 @@ void l2tp_trace(void *obj, const struct fsm *f, unsigned was, unsigned ev, unsig
 void l2tp_heard(struct cc *cc, ms_t now);
 /* Queues an encoded message; len 0: it could not be encoded.  last: it is a StopCCN. */
 void l2tp_tx(struct cc *cc, ms_t now, const void *buf, size_t len, bool last);
-/* A numbered message of this type: is it its turn?  If so, those that came early follow (rel_next).  odd: something in it is
- * not as it should be. */
-bool l2tp_rx(struct cc *cc, ms_t now, unsigned type, bool odd, uint16_t ns, uint16_t nr, const void *buf, size_t len);
+/* A numbered message of this type: is it its turn?  If so, those that came early follow (rel_next). */
+bool l2tp_rx(struct cc *cc, ms_t now, unsigned type, const struct avp_odd *odd, uint16_t ns, uint16_t nr, const void *buf,
+	     size_t len);
 /* A message that is an acknowledgement and nothing else. */
 void l2tp_rx_ack(struct cc *cc, ms_t now, uint16_t nr);
-/* "ICRQ: text NAME-OF-AVP"; msg_name and avp_name may be NULL. */
-void l2tp_note(struct cc *cc, const char *msg_name, const char *text, const char *avp_name);
+/* "ICRQ: text"; type -1: text alone. */
+void l2tp_note(struct cc *cc, int type, const char *text);
+/* A note of what is wrong with the content of a message. */
+void l2tp_note_odd(struct cc *cc, unsigned type, const struct avp_odd *odd, bool unread);
+/* What strictness (RFC 2661 4.2, RFC 3931 5.2) objects to: a general error, in StopCCN and CDN alike; result 0: nothing. */
+struct l2tp_cause l2tp_judge(const struct cc *cc, const struct avp_odd *odd);
+/* A message of a type that nobody knows; m: its M bit. */
+void l2tp_rx_unknown(struct cc *cc, ms_t now, unsigned type, bool m);
 /* Ends the cc cleanly when the last call of rel_tx failed, and says CC_GONE when it is time. */
 void l2tp_settle(struct cc *cc, ms_t now);
 

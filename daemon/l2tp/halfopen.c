@@ -102,7 +102,7 @@ static bool acceptable(const struct l2tp_msg *m, const struct cc_conf *conf)
 	if ((m->present | m->unread) & L2TP_BIT(L2TP_AVP_CHALLENGE) &&
 	    (!conf->secret.n || !m->challenge.n))
 		return false;
-	return !conf->strict || (!m->unknown_m && !m->error && !m->missing);
+	return !conf->strict || !avp_any_odd(&m->odd);
 }
 
 enum ho_verdict ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *from,
@@ -205,7 +205,7 @@ enum ho_verdict ho_scccn(struct halfopen *h, ms_t now, const struct ho_addr *fro
 		ho_expire_now(h, i);
 	if (m->type != L2TP_SCCCN || m->nr != 1)
 		return HO_DROP;
-	good = proven(e, m, conf) && !(conf->strict && (m->unknown_m || m->error));
+	good = proven(e, m, conf) && !(conf->strict && (m->odd.unknown_m || m->odd.error));
 	*ret = *e;
 	if (!good)
 		*ret_len = ho_stopccn(e, L2TP_STOP_UNAUTHORIZED, 0, NULL, buf, size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hidden AVPs (RFC 2661 4.3): b(1) = MD5(type + secret + vector), b(i) = MD5(secret + c(i-1)). */
 #include "base/digest.h"
-#include "msg.h"
+#include "avp.h"
 
 static void chain(uint8_t *out, const uint8_t *in, size_t n, uint16_t type, struct span secret,
 		  struct span vector, bool unhide)

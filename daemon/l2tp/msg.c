@@ -4,9 +4,10 @@
 #include <stddef.h>
 
 enum { FLAGS = 0xc802, FLAGS_MASK = 0xca0f };		/* 3.1: T, L, S set, O clear, version 2 */
-enum { AVP_M = 0x8000, AVP_H = 0x4000, AVP_RSVD = 0x3c00, AVP_LEN = 0x03ff };
 
-enum kind { NONE, U16, U32, TIE, BYTES, NAME, RESULT, Q931, PPP, ERRORS, ACCM };
+/* Beside those of avp.h. */
+enum kind { NONE = AVP_N_KINDS, Q931, PPP, ERRORS, ACCM };
+enum { U16 = AVP_U16, U32 = AVP_U32, TIE = AVP_TIE, BYTES = AVP_BYTES, NAME = AVP_NAME, RESULT = AVP_RESULT };
 
 #define IN(t) (UINT32_C(1) << L2TP_##t)
 #define ALL   (~UINT32_C(0))
@@ -80,67 +81,30 @@ static uint16_t swap16(uint16_t v)
 	return (uint16_t)(v << 8 | v >> 8);
 }
 
-static void get_result(struct l2tp_result *to, struct rd *v)
+/* Apple: host order, and stray octets behind. */
+static void mend_result(struct l2tp_result *res)
 {
-	*to = (struct l2tp_result){ .result = rd_u16(v) };
-	if (rd_left(v) >= 2) {
-		to->error = rd_u16(v);
-		to->msg = rd_rest(v);
-	}
-	if (!(to->result & 0xff)) {		/* Apple: host order, and stray octets behind */
-		to->result = swap16(to->result);
-		to->error = swap16(to->error);
-		to->msg = (struct span){ NULL, 0 };
-	}
+	if (!(res->result & 0xff))
+		*res = (struct l2tp_result){ .result = swap16(res->result), .error = swap16(res->error) };
 }
 
 /* The value of one AVP into its field, which keeps its old value when the length is wrong. */
-static bool get(struct l2tp_msg *m, const struct row *row, struct rd v, bool lenient)
+static bool get(struct l2tp_msg *m, const struct row *row, struct rd r, bool lenient)
 {
 	void *to = (char *)m + row->off;
 	struct l2tp_ppp_cause *c = to;
 	struct l2tp_q931 *q = to;
-	struct rd r = v;
-	uint64_t n;
-	struct span s;
+	bool good;
 
+	if (row->kind < AVP_N_KINDS) {
+		good = avp_get((enum avp_kind)row->kind, to, r, lenient);
+		if (good && row->kind == RESULT)
+			mend_result(to);
+		return good;
+	}
 	switch ((enum kind)row->kind) {
 	case NONE:
-		break;
-	case U16:
-		n = rd_u16(&r);
-		if (r.bad || (rd_left(&r) && !lenient))
-			return false;
-		*(uint16_t *)to = (uint16_t)n;
-		return true;
-	case U32:
-		n = rd_u32(&r);
-		if (r.bad || (rd_left(&r) && !lenient))
-			return false;
-		*(uint32_t *)to = (uint32_t)n;
-		return true;
-	case TIE:
-		s = rd_span(&r, L2TP_TIE_LEN);
-		if (r.bad || rd_left(&r))
-			return false;
-		memcpy(to, s.p, s.n);
-		return true;
-	case BYTES:
-		*(struct span *)to = rd_rest(&r);
-		break;
-	case NAME:
-		s = rd_rest(&r);
-		while (s.n && !s.p[s.n - 1])	/* Apple counts the NUL */
-			s.n--;
-		if (!s.n)			/* 4.4.3: at least one octet */
-			return false;
-		*(struct span *)to = s;
-		return true;
-	case RESULT:
-		if (rd_left(&r) < 2)
-			return false;
-		get_result(to, &r);
-		return true;
+		return !rd_left(&r);
 	case Q931:
 		if (rd_left(&r) < 3)
 			return false;
@@ -157,52 +121,29 @@ static bool get(struct l2tp_msg *m, const struct row *row, struct rd v, bool len
 		c->msg = rd_rest(&r);
 		return true;
 	case ERRORS:
-		if (rd_left(&r) != 26)
-			return false;
-		rd_u16(&r);
-		for (unsigned i = 0; i < 6; i++)
-			((uint32_t *)to)[i] = rd_u32(&r);
-		break;
 	case ACCM:
-		if (rd_left(&r) != 10)
+		if (rd_left(&r) != (row->kind == ERRORS ? 26 : 10))
 			return false;
 		rd_u16(&r);
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; rd_left(&r); i++)
 			((uint32_t *)to)[i] = rd_u32(&r);
-		break;
+		return true;
 	}
-	return !r.bad && !rd_left(&r);
+	return false;
 }
 
 static void put(const struct l2tp_msg *m, const struct row *row, struct wr *w)
 {
 	const void *from = (const char *)m + row->off;
-	const struct l2tp_result *res = from;
 	const struct l2tp_q931 *q = from;
 	const struct l2tp_ppp_cause *c = from;
-	const struct span *s = from;
 
+	if (row->kind < AVP_N_KINDS) {
+		avp_put((enum avp_kind)row->kind, from, w);
+		return;
+	}
 	switch ((enum kind)row->kind) {
 	case NONE:
-		break;
-	case U16:
-		wr_u16(w, *(const uint16_t *)from);
-		break;
-	case U32:
-		wr_u32(w, *(const uint32_t *)from);
-		break;
-	case TIE:
-		wr_bytes(w, from, L2TP_TIE_LEN);
-		break;
-	case BYTES:
-	case NAME:
-		wr_bytes(w, s->p, s->n);
-		break;
-	case RESULT:
-		wr_u16(w, res->result);
-		if (res->error || res->msg.n)
-			wr_u16(w, res->error);
-		wr_bytes(w, res->msg.p, res->msg.n);
 		break;
 	case Q931:
 		wr_u16(w, q->cause);
@@ -216,103 +157,42 @@ static void put(const struct l2tp_msg *m, const struct row *row, struct wr *w)
 		wr_bytes(w, c->msg.p, c->msg.n);
 		break;
 	case ERRORS:
-		wr_u16(w, 0);
-		for (unsigned i = 0; i < 6; i++)
-			wr_u32(w, ((const uint32_t *)from)[i]);
-		break;
 	case ACCM:
 		wr_u16(w, 0);
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < (row->kind == ERRORS ? 6 : 2); i++)
 			wr_u32(w, ((const uint32_t *)from)[i]);
 		break;
 	}
 }
 
-/* Where decoding of one message stands. */
-struct decoder {
-	struct l2tp_msg *m;
-	struct span secret;
-	uint8_t *scratch;
-	size_t used;
-	bool lenient;			/* StopCCN, CDN: nothing in them is worth refusing them */
-};
-
-static void complain(struct l2tp_msg *m, enum l2tp_error error, unsigned type)
+static void decode_avp(struct l2tp_msg *m, struct avp_reader *d, struct avp *a)
 {
-	if (m->error)
-		return;
-	m->error = error;
-	m->error_avp = (uint16_t)type;
-}
+	const struct row *row = a->bits & AVP_RSVD ? NULL : row_of(a->vendor, a->type);
+	enum avp_revealed how;
 
-static void unrecognised(struct l2tp_msg *m, unsigned bits, unsigned vendor, unsigned type)
-{
-	if (!(bits & AVP_M) || m->unknown_m)
-		return;
-	m->unknown_m = true;
-	m->unknown_vendor = (uint16_t)vendor;
-	m->unknown_avp = (uint16_t)type;
-}
-
-/* 4.3.  What comes out of the cipher is as hostile as what went in: its length is bounded again. */
-static bool reveal(struct decoder *d, const struct row *row, struct rd *v)
-{
-	struct l2tp_msg *m = d->m;
-	size_t n = rd_left(v), len;
-	uint8_t *plain = d->scratch ? d->scratch + d->used : NULL;
-	struct span hidden = rd_rest(v);
-
-	if (!d->secret.n || !m->random_vector.n || !plain || n > L2TP_SCRATCH - d->used) {
-		m->unread |= L2TP_BIT(row->type);
-		return false;
-	}
-	if (n < 2) {
-		complain(m, L2TP_E_LENGTH, row->type);
-		return false;
-	}
-	l2tp_unhide(plain, hidden.p, n, row->type, d->secret, m->random_vector);
-	len = (size_t)plain[0] << 8 | plain[1];
-	if (len > n - 2) {
-		complain(m, L2TP_E_LENGTH, row->type);
-		return false;
-	}
-	d->used += n;
-	*v = rd_init(plain + 2, len);
-	return true;
-}
-
-/* False when the AVP leaves its message. */
-static bool decode_avp(struct decoder *d, struct rd *r)
-{
-	unsigned bits = rd_u16(r), vendor = rd_u16(r), type = rd_u16(r), len = bits & AVP_LEN;
-	size_t left = rd_left(r), n = len - L2TP_AVP_HDR_LEN;	/* len < 6 wraps, and is too long */
-	const struct row *row = bits & AVP_RSVD ? NULL : row_of(vendor, type);
-	struct l2tp_msg *m = d->m;
-	struct rd v = rd_sub(r, d->lenient && n > left && len >= L2TP_AVP_HDR_LEN ? left : n);
-
-	if (r->bad)
-		return false;
 	if (!row) {
-		unrecognised(m, bits, vendor, type);
-		return true;
+		avp_unknown(&m->odd, a);
+		return;
 	}
-	if (bits & AVP_H) {
+	if (a->bits & AVP_H) {
 		if (!row->hide) {
-			complain(m, L2TP_E_VALUE, type);
-			return true;
+			avp_error(&m->odd, L2TP_E_VALUE, a->type);
+			return;
 		}
-		if (!reveal(d, row, &v))
-			return true;
+		how = avp_reveal(d, a, m->random_vector);
+		if (how == AVP_UNREAD)
+			m->unread |= L2TP_BIT(a->type);
+		if (how != AVP_REVEALED)
+			return;
 	}
-	if (type == L2TP_AVP_MSG_TYPE || !get(m, row, v, d->lenient)) {
-		complain(m, type == L2TP_AVP_MSG_TYPE ? L2TP_E_VALUE : L2TP_E_LENGTH, type);
-		return true;
+	if (a->type == L2TP_AVP_MSG_TYPE || !get(m, row, a->value, d->lenient)) {
+		avp_error(&m->odd, a->type == L2TP_AVP_MSG_TYPE ? L2TP_E_VALUE : L2TP_E_LENGTH, a->type);
+		return;
 	}
-	m->present |= L2TP_BIT(type);
-	m->hidden &= ~L2TP_BIT(type);
-	if (bits & AVP_H)
-		m->hidden |= L2TP_BIT(type);
-	return true;
+	m->present |= L2TP_BIT(a->type);
+	m->hidden &= ~L2TP_BIT(a->type);
+	if (a->bits & AVP_H)
+		m->hidden |= L2TP_BIT(a->type);
 }
 
 /* 4.4.1: Message Type comes first, with 8 octets, in the clear. */
@@ -346,26 +226,28 @@ static bool decode_header(struct l2tp_msg *m, struct rd *r, const void *buf, siz
 bool l2tp_decode(struct l2tp_msg *m, const void *buf, size_t len, struct span secret,
 		 uint8_t *scratch)
 {
-	struct decoder d = { .m = m, .secret = secret, .scratch = scratch };
-	struct rd r;
+	struct avp_reader d = { .odd = &m->odd, .secret = secret, .scratch = scratch };
+	struct avp a;
 
 	*m = (struct l2tp_msg){ 0 };
-	if (!decode_header(m, &r, buf, len))
+	if (!decode_header(m, &d.r, buf, len))
 		return false;
-	if (!rd_left(&r))
+	if (!rd_left(&d.r))
 		return true;				/* ZLB */
-	if (!decode_type(m, &r))
+	if (!decode_type(m, &d.r))
 		return false;
 	d.lenient = m->type == L2TP_STOPCCN || m->type == L2TP_CDN;
-	while (rd_left(&r))
-		if (!decode_avp(&d, &r))
-			break;
-	for (unsigned i = 0; m->type < L2TP_N_MSGS && i < N_ROWS; i++)
-		if (rows[i].must >> m->type & 1)
-			m->missing |= L2TP_BIT(rows[i].type) & ~m->present;
+	while (avp_next(&d, &a))
+		decode_avp(m, &d, &a);
+	for (unsigned i = N_ROWS; m->type < L2TP_N_MSGS && i--;) {
+		if (!(rows[i].must >> m->type & 1) || m->present & L2TP_BIT(rows[i].type))
+			continue;
+		m->missing |= L2TP_BIT(rows[i].type);
+		m->odd.missing_avp = rows[i].type;
+	}
 	if (l2tp_has(m, L2TP_AVP_CHALLENGE) && !m->challenge.n)
-		complain(m, L2TP_E_LENGTH, L2TP_AVP_CHALLENGE);
-	return d.lenient || !r.bad;
+		avp_error(&m->odd, L2TP_E_LENGTH, L2TP_AVP_CHALLENGE);
+	return d.lenient || !d.r.bad;
 }
 
 bool l2tp_peek(const void *buf, size_t len, uint16_t *ret_tunnel_id)
@@ -383,33 +265,10 @@ static void encode_avp(struct wr *w, const struct l2tp_msg *m, const struct row 
 		       struct span secret)
 {
 	bool hide = row->hide && m->hidden & L2TP_BIT(row->type);
-	uint8_t *start = w->p, *value;
-	size_t n;
+	uint8_t *opened = avp_open(w, (row->m ? AVP_M : 0) | (hide ? AVP_H : 0), row->type);
 
-	wr_u16(w, 0);
-	wr_u16(w, 0);
-	wr_u16(w, row->type);
-	value = w->p;
-	if (hide)
-		wr_u16(w, 0);
 	put(m, row, w);
-	if (w->bad)
-		return;
-	n = (size_t)(w->p - start);
-	if (n > L2TP_AVP_MAX) {
-		w->bad = true;
-		return;
-	}
-	put_u16(start, (unsigned)n | (row->m ? AVP_M : 0) | (hide ? AVP_H : 0));
-	if (!hide)
-		return;
-	if (!secret.n || !m->random_vector.n) {
-		w->bad = true;
-		return;
-	}
-	n = (size_t)(w->p - value);
-	put_u16(value, (unsigned)(n - 2));
-	l2tp_hide(value, value, n, row->type, secret, m->random_vector);
+	avp_close(w, opened, secret, m->random_vector);
 }
 
 size_t l2tp_encode(const struct l2tp_msg *m, void *buf, size_t size, struct span secret)

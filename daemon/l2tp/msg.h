@@ -6,14 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/pkt.h"
-#include "l2tp/proto.h"
+#include "l2tp/avp.h"
 
 #define L2TP_BIT(avp) (UINT64_C(1) << (avp))
 
-enum { L2TP_SCRATCH = 2048 };		/* room for what was hidden in one message */
-
-struct l2tp_result { uint16_t result, error; struct span msg; };		/* 4.4.2 */
 struct l2tp_q931 { uint16_t cause; uint8_t msg; struct span advisory; };	/* 4.4.4 */
 struct l2tp_ppp_cause { uint16_t code, proto; uint8_t direction; struct span msg; };	/* RFC 3145 2 */
 
@@ -28,9 +24,7 @@ struct l2tp_msg {
 	uint64_t hidden;		/* of these: which were hidden (encode: which to hide) */
 	uint64_t unread;		/* hidden, and there was no secret, vector or room */
 	uint64_t missing;		/* AVPs that section 6 demands of this message */
-	uint16_t error, error_avp;	/* General Error Code of the first bad AVP, and its type */
-	bool unknown_m;			/* an unrecognised AVP had its M bit set: these name it */
-	uint16_t unknown_vendor, unknown_avp;
+	struct avp_odd odd;		/* what is wrong with them */
 
 	struct l2tp_result result;
 	uint16_t protocol_version, firmware, assigned_tunnel_id, rws;
@@ -60,11 +54,10 @@ static inline bool l2tp_has(const struct l2tp_msg *m, enum l2tp_avp avp)
 
 /* Octets -> *m.  False: this is no control message that any peer may send (header, Length, or an AVP
  * that leaves its message); drop it.  True: the header is good, m->type is L2TP_ZLB or what Message
- * Type says, and error, missing, unknown_m and unread say what is wrong with the content, for the
- * caller to judge.  StopCCN and CDN never fail for their content: what can be read of them is
- * returned.  Octets beyond Length are ignored; trailing NULs of Host Name are not part of it.
- * secret: empty if none; hidden AVPs are then only listed in unread.  scratch: L2TP_SCRATCH octets
- * that live as long as m, or NULL. */
+ * Type says, and odd and unread say what is wrong with the content, for the caller to judge.
+ * StopCCN and CDN never fail for their content: what can be read of them is returned.  Octets beyond
+ * Length are ignored; trailing NULs of Host Name are not part of it.  secret: empty if none; hidden
+ * AVPs are then only listed in unread.  scratch: L2TP_SCRATCH octets that live as long as m, or NULL. */
 bool l2tp_decode(struct l2tp_msg *m, const void *buf, size_t len, struct span secret,
 		 uint8_t *scratch);
 
@@ -76,12 +69,6 @@ size_t l2tp_encode(const struct l2tp_msg *m, void *buf, size_t size, struct span
 
 /* The Tunnel ID of a control message, for demultiplexing; false when its header is wrong. */
 bool l2tp_peek(const void *buf, size_t len, uint16_t *ret_tunnel_id);
-
-/* 4.3: the n octets of a Hidden AVP Subformat into out, hidden or back.  out may equal in. */
-void l2tp_hide(uint8_t *out, const uint8_t *in, size_t n, uint16_t type, struct span secret,
-	       struct span vector);
-void l2tp_unhide(uint8_t *out, const uint8_t *in, size_t n, uint16_t type, struct span secret,
-		 struct span vector);
 
 /* 5.1.1: Challenge Response for a message of this type (L2TP_SCCRP or L2TP_SCCCN). */
 void l2tp_response(uint8_t out[L2TP_RESPONSE_LEN], enum l2tp_msg_type type, struct span secret,

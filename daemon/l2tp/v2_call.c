@@ -286,7 +286,7 @@ static struct l2tp_cause judge_rp(const struct cc *cc, const struct call *call, 
 {
 	if (call->state == CALL_WAIT_REPLY && !m->assigned_session_id)
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "no Assigned Session ID", NULL);
-	return v2_judge(cc, m);
+	return l2tp_judge(cc, &m->odd);
 }
 
 static void absorb_info(struct call_info *info, const struct l2tp_msg *m)
@@ -339,14 +339,14 @@ static void rx_request(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 		.peer_session_id = m->assigned_session_id,
 		.role = m->type == L2TP_ICRQ ? CALL_LNS_INCOMING : CALL_LAC_OUTGOING,
 	};
-	struct l2tp_cause cause = v2_judge(cc, m);
+	struct l2tp_cause cause = l2tp_judge(cc, &m->odd);
 
 	if (!rq.peer_session_id || is_pending(cc, rq.peer_session_id)) {
-		v2_note(cc, m, "no or a repeated Assigned Session ID", NULL);
+		l2tp_note(cc, m->type, "no or a repeated Assigned Session ID");
 		return;
 	}
 	if (!add_pending(cc, rq.peer_session_id)) {
-		v2_note(cc, m, "out of memory", NULL);
+		l2tp_note(cc, m->type, "out of memory");
 		cause = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_RESOURCES, "out of memory", NULL);
 		turn_down(cc, now, rq.peer_session_id, &cause);
 		return;
@@ -373,7 +373,7 @@ static void rx_info(struct cc *cc, const struct call *call, const struct l2tp_ms
 
 static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct l2tp_msg *m)
 {
-	struct l2tp_cause cause = v2_judge(cc, m), odd;
+	struct l2tp_cause cause = l2tp_judge(cc, &m->odd), odd;
 	enum call_event ev = CALL_N_EVENTS;
 	bool of_outgoing = false;
 
@@ -415,13 +415,13 @@ static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct l2t
 	}
 	of_outgoing = m->type >= L2TP_OCRQ && m->type <= L2TP_OCCN;
 	if (ev != CALL_EV_CDN && of_outgoing != outgoing(call)) {
-		v2_note(cc, m, "for a call of the other kind", NULL);
+		l2tp_note(cc, m->type, "for a call of the other kind");
 		return;
 	}
 	odd = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_SESSION_ID, "unexpected", l2tp_msg_name(m->type));
 	absorb(cc, call, m, ev);
 	if (!l2tp_call_step(cc, call, now, ev, m, cause.result || ev == CALL_EV_CDN ? &cause : &odd))
-		v2_note(cc, m, "has no meaning in this state of the call", NULL);
+		l2tp_note(cc, m->type, "has no meaning in this state of the call");
 }
 
 void v2_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
@@ -438,7 +438,7 @@ void v2_call_rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 	else if (request && !m->session_id)
 		rx_request(cc, now, m);
 	else if (m->type != L2TP_CDN)
-		v2_note(cc, m, "for an unknown session", NULL);
+		l2tp_note(cc, m->type, "for an unknown session");
 	else if (!m->session_id)
 		drop_pending(cc, m->assigned_session_id);
 }

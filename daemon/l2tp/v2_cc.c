@@ -8,11 +8,6 @@
 #include "l2tp/halfopen.h"
 #include "l2tp/v2_step.h"
 
-void v2_note(struct cc *cc, const struct l2tp_msg *m, const char *text, const char *avp_name)
-{
-	l2tp_note(cc, m ? l2tp_msg_name(m->type) : NULL, text, avp_name);
-}
-
 struct l2tp_cause v2_cause_of(const struct l2tp_msg *m)
 {
 	struct l2tp_cause c = { .result = m->result.result, .error = m->result.error, .by_peer = true };
@@ -24,27 +19,6 @@ struct l2tp_cause v2_cause_of(const struct l2tp_msg *m)
 	l2tp_clean(c.msg, sizeof(c.msg), m->result.msg.n ? m->result.msg :
 		   m->ppp_cause.msg.n ? m->ppp_cause.msg : m->q931.advisory);
 	return c;
-}
-
-static const char *bad_avp(const struct l2tp_msg *m)
-{
-	if (m->unknown_m)
-		return m->unknown_vendor ? "of a vendor" : l2tp_avp_name(m->unknown_avp);
-	if (m->error)
-		return l2tp_avp_name(m->error_avp);
-	for (unsigned i = 0; i < L2TP_N_AVPS; i++)
-		if (m->missing & L2TP_BIT(i))
-			return l2tp_avp_name(i);
-	return NULL;
-}
-
-struct l2tp_cause v2_judge(const struct cc *cc, const struct l2tp_msg *m)
-{
-	if (cc->conf->strict && m->unknown_m)
-		return l2tp_cause(L2TP_STOP_ERROR, L2TP_E_UNKNOWN_AVP, "unknown AVP", bad_avp(m));
-	if (cc->conf->strict && (m->error || m->missing))
-		return l2tp_cause(L2TP_STOP_ERROR, m->error ? m->error : L2TP_E_VALUE, "bad AVP", bad_avp(m));
-	return (struct l2tp_cause){ 0 };
 }
 
 /* Sending. */
@@ -221,7 +195,7 @@ const struct fsm v2_cc_fsm = {
 /* What every SCCRP and SCCCN must satisfy; result 0 when it does. */
 static struct l2tp_cause judge_content(const struct cc *cc, const struct l2tp_msg *m)
 {
-	struct l2tp_cause cause = v2_judge(cc, m);
+	struct l2tp_cause cause = l2tp_judge(cc, &m->odd);
 
 	if (cause.result)
 		return cause;
@@ -266,27 +240,6 @@ static void absorb(struct cc *cc, const struct l2tp_msg *m)
 		rel_peer_window(&cc->rel, m->rws);
 }
 
-static void complain(struct cc *cc, const struct l2tp_msg *m)
-{
-	if (m->unknown_m)
-		v2_note(cc, m, "unknown AVP with the M bit set:", bad_avp(m));
-	else if (m->error || m->missing)
-		v2_note(cc, m, m->error ? "bad AVP" : "lacks AVP", bad_avp(m));
-	else if (m->unread)
-		v2_note(cc, m, "hidden AVP that cannot be read", NULL);
-}
-
-static void rx_unknown(struct cc *cc, ms_t now, const struct l2tp_msg *m)
-{
-	struct l2tp_cause cause;
-
-	v2_note(cc, m, "unknown Message Type", NULL);
-	if (!cc->conf->strict || !m->type_m)
-		return;
-	cause = l2tp_cause(L2TP_STOP_ERROR, L2TP_E_UNKNOWN_AVP, "unknown Message Type", NULL);
-	l2tp_cc_step(cc, now, CC_EV_CLOSE, m, &cause);		/* 4.4.1 */
-}
-
 /* A numbered message whose turn it is. */
 static void rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 {
@@ -294,7 +247,7 @@ static void rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 
 	if (cc->state == CC_IDLE)
 		return;					/* it is acknowledged, and that is all */
-	complain(cc, m);
+	l2tp_note_odd(cc, m->type, &m->odd, m->unread);
 	switch ((enum l2tp_msg_type)m->type) {
 	case L2TP_SCCRQ:
 		l2tp_cc_step(cc, now, CC_EV_SCCRQ, m, &cause);
@@ -329,14 +282,14 @@ static void rx(struct cc *cc, ms_t now, const struct l2tp_msg *m)
 		if (cc->state == CC_ESTABLISHED)
 			v2_call_rx(cc, now, m);
 		else
-			v2_note(cc, m, "before the control connection is established", NULL);
+			l2tp_note(cc, m->type, "before the control connection is established");
 		break;
 	case L2TP_ZLB:
 	case L2TP_MSG_5:
 	case L2TP_MSG_13:
 	case L2TP_N_MSGS:
 	default:				/* any number may come */
-		rx_unknown(cc, now, m);
+		l2tp_rx_unknown(cc, now, m->type, m->type_m);
 		break;
 	}
 }
@@ -364,16 +317,16 @@ void v2_cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 	if (cc->ending == CC_ENDED || (cc->state == CC_IDLE && cc->ending == CC_LIVE))
 		return;
 	if (!l2tp_decode(&m, buf, len, cc->conf->secret, scratch)) {
-		v2_note(cc, NULL, "malformed control message", NULL);
+		l2tp_note(cc, -1, "malformed control message");
 		return;
 	}
 	if (!for_us(cc, &m)) {
-		v2_note(cc, &m, "Tunnel ID of another", NULL);
+		l2tp_note(cc, m.type, "Tunnel ID of another");
 		return;
 	}
 	if (m.type == L2TP_ZLB || must_wait(cc, &m)) {
 		l2tp_rx_ack(cc, now, m.nr);
-	} else if (l2tp_rx(cc, now, m.type, m.error || m.missing || m.unknown_m, m.ns, m.nr, buf, len)) {
+	} else if (l2tp_rx(cc, now, m.type, &m.odd, m.ns, m.nr, buf, len)) {
 		rx(cc, now, &m);
 		for (struct rel_msg *e; (e = rel_next(&cc->rel, now)); rel_free(e))
 			if (l2tp_decode(&m, e->data, e->len, cc->conf->secret, scratch))

@@ -3,7 +3,7 @@
 
 #include "base/digest.h"
 
-enum { NS_TYPE_AT = V3_HDR_LEN + 6, AVP_DIGEST = 59, AVP_NONCE = 73, AVP_H = 0x4000, AVP_LEN = 0x03ff };
+enum { NS_TYPE_AT = V3_HDR_LEN + 6, AVP_DIGEST = 59, AVP_NONCE = 73 };
 
 /* Where the one or two Message Digests of a message are, by their offsets. */
 struct digests { unsigned n, type[2]; size_t at[2], len; };

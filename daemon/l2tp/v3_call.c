@@ -248,13 +248,13 @@ const struct fsm v3_call_fsm[4] = {
 /* 5.2, 5.4.2; result 0 when there is nothing to object to. */
 static struct l2tp_cause judge_content(const struct cc *cc, const struct v3_msg *m)
 {
-	struct l2tp_cause cause = v3_judge(cc, m);
+	struct l2tp_cause cause = l2tp_judge(cc, &m->odd);
 
 	if (cause.result)
 		return cause;
 	if (m->unread & (V3_BIT(V3_AVP_COOKIE) | V3_BIT(V3_AVP_L2SPEC)))
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "hidden AVP that cannot be read", NULL);
-	if (m->error_avp == 65)
+	if (m->odd.error_avp == 65)
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_LENGTH, "bad AVP", v3_avp_name(V3_AVP_COOKIE));
 	if (v3_has(m, V3_AVP_L2SPEC) && m->l2spec > V3_L2SPEC_DEFAULT)
 		return l2tp_cause(L2TP_CDN_ERROR, L2TP_E_VALUE, "unknown", v3_avp_name(V3_AVP_L2SPEC));
@@ -378,7 +378,7 @@ static void rx_request(struct cc *cc, ms_t now, const struct v3_msg *m)
 	struct call *ours;
 
 	if (!rq.peer_session_id || v3_pending_has(cc, rq.peer_session_id)) {
-		v3_note(cc, m, "no or a repeated Local Session ID", NULL);
+		l2tp_note(cc, m->type, "no or a repeated Local Session ID");
 		return;
 	}
 	if (cause.result) {
@@ -453,13 +453,13 @@ static void rx_call(struct cc *cc, struct call *call, ms_t now, const struct v3_
 		return;
 	}
 	if (ev != CALL_EV_CDN && (m->type <= V3_OCCN) != outgoing(call)) {
-		v3_note(cc, m, "for a call of the other kind", NULL);
+		l2tp_note(cc, m->type, "for a call of the other kind");
 		return;
 	}
 	odd = l2tp_cause(V3_CDN_FSM, 0, "unexpected", l2tp_msg_name(m->type));
 	absorb(cc, call, m, ev);
 	if (!l2tp_call_step(cc, call, now, ev, m, cause.result || ev == CALL_EV_CDN ? &cause : &odd))
-		v3_note(cc, m, "has no meaning in this state of the call", NULL);
+		l2tp_note(cc, m->type, "has no meaning in this state of the call");
 }
 
 /* 5.4.4: by the Remote Session ID, or in reverse by the Local Session ID when the sender did not know ours.  Both ids of a
@@ -480,7 +480,7 @@ static void rx_stray(struct cc *cc, ms_t now, const struct v3_msg *m)
 {
 	struct l2tp_cause cause = l2tp_cause(L2TP_CDN_ERROR, L2TP_E_SESSION_ID, "unknown session", NULL);
 
-	v3_note(cc, m, "for an unknown session", NULL);
+	l2tp_note(cc, m->type, "for an unknown session");
 	if ((m->type == V3_ICRP || m->type == V3_OCRP) && m->local_session_id)
 		tx_cdn(cc, now, m->remote_session_id, m->local_session_id, &cause);
 }

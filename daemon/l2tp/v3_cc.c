@@ -13,38 +13,12 @@ uint32_t v3_pw_caps(const struct v3_conf *conf)
 	return or_default(conf->pw_caps, 1u << V3_PW_ETHERNET | 1u << V3_PW_VLAN | 1u << V3_PW_PPP);
 }
 
-void v3_note(struct cc *cc, const struct v3_msg *m, const char *text, const char *avp_name)
-{
-	l2tp_note(cc, m ? l2tp_msg_name(m->type) : NULL, text, avp_name);
-}
-
 struct l2tp_cause v3_cause_of(const struct v3_msg *m)
 {
 	struct l2tp_cause c = { .result = m->result.result, .error = m->result.error, .by_peer = true };
 
 	l2tp_clean(c.msg, sizeof(c.msg), m->result.msg);
 	return c;
-}
-
-static const char *bad_avp(const struct v3_msg *m)
-{
-	if (m->unknown_m)
-		return m->unknown_vendor ? "of a vendor" : l2tp_avp_name(m->unknown_avp);
-	if (m->error)
-		return l2tp_avp_name(m->error_avp);
-	for (unsigned i = 0; i < V3_N_AVPS; i++)
-		if (m->missing & V3_BIT(i))
-			return v3_avp_name(i);
-	return NULL;
-}
-
-struct l2tp_cause v3_judge(const struct cc *cc, const struct v3_msg *m)
-{
-	if (cc->conf->strict && m->unknown_m)
-		return l2tp_cause(L2TP_STOP_ERROR, L2TP_E_UNKNOWN_AVP, "unknown AVP", bad_avp(m));
-	if (cc->conf->strict && (m->error || m->missing))
-		return l2tp_cause(L2TP_STOP_ERROR, m->error ? m->error : L2TP_E_VALUE, "bad AVP", bad_avp(m));
-	return (struct l2tp_cause){ 0 };
 }
 
 /* Sending. */
@@ -210,7 +184,7 @@ static struct l2tp_cause judge_sccrp(const struct cc *cc, const struct v3_msg *m
 	if (v3_has(m, V3_AVP_NONCE) != !!cc->v3.auth.n_keys || m->nonce.n > V3_PEER_NONCE_MAX)
 		return l2tp_cause(L2TP_STOP_UNAUTHORIZED, 0, cc->v3.auth.n_keys ? "no nonce, or a longer one than we know" :
 				  "no secret for your nonce", NULL);
-	return v3_judge(cc, m);
+	return l2tp_judge(cc, &m->odd);
 }
 
 /* What the peer says of itself, once, while it is still introducing itself. */
@@ -226,27 +200,6 @@ static void absorb(struct cc *cc, const struct v3_msg *m, const struct v3_signat
 	(void)v3_auth_agree(&cc->v3.auth, m, sig);
 }
 
-static void complain(struct cc *cc, const struct v3_msg *m)
-{
-	if (m->unknown_m)
-		v3_note(cc, m, "unknown AVP with the M bit set:", bad_avp(m));
-	else if (m->error || m->missing)
-		v3_note(cc, m, m->error ? "bad AVP" : "lacks AVP", bad_avp(m));
-	else if (m->unread)
-		v3_note(cc, m, "hidden AVP that cannot be read", NULL);
-}
-
-static void rx_unknown(struct cc *cc, ms_t now, const struct v3_msg *m)
-{
-	struct l2tp_cause cause;
-
-	v3_note(cc, m, "unknown Message Type", NULL);
-	if (!cc->conf->strict || !m->type_m)
-		return;
-	cause = l2tp_cause(L2TP_STOP_ERROR, L2TP_E_UNKNOWN_AVP, "unknown Message Type", NULL);
-	l2tp_cc_step(cc, now, CC_EV_CLOSE, m, &cause);	/* 5.4.1 */
-}
-
 /* A numbered message whose turn it is. */
 static void rx(struct cc *cc, ms_t now, const struct v3_msg *m, const struct v3_signature *sig)
 {
@@ -254,7 +207,7 @@ static void rx(struct cc *cc, ms_t now, const struct v3_msg *m, const struct v3_
 
 	if (cc->state == CC_IDLE)
 		return;					/* it is acknowledged, and that is all */
-	complain(cc, m);
+	l2tp_note_odd(cc, m->type, &m->odd, m->unread);
 	switch ((enum v3_msg_type)m->type) {
 	case V3_SCCRQ:
 		l2tp_cc_step(cc, now, CC_EV_SCCRQ, m, &cause);
@@ -268,7 +221,7 @@ static void rx(struct cc *cc, ms_t now, const struct v3_msg *m, const struct v3_
 		break;
 	case V3_SCCCN:
 		if (cc->state == CC_WAIT_CTL_CONN)
-			cause = v3_judge(cc, m);
+			cause = l2tp_judge(cc, &m->odd);
 		l2tp_cc_step(cc, now, cause.result ? CC_EV_SCCCN_BAD : CC_EV_SCCCN, m, &cause);
 		break;
 	case V3_STOPCCN:
@@ -290,13 +243,13 @@ static void rx(struct cc *cc, ms_t now, const struct v3_msg *m, const struct v3_
 		if (cc->state == CC_ESTABLISHED)
 			v3_call_rx(cc, now, m);
 		else
-			v3_note(cc, m, "before the control connection is established", NULL);
+			l2tp_note(cc, m->type, "before the control connection is established");
 		break;
 	case V3_ZLB:
 	case V3_ACK:
 	case V3_N_MSGS:
 	default:				/* any number may come */
-		rx_unknown(cc, now, m);
+		l2tp_rx_unknown(cc, now, m->type, m->type_m);
 		break;
 	}
 }
@@ -344,7 +297,7 @@ static void deliver(struct cc *cc, ms_t now, const struct v3_msg *m, const struc
 		l2tp_rx_ack(cc, now, m->nr);
 		return;
 	}
-	if (!l2tp_rx(cc, now, m->type, m->error || m->missing || m->unknown_m, m->ns, m->nr, buf, len))
+	if (!l2tp_rx(cc, now, m->type, &m->odd, m->ns, m->nr, buf, len))
 		return;
 	rx(cc, now, m, sig);
 	for (struct rel_msg *e; (e = rel_next(&cc->rel, now)); rel_free(e))
@@ -364,18 +317,18 @@ void v3_cc_input(struct cc *cc, ms_t now, const void *buf, size_t len)
 	verdict = v3_verify(&cc->v3.auth, buf, len, &sig);
 	if (verdict != V3_GOOD) {
 		cc->v3.forged++;
-		v3_note(cc, NULL, verdict == V3_UNSIGNED ? "a message without a Message Digest was dropped" :
-			"a message with a wrong Message Digest was dropped: is the secret the same?", NULL);
+		l2tp_note(cc, -1, verdict == V3_UNSIGNED ? "a message without a Message Digest was dropped" :
+			"a message with a wrong Message Digest was dropped: is the secret the same?");
 		return;
 	}
 	if (!v3_decode(&m, buf, len, v3_hide_key(&cc->v3.auth, sig.key_no), scratch)) {
-		v3_note(cc, NULL, "malformed control message", NULL);
+		l2tp_note(cc, -1, "malformed control message");
 		return;
 	}
 	if (for_us(cc, &m))
 		deliver(cc, now, &m, &sig, buf, len);
 	else
-		v3_note(cc, &m, "Control Connection ID of another", NULL);
+		l2tp_note(cc, m.type, "Control Connection ID of another");
 	l2tp_settle(cc, now);
 }
 

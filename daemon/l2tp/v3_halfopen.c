@@ -74,7 +74,7 @@ static bool acceptable(const struct v3_msg *m, const struct v3_conf *conf)
 {
 	if (m->type != V3_SCCRQ || m->cc_id || m->ns || m->nr || !m->assigned_cc_id || !m->host_name.n)
 		return false;
-	return !conf->cc.strict || (!m->unknown_m && !m->error && !m->missing);
+	return !conf->cc.strict || !avp_any_odd(&m->odd);
 }
 
 enum ho_verdict v3_ho_sccrq(struct halfopen *h, ms_t now, const struct ho_addr *from, const struct v3_msg *m, const void *buf,

@@ -7,10 +7,11 @@
 #include "base/names.h"
 
 enum { FLAGS = 0xc800, FLAGS_MASK = 0xc800, VERSION = 0x000f };	/* 3.2.1: T, L and S; all other bits are ignored */
-enum { AVP_M = 0x8000, AVP_H = 0x4000, AVP_LEN = 0x03ff };
 enum { AVP_EXTENDED_VENDOR = 58, AVP_DIGEST = 59, FIRST_V3_AVP = 58 };
 
-enum kind { U16, U32, U64, TIE, BYTES, NAME, RESULT, COOKIE, CAPS, ERRORS };
+/* Beside those of avp.h. */
+enum kind { COOKIE = AVP_N_KINDS, CAPS, ERRORS };
+enum { U16 = AVP_U16, U32 = AVP_U32, U64 = AVP_U64, TIE = AVP_TIE, BYTES = AVP_BYTES, NAME = AVP_NAME, RESULT = AVP_RESULT };
 
 #define IN(t) (UINT32_C(1) << V3_##t)
 #define ALL   (~UINT32_C(0))
@@ -104,50 +105,12 @@ static bool get_errors(uint32_t to[4], struct rd *r)
 static bool get(struct v3_msg *m, const struct row *row, struct rd r, bool lenient)
 {
 	void *to = (char *)m + row->off;
-	struct l2tp_result *res = to;
 	struct v3_cookie *c = to;
 	struct span s;
-	uint64_t n;
 
+	if (row->kind < AVP_N_KINDS)
+		return avp_get((enum avp_kind)row->kind, to, r, lenient);
 	switch ((enum kind)row->kind) {
-	case U16:
-	case U32:
-	case U64:
-		n = row->kind == U16 ? rd_u16(&r) : row->kind == U32 ? rd_u32(&r) : rd_u64(&r);
-		if (r.bad || (rd_left(&r) && !lenient))
-			return false;
-		if (row->kind == U16)
-			*(uint16_t *)to = (uint16_t)n;
-		else if (row->kind == U32)
-			*(uint32_t *)to = (uint32_t)n;
-		else
-			*(uint64_t *)to = n;
-		return true;
-	case TIE:
-		if (rd_left(&r) != L2TP_TIE_LEN)
-			return false;
-		memcpy(to, r.p, L2TP_TIE_LEN);
-		return true;
-	case BYTES:
-		*(struct span *)to = rd_rest(&r);
-		return true;
-	case NAME:
-		s = rd_rest(&r);
-		while (s.n && !s.p[s.n - 1])
-			s.n--;
-		if (!s.n)			/* 5.4.3: at least one octet */
-			return false;
-		*(struct span *)to = s;
-		return true;
-	case RESULT:
-		if (rd_left(&r) < 2)
-			return false;
-		*res = (struct l2tp_result){ .result = rd_u16(&r) };
-		if (rd_left(&r) < 2)
-			return true;
-		res->error = rd_u16(&r);
-		res->msg = rd_rest(&r);
-		return true;
 	case COOKIE:
 		s = rd_rest(&r);
 		if (s.n != 0 && s.n != 4 && s.n != 8)
@@ -167,34 +130,14 @@ static bool get(struct v3_msg *m, const struct row *row, struct rd r, bool lenie
 static void put(const struct v3_msg *m, const struct row *row, struct wr *w)
 {
 	const void *from = (const char *)m + row->off;
-	const struct l2tp_result *res = from;
 	const struct v3_cookie *c = from;
-	const struct span *s = from;
 	uint32_t caps;
 
+	if (row->kind < AVP_N_KINDS) {
+		avp_put((enum avp_kind)row->kind, from, w);
+		return;
+	}
 	switch ((enum kind)row->kind) {
-	case U16:
-		wr_u16(w, *(const uint16_t *)from);
-		break;
-	case U32:
-		wr_u32(w, *(const uint32_t *)from);
-		break;
-	case U64:
-		wr_u64(w, *(const uint64_t *)from);
-		break;
-	case TIE:
-		wr_bytes(w, from, L2TP_TIE_LEN);
-		break;
-	case BYTES:
-	case NAME:
-		wr_bytes(w, s->p, s->n);
-		break;
-	case RESULT:
-		wr_u16(w, res->result);
-		if (res->error || res->msg.n)
-			wr_u16(w, res->error);
-		wr_bytes(w, res->msg.p, res->msg.n);
-		break;
 	case COOKIE:
 		wr_bytes(w, c->octets, c->len);
 		break;
@@ -213,97 +156,43 @@ static void put(const struct v3_msg *m, const struct row *row, struct wr *w)
 	}
 }
 
-/* Where decoding of one message stands. */
-struct decoder {
-	struct v3_msg *m;
-	struct span hide_key;
-	uint8_t *scratch;
-	size_t used;
-	bool lenient;			/* StopCCN, CDN: nothing in them is worth refusing them */
-};
-
-static void complain(struct v3_msg *m, enum l2tp_error error, unsigned type)
+static void decode_avp(struct v3_msg *m, struct avp_reader *d, struct avp *a)
 {
-	if (m->error)
-		return;
-	m->error = error;
-	m->error_avp = (uint16_t)type;
-}
-
-/* 5.2; in an SCCRQ of both versions those of the other one are ignored (4.7.3). */
-static void unrecognised(struct v3_msg *m, unsigned bits, unsigned vendor, unsigned type)
-{
-	if (!(bits & AVP_M) || m->unknown_m || (m->v2 && !vendor && type < FIRST_V3_AVP))
-		return;
-	m->unknown_m = true;
-	m->unknown_vendor = (uint16_t)vendor;
-	m->unknown_avp = (uint16_t)type;
-}
-
-/* 5.3.  What comes out of the cipher is as hostile as what went in: its length is bounded again. */
-static bool reveal(struct decoder *d, unsigned avp, struct rd *v)
-{
-	struct v3_msg *m = d->m;
-	size_t n = rd_left(v), len;
-	uint8_t *plain = d->scratch ? d->scratch + d->used : NULL;
-	struct span hidden = rd_rest(v);
-
-	if (!d->hide_key.n || !m->random_vector.n || !plain || n > L2TP_SCRATCH - d->used) {
-		m->unread |= V3_BIT(avp);
-		return false;
-	}
-	if (n < 2) {
-		complain(m, L2TP_E_LENGTH, rows[avp].type);
-		return false;
-	}
-	l2tp_unhide(plain, hidden.p, n, rows[avp].type, d->hide_key, m->random_vector);
-	len = (size_t)plain[0] << 8 | plain[1];
-	if (len > n - 2) {
-		complain(m, L2TP_E_LENGTH, rows[avp].type);
-		return false;
-	}
-	d->used += n;
-	*v = rd_init(plain + 2, len);
-	return true;
-}
-
-/* False when the AVP leaves its message. */
-static bool decode_avp(struct decoder *d, struct rd *r)
-{
-	unsigned bits = rd_u16(r), vendor = rd_u16(r), type = rd_u16(r), len = bits & AVP_LEN;
-	size_t left = rd_left(r), n = len - L2TP_AVP_HDR_LEN;	/* len < 6 wraps, and is too long */
-	unsigned avp = row_of(vendor, type);
-	struct v3_msg *m = d->m;
-	struct rd v = rd_sub(r, d->lenient && n > left && len >= L2TP_AVP_HDR_LEN ? left : n);
+	unsigned avp = row_of(a->vendor, a->type);
+	enum avp_revealed how;
 	bool vital;
 
-	if (r->bad)
-		return false;
-	if (!vendor && (type == AVP_EXTENDED_VENDOR || type == AVP_DIGEST))
-		return true;
+	if (!a->vendor && (a->type == AVP_EXTENDED_VENDOR || a->type == AVP_DIGEST))
+		return;
 	if (avp == V3_N_AVPS) {
-		unrecognised(m, bits, vendor, type);
-		return true;
+		/* 5.2; in an SCCRQ of both versions those of the other one are ignored (4.7.3) */
+		if (!m->v2 || a->vendor || a->type >= FIRST_V3_AVP)
+			avp_unknown(&m->odd, a);
+		return;
 	}
 	/* 7.1: what is malformed is as if it were absent when its M bit is clear; but a cookie cannot be ignored */
-	vital = bits & AVP_M || avp == V3_AVP_COOKIE;
-	if (avp == V3_AVP_MSG_TYPE || (bits & AVP_H && !rows[avp].hide)) {
+	vital = a->bits & AVP_M || avp == V3_AVP_COOKIE;
+	if (avp == V3_AVP_MSG_TYPE || (a->bits & AVP_H && !rows[avp].hide)) {
 		if (vital)
-			complain(m, L2TP_E_VALUE, type);
-		return true;
+			avp_error(&m->odd, L2TP_E_VALUE, a->type);
+		return;
 	}
-	if (bits & AVP_H && !reveal(d, avp, &v))
-		return true;
-	if (!get(m, &rows[avp], v, d->lenient)) {
+	if (a->bits & AVP_H) {
+		how = avp_reveal(d, a, m->random_vector);
+		if (how == AVP_UNREAD)
+			m->unread |= V3_BIT(avp);
+		if (how != AVP_REVEALED)
+			return;
+	}
+	if (!get(m, &rows[avp], a->value, d->lenient)) {
 		if (vital)
-			complain(m, L2TP_E_LENGTH, type);
-		return true;
+			avp_error(&m->odd, L2TP_E_LENGTH, a->type);
+		return;
 	}
 	m->present |= V3_BIT(avp);
 	m->hidden &= ~V3_BIT(avp);
-	if (bits & AVP_H)
+	if (a->bits & AVP_H)
 		m->hidden |= V3_BIT(avp);
-	return true;
 }
 
 /* 5.4.1: Message Type comes first, with 8 octets, in the clear. */
@@ -344,24 +233,26 @@ static bool decode_header(struct v3_msg *m, struct rd *r, const void *buf, size_
 
 bool v3_decode(struct v3_msg *m, const void *buf, size_t len, struct span hide_key, uint8_t *scratch)
 {
-	struct decoder d = { .m = m, .hide_key = hide_key, .scratch = scratch };
-	struct rd r;
+	struct avp_reader d = { .odd = &m->odd, .secret = hide_key, .scratch = scratch };
+	struct avp a;
 
 	*m = (struct v3_msg){ 0 };
-	if (!decode_header(m, &r, buf, len))
+	if (!decode_header(m, &d.r, buf, len))
 		return false;
-	if (!rd_left(&r))
+	if (!rd_left(&d.r))
 		return !m->v2;				/* 6.15: ZLB */
-	if (!decode_type(m, &r) || (m->v2 && (m->type != V3_SCCRQ || m->cc_id)))
+	if (!decode_type(m, &d.r) || (m->v2 && (m->type != V3_SCCRQ || m->cc_id)))
 		return false;
 	d.lenient = m->type == V3_STOPCCN || m->type == V3_CDN;
-	while (rd_left(&r))
-		if (!decode_avp(&d, &r))
-			break;
-	for (unsigned i = 0; m->type < V3_N_MSGS && i < V3_N_AVPS; i++)
-		if (rows[i].must >> m->type & 1)
-			m->missing |= V3_BIT(i) & ~m->present;
-	return (d.lenient || !r.bad) && (!m->v2 || v3_has(m, V3_AVP_ASSIGNED_CC_ID));
+	while (avp_next(&d, &a))
+		decode_avp(m, &d, &a);
+	for (unsigned i = V3_N_AVPS; m->type < V3_N_MSGS && i--;) {
+		if (!(rows[i].must >> m->type & 1) || m->present & V3_BIT(i))
+			continue;
+		m->missing |= V3_BIT(i);
+		m->odd.missing_avp = rows[i].type;
+	}
+	return (d.lenient || !d.r.bad) && (!m->v2 || v3_has(m, V3_AVP_ASSIGNED_CC_ID));
 }
 
 bool v3_peek(const void *buf, size_t len, uint32_t *ret_cc_id)
@@ -390,31 +281,11 @@ static bool mandatory(const struct v3_msg *m, unsigned avp)
 
 static void encode_avp(struct wr *w, const struct v3_msg *m, unsigned avp, struct span hide_key)
 {
-	const struct row *row = &rows[avp];
-	bool hide = row->hide && m->hidden & V3_BIT(avp);
-	uint8_t *start = w->p, *value;
-	size_t n;
+	bool hide = rows[avp].hide && m->hidden & V3_BIT(avp);
+	uint8_t *opened = avp_open(w, (mandatory(m, avp) ? AVP_M : 0) | (hide ? AVP_H : 0), rows[avp].type);
 
-	wr_u16(w, 0);
-	wr_u16(w, 0);
-	wr_u16(w, row->type);
-	value = w->p;
-	if (hide)
-		wr_u16(w, 0);
-	put(m, row, w);
-	if (w->bad)
-		return;
-	n = (size_t)(w->p - start);
-	if (n > L2TP_AVP_MAX || (hide && (!hide_key.n || !m->random_vector.n))) {
-		w->bad = true;
-		return;
-	}
-	put_u16(start, (unsigned)n | (mandatory(m, avp) ? AVP_M : 0) | (hide ? AVP_H : 0));
-	if (!hide)
-		return;
-	n = (size_t)(w->p - value);
-	put_u16(value, (unsigned)(n - 2));
-	l2tp_hide(value, value, n, row->type, hide_key, m->random_vector);
+	put(m, &rows[avp], w);
+	avp_close(w, opened, hide_key, m->random_vector);
 }
 
 static void encode_digest(struct wr *w, const struct v3_msg *m, unsigned type)

@@ -57,9 +57,7 @@ struct v3_msg {
 	uint32_t hidden;		/* of these: which were hidden (encode: which to hide) */
 	uint32_t unread;		/* hidden, and there was no key, vector or room */
 	uint32_t missing;		/* AVPs that section 6 demands of this message */
-	uint16_t error, error_avp;	/* General Error Code of the first bad AVP that matters (7.1), and its attribute type */
-	bool unknown_m;			/* an unrecognised AVP had its M bit set: these name it */
-	uint16_t unknown_vendor, unknown_avp;
+	struct avp_odd odd;		/* what is wrong with them */
 	uint8_t n_digests, digest_type[2];	/* encode: Message Digest AVPs to leave room for (0..2); v3_sign fills them in */
 
 	struct l2tp_result result;
@@ -84,8 +82,8 @@ static inline bool v3_has(const struct v3_msg *m, enum v3_avp avp)
 }
 
 /* Octets -> *m.  False: this is no control message that any peer may send (header, Length, or an AVP that leaves its
- * message); drop it.  True: the header is good, m->type is V3_ZLB or what Message Type says, and error, missing, unknown_m
- * and unread say what is wrong with the content, for the caller to judge.  The Ver field is 3, or 2 in an SCCRQ as of 4.7.3
+ * message); drop it.  True: the header is good, m->type is V3_ZLB or what Message Type says, and odd and unread say what
+ * is wrong with the content, for the caller to judge.  The Ver field is 3, or 2 in an SCCRQ as of 4.7.3
  * (m->v2).  StopCCN and CDN never fail for their content.  Octets beyond Length are ignored.  Message Digests are not looked
  * at: v3_verify comes first.  hide_key: 5.3's shared key; empty if none, hidden AVPs are then only listed in unread.
  * scratch: L2TP_SCRATCH octets that live as long as m, or NULL. */

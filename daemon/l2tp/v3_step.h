@@ -10,12 +10,8 @@ extern const struct fsm v3_call_fsm[4];		/* by enum v3_role */
 
 /* Sends a message of this cc: fills in the Control Connection ID, hides what is to be hidden. */
 void v3_send(struct cc *cc, ms_t now, struct v3_msg *m, bool last);
-/* l2tp_note() of m, which may be NULL. */
-void v3_note(struct cc *cc, const struct v3_msg *m, const char *text, const char *avp_name);
 /* The cause in the peer's words. */
 struct l2tp_cause v3_cause_of(const struct v3_msg *m);
-/* What strictness (5.2) objects to in a message: a general error, in StopCCN and CDN alike; result 0: nothing. */
-struct l2tp_cause v3_judge(const struct cc *cc, const struct v3_msg *m);
 
 /* A call message (OCRQ..SLI) that arrived in order on an established cc. */
 void v3_call_rx(struct cc *cc, ms_t now, const struct v3_msg *m);

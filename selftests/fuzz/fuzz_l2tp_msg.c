@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!len && size < 1000)
 			abort();
 		if (len && (!l2tp_decode(&n, out, len, secret, two) || n.type != m.type ||
-			    n.present != m.present || n.hidden != m.hidden || n.unread || n.unknown_m))
+			    n.present != m.present || n.hidden != m.hidden || n.unread || n.odd.unknown_m))
 			abort();
 		if (len) {
 			same(m.host_name, n.host_name);

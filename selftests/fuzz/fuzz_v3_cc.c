@@ -50,7 +50,7 @@ static void check_tx(struct owner *o, const struct fx *f)
 	struct v3_msg m;
 
 	if (!v3_decode(&m, f->data, f->len, v3_hide_key(&o->cc.v3.auth, o->cc.v3.auth.key_no), NULL) ||
-	    m.missing & ~m.unread || m.error)
+	    m.missing & ~m.unread || m.odd.error)
 		abort();
 	if (o->peer.n_keys && m.type == V3_ZLB)
 		abort();

@@ -40,7 +40,7 @@ static void round_trip(const uint8_t *copy, size_t size, struct span key)
 	if (!len)
 		return;
 	if (!v3_decode(&n, out, len, key, two) || n.type != m.type || n.present != m.present || n.hidden != m.hidden ||
-	    n.unread || n.unknown_m || n.error)
+	    n.unread || n.odd.unknown_m || n.odd.error)
 		abort();
 	same(m.host_name, n.host_name);
 	same(m.nonce, n.nonce);

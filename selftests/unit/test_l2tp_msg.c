@@ -90,8 +90,8 @@ static void test_peers(void **state)
 
 		assert_true(decode(w, none));
 		assert_int_equal(w->m.type, L2TP_SCCRQ);
-		assert_int_equal(w->m.missing | w->m.error | w->m.unread, 0);
-		assert_false(w->m.unknown_m);
+		assert_int_equal(w->m.missing | w->m.odd.error | w->m.unread, 0);
+		assert_false(w->m.odd.unknown_m);
 		same_text(w->m.host_name, peer[i].host);
 		same_text(w->m.vendor_name, peer[i].vendor);
 		assert_int_equal(w->m.framing_caps, peer[i].framing);
@@ -171,7 +171,7 @@ static void test_hidden(void **state)
 
 	(void)state;
 	assert_true(decode(w, secret));
-	assert_int_equal(w->m.error | w->m.unread | w->m.missing, 0);
+	assert_int_equal(w->m.odd.error | w->m.unread | w->m.missing, 0);
 	assert_int_equal(w->m.assigned_session_id, 0x2222);
 	assert_int_equal(w->m.call_serial, 99);
 	same_text(w->m.calling_number, "+49 30 1234567890123");
@@ -189,8 +189,8 @@ static void test_hidden(void **state)
 
 	w = wire(hidden_long);
 	assert_true(decode(w, secret));
-	assert_int_equal(w->m.error, L2TP_E_LENGTH);
-	assert_int_equal(w->m.error_avp, L2TP_AVP_CALLING_NUMBER);
+	assert_int_equal(w->m.odd.error, L2TP_E_LENGTH);
+	assert_int_equal(w->m.odd.error_avp, L2TP_AVP_CALLING_NUMBER);
 	assert_int_equal(w->m.calling_number.n, 0);
 	free(w);
 }
@@ -224,16 +224,16 @@ static void test_rules(void **state)
 	struct l2tp_msg m;
 
 	(void)state;
-	assert_true(one(&m, 0, 0, 99, 8) && !m.unknown_m);		/* 4.2: unknown, M=0 */
-	assert_true(one(&m, 0x8000, 0, 99, 8) && m.unknown_m && m.unknown_avp == 99);
+	assert_true(one(&m, 0, 0, 99, 8) && !m.odd.unknown_m);		/* 4.2: unknown, M=0 */
+	assert_true(one(&m, 0x8000, 0, 99, 8) && m.odd.unknown_m && m.odd.unknown_avp == 99);
 	assert_true(one(&m, 0, 3561, 9, 8) && !l2tp_has(&m, L2TP_AVP_ASSIGNED_TUNNEL_ID));
-	assert_true(one(&m, 0x8000, 9, 9, 8) && m.unknown_m && m.unknown_vendor == 9);
-	assert_true(one(&m, 0x8400, 0, 10, 8) && m.unknown_m);		/* 4.1: reserved bit */
-	assert_true(one(&m, 0x8000, 0, 10, 8) && l2tp_has(&m, L2TP_AVP_RWS) && !m.error);
-	assert_true(one(&m, 0x8000, 0, 10, 9) && m.error == L2TP_E_LENGTH && !l2tp_has(&m, L2TP_AVP_RWS));
-	assert_true(one(&m, 0xc000, 0, 10, 12) && m.error == L2TP_E_VALUE);	/* RWS may not be hidden */
-	assert_true(one(&m, 0x8000, 0, 0, 8) && m.error == L2TP_E_VALUE);	/* a second Message Type */
-	assert_true(one(&m, 0x8000, 0, 7, 6) && m.error == L2TP_E_LENGTH);	/* empty Host Name */
+	assert_true(one(&m, 0x8000, 9, 9, 8) && m.odd.unknown_m && m.odd.unknown_vendor == 9);
+	assert_true(one(&m, 0x8400, 0, 10, 8) && m.odd.unknown_m);		/* 4.1: reserved bit */
+	assert_true(one(&m, 0x8000, 0, 10, 8) && l2tp_has(&m, L2TP_AVP_RWS) && !m.odd.error);
+	assert_true(one(&m, 0x8000, 0, 10, 9) && m.odd.error == L2TP_E_LENGTH && !l2tp_has(&m, L2TP_AVP_RWS));
+	assert_true(one(&m, 0xc000, 0, 10, 12) && m.odd.error == L2TP_E_VALUE);	/* RWS may not be hidden */
+	assert_true(one(&m, 0x8000, 0, 0, 8) && m.odd.error == L2TP_E_VALUE);	/* a second Message Type */
+	assert_true(one(&m, 0x8000, 0, 7, 6) && m.odd.error == L2TP_E_LENGTH);	/* empty Host Name */
 	for (unsigned len = 0; len < 6; len++)
 		assert_false(one(&m, 0x8000, 0, 10, len));
 	assert_false(one(&m, 0x8000, 0, 10, 45));

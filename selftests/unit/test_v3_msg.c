@@ -80,7 +80,7 @@ static void test_golden(void **state)
 	wire(&w, sccrq);
 	assert_true(decode(&w, none));
 	assert_int_equal(w.m.type, V3_SCCRQ);
-	assert_int_equal(w.m.missing | w.m.error | w.m.unread | w.m.unknown_m, 0);
+	assert_int_equal(w.m.missing | w.m.odd.error | w.m.unread | w.m.odd.unknown_m, 0);
 	same_text(w.m.host_name, "a.example");
 	assert_int_equal(w.m.router_id, 0xc0000201);
 	assert_int_equal(w.m.assigned_cc_id, 0x12345678);
@@ -100,7 +100,7 @@ static void test_golden(void **state)
 	assert_int_equal(w.m.type, V3_ICRQ);
 	assert_int_equal(w.m.cc_id, 0x9abcdef0);
 	assert_int_equal(w.m.ns << 16 | w.m.nr, 2 << 16 | 1);
-	assert_int_equal(w.m.missing | w.m.error, 0);
+	assert_int_equal(w.m.missing | w.m.odd.error, 0);
 	assert_int_equal(w.m.local_session_id, 0x11111111);
 	assert_int_equal(w.m.remote_session_id, 0);
 	assert_int_equal(w.m.cookie.len, 8);
@@ -128,8 +128,8 @@ static void test_both(void **state)
 	wire(&w, sccrq_both);
 	assert_true(decode(&w, none));
 	assert_true(w.m.v2);
-	assert_false(w.m.unknown_m);			/* L2TPv2's are ignored even though their M bits are set */
-	assert_int_equal(w.m.missing | w.m.error, 0);
+	assert_false(w.m.odd.unknown_m);			/* L2TPv2's are ignored even though their M bits are set */
+	assert_int_equal(w.m.missing | w.m.odd.error, 0);
 	assert_true(v3_offered(w.buf, w.n));
 	assert_false(v3_peek(w.buf, w.n, &id));		/* no control connection of ours is addressed like this */
 	w.m.v2_tunnel_id = 0x4242;
@@ -137,8 +137,8 @@ static void test_both(void **state)
 	assert_memory_equal(out, w.buf, w.n);
 	/* to an L2TPv2 peer it is an SCCRQ like any other */
 	assert_true(l2tp_decode(&v2, w.buf, w.n, none, NULL));
-	assert_int_equal(v2.missing | v2.error, 0);
-	assert_false(v2.unknown_m);
+	assert_int_equal(v2.missing | v2.odd.error, 0);
+	assert_false(v2.odd.unknown_m);
 	assert_int_equal(v2.assigned_tunnel_id, 0x4242);
 	same_text(v2.host_name, "a.example");
 	/* and only an SCCRQ that offers L2TPv3 may look like this */
@@ -164,7 +164,7 @@ static void test_hidden(void **state)
 	(void)state;
 	wire(&w, icrq_hidden);
 	assert_true(decode(&w, key));
-	assert_int_equal(w.m.unread | w.m.error | w.m.missing, 0);
+	assert_int_equal(w.m.unread | w.m.odd.error | w.m.missing, 0);
 	assert_int_equal(w.m.hidden, V3_BIT(V3_AVP_LOCAL_SESSION_ID) | V3_BIT(V3_AVP_COOKIE) | V3_BIT(V3_AVP_REMOTE_END_ID));
 	assert_int_equal(w.m.local_session_id, 0x11111111);
 	same_text(w.m.remote_end_id, "site-7");
@@ -182,8 +182,8 @@ static void test_hidden(void **state)
 	assert_int_equal(w.m.remote_end_id.n, 0);
 	wire(&w, hidden_overflow);
 	assert_true(decode(&w, key));
-	assert_int_equal(w.m.error, L2TP_E_LENGTH);
-	assert_int_equal(w.m.error_avp, 66);
+	assert_int_equal(w.m.odd.error, L2TP_E_LENGTH);
+	assert_int_equal(w.m.odd.error_avp, 66);
 	wire(&w, hidden_short);
 	assert_true(decode(&w, key));
 	assert_int_equal(w.m.remote_end_id.n, 0);
@@ -227,34 +227,34 @@ static void test_malformed(void **state)
 				with(&w, V3_ICRQ, m << 15, 0, sized[i].avp, zero, n);
 				assert_true(decode(&w, none));
 				/* malformed and not mandatory: as if it were not there */
-				assert_int_equal(w.m.error, good || !m ? 0 : L2TP_E_LENGTH);
-				assert_int_equal(w.m.error_avp, good || !m ? 0 : sized[i].avp);
+				assert_int_equal(w.m.odd.error, good || !m ? 0 : L2TP_E_LENGTH);
+				assert_int_equal(w.m.odd.error_avp, good || !m ? 0 : sized[i].avp);
 				assert_int_equal(w.m.present != V3_BIT(V3_AVP_MSG_TYPE), good);
 			}
 	for (size_t n = 0; n < 12; n++) {		/* a cookie that we cannot send is no thing to ignore */
 		with(&w, V3_ICRQ, 0, 0, 65, zero, n);
 		assert_true(decode(&w, none));
-		assert_int_equal(w.m.error, n == 0 || n == 4 || n == 8 ? 0 : L2TP_E_LENGTH);
+		assert_int_equal(w.m.odd.error, n == 0 || n == 4 || n == 8 ? 0 : L2TP_E_LENGTH);
 	}
 	with(&w, V3_SCCRQ, 0x8000, 0, 62, zero, 3);
-	assert_true(decode(&w, none) && w.m.error == L2TP_E_LENGTH);
+	assert_true(decode(&w, none) && w.m.odd.error == L2TP_E_LENGTH);
 	with(&w, V3_SCCRQ, 0x8000, 0, 7, zero, 0);
-	assert_true(decode(&w, none) && w.m.error == L2TP_E_LENGTH);
+	assert_true(decode(&w, none) && w.m.odd.error == L2TP_E_LENGTH);
 	/* unknown: by its M bit; reserved bits mean nothing; an Extended Vendor ID is nobody's that we know */
 	with(&w, V3_ICRQ, 0x8000, 0, 99, zero, 2);
-	assert_true(decode(&w, none) && w.m.unknown_m && w.m.unknown_avp == 99);
+	assert_true(decode(&w, none) && w.m.odd.unknown_m && w.m.odd.unknown_avp == 99);
 	with(&w, V3_ICRQ, 0, 0, 99, zero, 2);
-	assert_true(decode(&w, none) && !w.m.unknown_m);
+	assert_true(decode(&w, none) && !w.m.odd.unknown_m);
 	with(&w, V3_ICRQ, 0x8000, 9, 60, zero, 2);
-	assert_true(decode(&w, none) && w.m.unknown_m && w.m.unknown_vendor == 9);
+	assert_true(decode(&w, none) && w.m.odd.unknown_m && w.m.odd.unknown_vendor == 9);
 	with(&w, V3_ICRQ, 0xbc00, 0, 68, zero, 2);
-	assert_true(decode(&w, none) && !w.m.error && v3_has(&w.m, V3_AVP_PW_TYPE));
+	assert_true(decode(&w, none) && !w.m.odd.error && v3_has(&w.m, V3_AVP_PW_TYPE));
 	with(&w, V3_ICRQ, 0x8000, 0, 58, zero, 12);
-	assert_true(decode(&w, none) && !w.m.unknown_m);
+	assert_true(decode(&w, none) && !w.m.odd.unknown_m);
 	with(&w, V3_ICRQ, 0xc000, 0, 60, zero, 4);	/* hidden, and must not be */
-	assert_true(decode(&w, none) && w.m.error == L2TP_E_VALUE);
+	assert_true(decode(&w, none) && w.m.odd.error == L2TP_E_VALUE);
 	with(&w, V3_ICRQ, 0x8000, 0, 0, zero, 2);	/* a second Message Type */
-	assert_true(decode(&w, none) && w.m.error == L2TP_E_VALUE && w.m.type == V3_ICRQ);
+	assert_true(decode(&w, none) && w.m.odd.error == L2TP_E_VALUE && w.m.type == V3_ICRQ);
 	/* an AVP that leaves its message */
 	with(&w, V3_ICRQ, 0x8000, 0, 66, zero, 4);
 	w.buf[21]++;
