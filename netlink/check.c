@@ -228,7 +228,8 @@ static int check_guard(const struct k_request *r, char *why)
 		const struct k_guard *g = &r->guard.rule[i];
 
 		if (!prefix_ok(&g->local, g->local_bits) || !prefix_ok(&g->peer, g->peer_bits) || g->peer.port ||
-		    g->local.family != g->peer.family || !flag_ok(&g->pass) || !flag_ok(&g->net) || (g->net && g->local.port))
+		    g->local.family != g->peer.family || !flag_ok(&g->pass) || !flag_ok(&g->net) || (g->net && g->local.port) ||
+		    (g->mtu && (!g->net || g->mtu < K_MIN_MTU)) || g->pad)
 			return bad(why, "a rule of the IPsec guard");
 	}
 	return 0;

@@ -136,20 +136,26 @@ static void drop_chain(struct nft *b, const char *chain, const char *comment)
 	nft_rule_end(b, rule, comment);
 }
 
-/* TCP through our links: what both ends announce is cut to what fits, for where ICMP does not tell them (RFC 2923 2.1). */
-static void clamp(struct nft *b, enum nft_meta_keys side)
+/* TCP that begins: what both ends announce is cut to what fits, for where ICMP does not tell them (RFC 2923 2.1). */
+static void only_syn(struct nft *b)
 {
 	static const uint8_t tcp[1] = { IPPROTO_TCP }, syn_rst[1] = { 0x06 }, syn[1] = { 0x02 };
-	uint32_t group = K_LINK_GROUP;
-	size_t rule = nft_rule(b, "mss", false);
 
-	nft_meta(b, side, 0);
-	nft_cmp(b, true, 0, &group, sizeof(group));
 	nft_meta(b, NFT_META_L4PROTO, 0);
 	nft_cmp(b, true, 0, tcp, sizeof(tcp));
 	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
 	nft_and(b, 0, syn_rst, sizeof(syn_rst));
 	nft_cmp(b, true, 0, syn, sizeof(syn));
+}
+
+static void clamp(struct nft *b, enum nft_meta_keys side)
+{
+	uint32_t group = K_LINK_GROUP;
+	size_t rule = nft_rule(b, "mss", false);
+
+	nft_meta(b, side, 0);
+	nft_cmp(b, true, 0, &group, sizeof(group));
+	only_syn(b);
 	nft_route_mss(b, 0);
 	nft_lower_mss(b, 0);
 	nft_rule_end(b, rule, NULL);
@@ -224,7 +230,8 @@ int gate_start(struct gate *g, char *why)
 	g->known = calloc(65536, sizeof(*g->known));
 	if (!g->port_users || !g->known)
 		return why_fail(why, -ENOMEM, "nf_tables", NULL);
-	if (g->fd >= 0 && g->tag)
+	g->nets = g->fd >= 0 && g->tag;
+	if (g->nets)
 		return 0;
 	while (!g->tag)
 		if (getrandom(&g->tag, sizeof(g->tag), 0) < 0)
@@ -446,9 +453,17 @@ static void prefix(struct nft *b, unsigned at, const struct k_addr *a, unsigned 
 	nft_cmp(b, true, 0, a->addr, len);
 }
 
-static void plain_rule(struct nft *b, const struct k_guard *g, bool out, bool first)
+/* From local to peer (out), or the other way. */
+static void ends(struct nft *b, const struct k_guard *g, bool out)
 {
 	unsigned source = g->local.family == 6 ? 8 : 12, destination = g->local.family == 6 ? 24 : 16;
+
+	prefix(b, out ? source : destination, &g->local, g->local_bits);
+	prefix(b, out ? destination : source, &g->peer, g->peer_bits);
+}
+
+static void plain_rule(struct nft *b, const struct k_guard *g, bool out, bool first)
+{
 	uint16_t port = htons(g->local.port);
 	size_t rule = nft_rule(b, out ? "out-rules" : "in-rules", first);
 
@@ -457,13 +472,81 @@ static void plain_rule(struct nft *b, const struct k_guard *g, bool out, bool fi
 		nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, out ? 0 : 2, 2, 0);
 		nft_cmp(b, true, 0, &port, 2);
 	}
-	prefix(b, out ? source : destination, &g->local, g->local_bits);
-	prefix(b, out ? destination : source, &g->peer, g->peer_bits);
+	ends(b, g, out);
 	nft_verdict(b, g->pass ? NF_ACCEPT : NFT_GOTO, g->pass ? NULL : out ? "plain-out" : "plain-in");
 	nft_rule_end(b, rule, NULL);
 }
 
 /* What came through IPsec has a secpath, what goes through it has a route through a policy. */
+static void through_ipsec(struct nft *b, bool out, bool is)
+{
+	if (out)
+		nft_route_ipsec(b, 0);
+	else
+		nft_meta(b, NFT_META_SECPATH, 0);
+	nft_cmp(b, is, 0, one, sizeof(one));
+}
+
+static void net_rule(struct nft *b, const char *chain, const struct k_guard *g, bool out)
+{
+	size_t rule = nft_rule(b, chain, false);
+
+	family(b, g->local.family);
+	ends(b, g, out);
+	through_ipsec(b, out, false);
+	nft_verdict(b, NFT_GOTO, out ? "plain-out" : "plain-in");
+	nft_rule_end(b, rule, NULL);
+}
+
+/* What IPsec leaves room for is known to the way out alone, and so told here. */
+static void net_clamp(struct nft *b, const struct k_guard *g, bool out)
+{
+	uint16_t mss = htons((uint16_t)(g->mtu - (g->local.family == 6 ? 60 : 40)));	/* IP's and TCP's headers */
+	size_t rule = nft_rule(b, "nets", false);
+
+	family(b, g->local.family);
+	ends(b, g, out);
+	only_syn(b);
+	nft_load(b, 0, &mss, sizeof(mss));
+	nft_lower_mss(b, 0);
+	if (out) {
+		nft_route_mss(b, 0);
+		nft_lower_mss(b, 0);
+	}
+	nft_rule_end(b, rule, NULL);
+}
+
+/* Between networks, forwarded or ours; without port or mark, so their order does not matter. */
+static bool net_chains(struct nft *b, bool were, const struct k_guard *r, unsigned n, bool more)
+{
+	static const struct { const char *name; int hook, priority; bool in, out; } chain[] = {
+		{ "nets-in", NF_INET_LOCAL_IN, FIRST, true, false }, { "nets-out", NF_INET_LOCAL_OUT, FIRST, false, true },
+		{ "nets", NF_INET_FORWARD, MANGLE, true, true },
+	};
+	bool any = more && were;
+
+	for (unsigned i = 0; i < n; i++)
+		any |= r[i].net;
+	for (unsigned c = 0; c < sizeof(chain) / sizeof(chain[0]) && (any || were); c++) {
+		nft_chain(b, chain[c].name, chain[c].hook, chain[c].priority);
+		if (!more)
+			nft_chain_flush(b, chain[c].name);
+		for (unsigned i = 0; i < n; i++) {
+			if (r[i].net && chain[c].in)
+				net_rule(b, chain[c].name, &r[i], false);
+			if (r[i].net && chain[c].out)
+				net_rule(b, chain[c].name, &r[i], true);
+			if (r[i].mtu && chain[c].in && chain[c].out) {
+				net_clamp(b, &r[i], false);
+				net_clamp(b, &r[i], true);
+			}
+		}
+		if (!any)
+			nft_chain_delete(b, chain[c].name);
+	}
+	return any;
+}
+
 static void plain_chain(struct nft *b, bool out)
 {
 	const char *chain = out ? "out" : "in";
@@ -474,11 +557,7 @@ static void plain_chain(struct nft *b, bool out)
 	nft_chain_flush(b, chain);
 	only_udp(b, chain);
 	rule = nft_rule(b, chain, false);
-	if (out)
-		nft_route_ipsec(b, 0);
-	else
-		nft_meta(b, NFT_META_SECPATH, 0);
-	nft_cmp(b, true, 0, one, sizeof(one));
+	through_ipsec(b, out, true);
 	nft_verdict(b, NF_ACCEPT, NULL);
 	nft_rule_end(b, rule, NULL);
 	rule = nft_rule(b, chain, false);
@@ -491,6 +570,7 @@ int gate_plain(struct gate *g, const struct k_guard *r, unsigned n, bool more)
 	struct nft b = { 0 };
 	char name[NAME_SIZE];
 	int err = 0;
+	bool any;
 
 	if (g->fd < 0 || (!n && more))
 		return 0;
@@ -512,7 +592,10 @@ int gate_plain(struct gate *g, const struct k_guard *r, unsigned n, bool more)
 		nft_chain_flush(&b, out ? "out" : "in");
 		nft_chain_delete(&b, out ? "out" : "in");
 	}
+	any = net_chains(&b, g->nets, r, n, more);
 	err = nft_commit(&b, g->fd);
+	if (!err)
+		g->nets = any;
 	nft_done(&b);
 	pthread_mutex_unlock(&g->lock);
 	return err;

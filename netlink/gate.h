@@ -9,7 +9,8 @@
  * Nothing without IPsec, once more: what K_GUARD names and guard.c has the kernel block is dropped here as well, whoever
  * removed the policies.
  *
- * TCP connections through our links (group K_LINK_GROUP) that are forwarded have their MSS lowered to what fits.
+ * TCP connections that are forwarded through our links (group K_LINK_GROUP), or between networks that IPsec alone joins,
+ * have their MSS lowered to what fits.
  *
  * The table is its socket's: nobody else can change it, "nft flush ruleset" passes it by, and it goes with the process. */
 #pragma once
@@ -27,6 +28,7 @@ struct gate {
 	uint32_t tag;			/* of the table's name */
 	bool off;			/* not wanted (KTUND_KEEPER_GATE=0, for tests and comparisons) */
 	pthread_mutex_t lock;
+	bool nets;			/* chains for networks are there, or may be */
 	uint8_t *known;			/* is this tunnel in the table? */
 	uint16_t *port_users;		/* tunnels by our own port */
 	struct gate_mark *marks;	/* tunnels by mark */

@@ -17,7 +17,7 @@ static const char magic[16] = "ktund-keeper 1\n";
 
 enum form { NUMBER, FLAG, OCTETS };
 enum kind { REC_KEEPER = 1, REC_LISTENER, REC_TUNNEL, REC_SESSION, REC_PIN, REC_HOOK, REC_ETH,
-	    REC_GUARD = HANDOVER_OPTIONAL + 1 };
+	    REC_GUARD = HANDOVER_OPTIONAL + 2 };	/* 1: of rules without an MTU */
 enum { TAG_ROUTE = 900 };
 
 struct row { uint16_t tag; uint8_t form; uint16_t at, size; };

@@ -26,8 +26,8 @@
  * - After an event _GONE the object is still in the table: take it down.  The next client hears of it right behind K_LIST.
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
-enum { K_VERSION = 4, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
-       K_MAX_GUARDS = 128,
+enum { K_VERSION = 5, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
+       K_MAX_GUARDS = 128, K_MIN_MTU = 128,
        K_LINK_GROUP = 27508,	/* of the links of sessions (ip link show group) */
        K_GUARD_USER = 0x6b74756e, K_GUARD_PRIORITY = 900000 };	/* of our XFRM policies; charon ends below 600000 */
 
@@ -77,9 +77,10 @@ struct k_route { struct k_addr dst; uint8_t prefix_len; uint8_t pad[3]; uint32_t
 
 /* UDP between local (address/bits and port; port 0: any) and peer (address/bits, any port) passes only under IPsec,
  * or (pass) as it is; or (net) whatever is between them, forwarded, too.  The first rule that fits counts.
+ * mtu: octets that one packet between them may have inside IPsec (net only), at least K_MIN_MTU; 0: not known.
  * The rules are kept until the next K_GUARD or the keeper's regular end; they outlive ktund, charon and a keeper that is
  * killed. */
-struct k_guard { struct k_addr local, peer; uint8_t local_bits, peer_bits; bool pass, net; };
+struct k_guard { struct k_addr local, peer; uint8_t local_bits, peer_bits; bool pass, net; uint16_t mtu, pad; };
 
 /* Link configuration; what is zero is left alone. */
 struct k_link {

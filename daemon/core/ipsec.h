@@ -34,6 +34,8 @@ void ipsec_marked(struct ctx *, const struct k_reply *, int fd);
 bool ipsec_knows_mark(const struct ctx *, uint32_t mark);
 /* What ESP adds to this tunnel's packets; false: there is none. */
 bool ipsec_esp(const struct tunnel *, struct esp *ret);
+/* Octets that one packet between the networks of a tunnel (dialled) or peer without L2TP may have; 0: it is not up, or not known. */
+uint16_t ipsec_site_mtu(const struct ctx *, bool dialled, const char *name);
 /* A socket that sends with this mark, or -1. */
 int ipsec_socket(const struct ctx *, uint32_t mark);
 /* Notes which SA protects a new tunnel. */

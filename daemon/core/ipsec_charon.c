@@ -68,7 +68,10 @@ static void readable(struct ev_loop *ev, ev_io *w, int revents)
 	else if (!n || (errno != EAGAIN && errno != EINTR))
 		vici_lost(&p->v, p->ctx->loop.now, n ? strerror(errno) : "it closed the connection");
 	ipsec_pump(p);
-	ipsec_step(p);
+	if (p->guard.stale && !p->asking)
+		ipsec_refresh(p->ctx);
+	else
+		ipsec_step(p);
 }
 
 void ipsec_charon(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/dial.h"
+#include "core/ipsec.h"
 #include "core/tunnel.h"
 
 /* Where callers come from, longest prefix first, and whether they need IPsec. */
@@ -170,7 +171,7 @@ static void add_listeners(struct builder *b, const struct config *c, const struc
 	}
 }
 
-static void add_networks(struct builder *b, const struct conf_ipsec *p)
+static void add_networks(struct builder *b, const struct conf_ipsec *p, uint16_t mtu)
 {
 	const char *ours = is_site(p) ? p->local_networks : NULL, *theirs;
 	struct addr local, peer;
@@ -187,6 +188,7 @@ static void add_networks(struct builder *b, const struct conf_ipsec *p)
 			r.local_bits = local.prefix_len;
 			r.peer_bits = peer.prefix_len;
 			r.net = true;
+			r.mtu = mtu;
 			add(b, &r, false);
 		}
 }
@@ -197,9 +199,9 @@ static void add_sites(struct builder *b, const struct ctx *ctx)
 	const struct config *c = ctx->conf;
 
 	for (unsigned i = 0; i < c->n_peers; i++)
-		add_networks(b, &c->peer[i].ipsec);
+		add_networks(b, &c->peer[i].ipsec, ipsec_site_mtu(ctx, false, c->peer[i].name));
 	for (unsigned i = 0; i < c->n_tunnels; i++)
-		add_networks(b, &c->tunnel[i].ipsec);
+		add_networks(b, &c->tunnel[i].ipsec, ipsec_site_mtu(ctx, true, c->tunnel[i].name));
 }
 
 static void add_port(struct builder *b, uint8_t family, uint16_t port)

@@ -63,6 +63,22 @@ bool ipsec_esp(const struct tunnel *t, struct esp *ret)
 	return true;
 }
 
+uint16_t ipsec_site_mtu(const struct ctx *ctx, bool dialled, const char *name)
+{
+	char conn[IPSEC_NAME];
+	unsigned mtu = 0, room;
+
+	ipsec_name(conn, dialled, name);
+	for (const struct sa *s = ctx->ipsec ? ctx->ipsec->sas : NULL; s; s = s->next) {
+		if (!s->site || strcmp(s->conn, conn))
+			continue;
+		room = path_room(udp_path_mtu(&s->local, &s->peer), s->peer.family, &s->esp, 0);
+		if (room >= K_MIN_MTU && room <= UINT16_MAX && (!mtu || room < mtu))
+			mtu = room;
+	}
+	return (uint16_t)mtu;
+}
+
 void ipsec_marked(struct ctx *ctx, const struct k_reply *r, int fd)
 {
 	struct sa *s;
@@ -299,6 +315,7 @@ static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint 
 	s->esp = path_esp(vici_text(vici_get(child, "encr-alg"), alg[0], 24), vici_text(vici_get(child, "integ-alg"), alg[1], 24),
 			  vici_is(vici_get(child, "encap"), "yes"));
 	follow(p, s);
+	p->guard.stale |= s->site;		/* it knows now how much fits */
 	c = ipsec_conn_find(p, s->conn);
 	if (c)
 		c->why[0] = '\0';

@@ -59,7 +59,8 @@ static struct k_request guard_request_of(void)
 
 	r.guard.rule[0] = (struct k_guard){ .local = v4("192.0.2.1", 1701), .peer = v4("192.0.2.2", 0), .local_bits = 32,
 					    .peer_bits = 32, .pass = true };
-	r.guard.rule[1] = (struct k_guard){ .local = v4("192.0.2.1", 1701), .peer = v4("0.0.0.0", 0), .local_bits = 32 };
+	r.guard.rule[1] = (struct k_guard){ .local = v4("192.0.2.1", 0), .peer = v4("0.0.0.0", 0), .local_bits = 32, .net = true,
+					    .mtu = 1400 };
 	return r;
 }
 

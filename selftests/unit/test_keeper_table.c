@@ -129,7 +129,7 @@ static void test_octets(void)
 	const struct k_request made[] = {
 		tunnel(1), session(1, 2), hook(),
 		{ .op = K_ETH_UP, .tunnel_id = 1, .session_id = 2, .eth.wire = { .session_id = 3, .peer_session_id = 4 } },
-		{ .op = K_GUARD, .guard = { .n = 1, .rule[0] = { v4("192.0.2.1", 0), v4("192.0.2.2", 0), 32, 32, true, true } } },
+		{ .op = K_GUARD, .guard = { .n = 1, .rule[0] = { v4("192.0.2.1", 0), v4("192.0.2.2", 0), 32, 32, true, true, 1400, 0 } } },
 		{ .op = K_TUNNEL_UP, .tunnel_id = 1, .tunnel = { { .family = 4, .encap = K_IP, .addr = { 10, 0, 0, 1 } },
 			{ .family = 4, .encap = K_IP, .addr = { 10, 0, 0, 2 } }, 7, .v3 = true } },
 	};
