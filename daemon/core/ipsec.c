@@ -92,7 +92,7 @@ void ipsec_step(struct ipsec *p)
 			dial_protected(d);
 		} else if (old && !c->ending) {
 			c->ending = true;
-			ipsec_terminate(p, c->name);
+			ipsec_terminate(p, c->name, false);
 			ipsec_list(p, c->name);		/* one that went unheard of is not waited for */
 		} else if (!old && !c->initiated) {
 			ipsec_initiate(p, c);
@@ -157,7 +157,7 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 		if (w.bad || (len == part->len && !memcmp(buf, part->msg ? part->msg : buf, len)))
 			continue;
 		if (i == PART_CONN && part->loaded && (c->dial || c->site))
-			ipsec_terminate(p, c->name);	/* made by what was */
+			ipsec_terminate(p, c->name, c->site && !c->dial);	/* made by what was */
 		part_clear(part);
 		part->msg = len ? malloc(len) : NULL;
 		part->len = part->msg ? len : 0;
@@ -171,17 +171,35 @@ out:
 	free(buf);
 }
 
+/* Has another peer's connection all that this one's would have, for the same addresses? */
+static bool served_by_site(const struct config *conf, const struct conf_peer *peer)
+{
+	for (unsigned i = 0; i < conf->n_peers; i++) {
+		const struct conf_peer *o = &conf->peer[i];
+
+		if (is_site(&o->ipsec) && peer->address.family && !memcmp(&o->address, &peer->address, sizeof(o->address)) &&
+		    ipsec_beside(conf, o) == peer)
+			return true;
+	}
+	return false;
+}
+
 static void want_peer(struct ipsec *p, const struct conf_peer *peer)
 {
-	char name[IPSEC_NAME], remote[64];
-	struct ipsec_desc d = { .name = ipsec_name(name, false, peer->name), .conf = &peer->ipsec };
 	const struct config *conf = p->ctx->conf;
+	const struct conf_peer *beside = is_site(&peer->ipsec) ? ipsec_beside(conf, peer) : NULL;
+	char name[IPSEC_NAME], remote[64];
+	struct ipsec_desc d = { .name = ipsec_name(name, false, peer->name), .conf = &peer->ipsec,
+				.l2tp = beside ? &beside->ipsec : NULL };
+
+	if (!is_site(&peer->ipsec) && served_by_site(conf, peer))
+		return;
 
 	if (peer->address.family)
 		d.remote = conf_addr_str(&peer->address, remote, sizeof(remote));
 	else if (peer->remote_name)
 		d.remote = peer->remote_name;		/* charon resolves, too */
-	for (unsigned i = 0; i < conf->n_listens && !is_site(d.conf); i++) {
+	for (unsigned i = 0; i < conf->n_listens && (d.l2tp || !is_site(d.conf)); i++) {
 		unsigned j = 0;
 
 		while (j < d.n_ports && d.port[j] != conf->listen[i].addr.port)
@@ -280,7 +298,7 @@ void ipsec_refresh(struct ctx *ctx)
 			continue;
 		}
 		*at = c->next;
-		ipsec_unload(p, c);
+		ipsec_unload(p, c, c->site && !c->dial);
 		conn_free(c);
 	}
 	ipsec_step(p);
@@ -302,9 +320,12 @@ bool ipsec_stopped(struct ctx *ctx)
 		return true;
 	if (p->v.state != VICI_READY)
 		ipsec_sas_drop(p);
+	for (const struct sa *s = p->sas; s; s = s->next)
+		if (!ipsec_conn_find(p, s->conn))
+			ipsec_terminate(p, s->conn, false);
 	for (struct conn *c; (c = p->conns); conn_free(c)) {
 		p->conns = c->next;
-		ipsec_unload(p, c);
+		ipsec_unload(p, c, false);
 	}
 	ipsec_pump(p);
 	return p->v.state != VICI_READY || !p->v.n_queue;
@@ -354,7 +375,7 @@ void ipsec_dial_failed(struct dial *d)
 
 	if (p->v.state != VICI_READY)
 		return;
-	ipsec_terminate(p, ipsec_name(name, true, d->as->name));
+	ipsec_terminate(p, ipsec_name(name, true, d->as->name), false);
 	ipsec_pump(p);
 }
 
@@ -378,7 +399,7 @@ void ipsec_dial_ended(struct ctx *ctx, const char *tunnel)
 	for (struct conn **at = &p->conns, *c; (c = *at); at = &c->next)
 		if (!strcmp(c->name, name)) {
 			*at = c->next;
-			ipsec_unload(p, c);
+			ipsec_unload(p, c, false);
 			conn_free(c);
 			break;
 		}

@@ -108,12 +108,14 @@ uint32_t ipsec_request(struct ipsec *p, const char *command, const char *stream,
 	return w.bad ? 0 : vici_request(&p->v, p->ctx->loop.now, command, stream, (struct span){ buf, wr_len(&w) }, 0);
 }
 
-void ipsec_terminate(struct ipsec *p, const char *name)
+void ipsec_terminate(struct ipsec *p, const char *name, bool networks)
 {
 	uint8_t buf[256];
 	struct wr w = wr_init(buf, sizeof(buf));
 
 	vici_key(&w, "ike", name);
+	if (networks)
+		vici_key(&w, "child", IPSEC_SITE);
 	vici_key(&w, "force", "yes");
 	vici_key(&w, "timeout", "-1");
 	if (!w.bad)
@@ -141,13 +143,13 @@ void ipsec_initiate(struct ipsec *p, struct conn *c)
 	c->initiated = c->initiate;
 }
 
-void ipsec_unload(struct ipsec *p, const struct conn *c)
+void ipsec_unload(struct ipsec *p, const struct conn *c, bool networks)
 {
 	bool alone = true;
 
 	for (const struct conn *o = p->conns; o; o = o->next)
 		alone &= o == c || strcmp(o->key_id, c->key_id);
-	ipsec_terminate(p, c->name);
+	ipsec_terminate(p, c->name, networks);
 	(void)ipsec_request(p, "unload-conn", NULL, "name", c->name);
 	if (!c->pubkey)
 		(void)ipsec_request(p, "unload-shared", NULL, "id", c->name);
@@ -180,7 +182,7 @@ static void tidy(struct ipsec *p, struct span list, bool shared)
 		if (shared) {
 			(void)ipsec_request(p, "unload-shared", NULL, "id", name);
 		} else {
-			ipsec_terminate(p, name);
+			ipsec_terminate(p, name, false);
 			(void)ipsec_request(p, "unload-conn", NULL, "name", name);
 		}
 	}

@@ -34,6 +34,30 @@ const char *ipsec_child(char buf[IPSEC_NAME], uint16_t port)
 	return buf;
 }
 
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_proof(const struct conf_ipsec *a, const struct conf_ipsec *b)
+{
+	return same(a->psk, b->psk) && same(a->certificate_pem, b->certificate_pem) && same(a->ca_pem, b->ca_pem) &&
+	       same(a->crl_pem, b->crl_pem) && same(a->local_id, b->local_id) && same(a->remote_id, b->remote_id);
+}
+
+const struct conf_peer *ipsec_beside(const struct config *c, const struct conf_peer *site)
+{
+	const struct addr *from = site->address.family ? &site->address : site->n_resolved ? &site->resolved[0] : NULL;
+
+	for (unsigned version = 2; from && version <= 3; version++) {
+		int i = config_match_peer(c, version, ENCAP_UDP, from, NULL);
+
+		if (i >= 0 && c->peer[i].ipsec.required && same_proof(&c->peer[i].ipsec, &site->ipsec))
+			return &c->peer[i];
+	}
+	return NULL;
+}
+
 static void items(struct wr *w, const char *list)
 {
 	char one[64];
@@ -85,13 +109,13 @@ static void auth(struct wr *w, const char *side, const char *id, const char *cer
 	vici_section_end(w);
 }
 
-static void child(struct wr *w, const struct ipsec_desc *d, uint16_t port)
+static void child(struct wr *w, const struct ipsec_desc *d, const struct conf_ipsec *conf, uint16_t port)
 {
 	char text[IPSEC_NAME];
 
 	vici_section(w, ipsec_child(text, port));
 	vici_key(w, "mode", "transport");
-	proposals(w, "esp_proposals", esp_words(d->conf), true);
+	proposals(w, "esp_proposals", esp_words(conf), true);
 	snprintf(text, sizeof(text), "dynamic[udp/%u]", port);
 	vici_list_of(w, "local_ts", text);
 	/* Who calls us may use any port, and says which. */
@@ -130,6 +154,21 @@ static void site(struct wr *w, const struct ipsec_desc *d)
 	vici_section_end(w);
 }
 
+/* charon makes the SAs of connections that are equal in all but their name in one IKE_SA, with the name of the first; it could
+ * not be told whose it is, nor one be ended without the other.  So their times differ: 4 h as usual, and something. */
+static void times(struct wr *w, const char *name)
+{
+	uint32_t hash = 2166136261;
+	char text[32];
+
+	for (const char *p = name; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 16777619;		/* FNV-1a */
+	snprintf(text, sizeof(text), "%u", 14400 + hash % 1801);
+	vici_key(w, "rekey_time", text);
+	snprintf(text, sizeof(text), "%u", 1440 + hash / 1801 % 361);
+	vici_key(w, "over_time", text);
+}
+
 void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 {
 	char text[32];
@@ -143,7 +182,9 @@ void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 	/* Else clients with one identity (behind different NATs, say) would end each other's SAs. */
 	vici_key(w, "unique", "never");
 	vici_key(w, "mobike", "no");
-	if (!d->dial)
+	if (d->dial)
+		times(w, d->name);
+	else
 		vici_key(w, "rekey_time", "0");
 	if (d->conf->dpd_ms) {
 		snprintf(text, sizeof(text), "%u", (d->conf->dpd_ms + 999) / 1000);
@@ -157,7 +198,7 @@ void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 	if (is_site(d->conf))
 		site(w, d);
 	for (unsigned i = 0; i < d->n_ports; i++)
-		child(w, d, d->port[i]);
+		child(w, d, d->l2tp ? d->l2tp : d->conf, d->port[i]);
 	vici_section_end(w);
 	vici_section_end(w);
 }

@@ -24,7 +24,12 @@ struct ipsec_desc {
 	uint16_t port[IPSEC_MAX_PORTS];		/* ours, of L2TP */
 	unsigned n_ports;
 	uint16_t remote_port;			/* dial: the LNS's */
+	const struct conf_ipsec *l2tp;		/* mode = tunnel: L2TP of the same callers, at these ports; or NULL */
 };
+
+/* Of a peer without L2TP, the one that has L2TP for callers from the same address who prove themselves in the same way: charon
+ * cannot tell them apart, and what they want must be in one connection.  Or NULL. */
+const struct conf_peer *ipsec_beside(const struct config *, const struct conf_peer *site);
 
 /* "ktund-peer-NAME", "ktund-tunnel-NAME" into buf; returns buf. */
 const char *ipsec_name(char buf[IPSEC_NAME], bool dial, const char *name);

@@ -103,12 +103,13 @@ uint32_t ipsec_request(struct ipsec *, const char *command, const char *stream, 
 /* Are all its parts in charon? */
 bool conn_loaded(const struct conn *);
 void ipsec_load(struct ipsec *, struct conn *);
-void ipsec_terminate(struct ipsec *, const char *name);
+/* The SAs of a connection; networks: only those between networks, for L2TP may live in it, too. */
+void ipsec_terminate(struct ipsec *, const char *name, bool networks);
 /* Asks which SAs there are: of this connection (NULL: of all) those that are not listed are no more. */
 void ipsec_list(struct ipsec *, const char *name);
 void ipsec_initiate(struct ipsec *, struct conn *);
-/* The connection, its secret and its SAs. */
-void ipsec_unload(struct ipsec *, const struct conn *);
+/* The connection, its secret and its SAs; networks: as above. */
+void ipsec_unload(struct ipsec *, const struct conn *, bool networks);
 
 /* ipsec_sa.c */
 bool ipsec_is_ours(struct span name);

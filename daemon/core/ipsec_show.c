@@ -188,9 +188,9 @@ void ipsec_each_site(struct ctx *ctx, void (*each)(void *arg, const struct conf_
 		for (const struct sa *s = ctx->ipsec->sas; s; s = s->next) {
 			const struct sa *o = ctx->ipsec->sas;
 
-			if (strcmp(s->conn, name))
+			if (!s->site || strcmp(s->conn, name))
 				continue;
-			while (o != s && (strcmp(o->conn, name) || !ipsec_same_host(&o->peer, &s->peer)))
+			while (o != s && (!o->site || strcmp(o->conn, name) || !ipsec_same_host(&o->peer, &s->peer)))
 				o = o->next;
 			if (o == s)		/* while it is rekeyed there may be two */
 				each(arg, p, &s->local, &s->peer, ctx->loop.now - s->since);

@@ -147,6 +147,9 @@ check "the LNS's charon killed: packets go on without a NAT between" ns "$LAC" p
 was=$(lines lns 'charon does not know its SA any more')
 charon_again lns
 check "a charon that knows nothing: noticed" busywait 6000 more_lines lns 'charon does not know its SA any more' "$was"
+# As strongswan.service does, once charon is there: it unloads what is in no file.
+echo 'connections { }' >"$TMP/none.conf"
+charon_swanctl lns --load-all --file "$TMP/none.conf" >/dev/null 2>&1
 back_in_time "the LNS's charon killed"
 check "no SA of the dead one is left" busywait 3000 eval '(($(sas "$LNS") == 4))'
 check "no policy, either" test "$(ip -n "$LNS" xfrm policy | grep -c 'mark 0x')" -eq 4

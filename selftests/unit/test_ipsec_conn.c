@@ -56,6 +56,10 @@ static void expect(void (*make)(struct wr *, const struct ipsec_desc *), const s
 #define MARKS "mark_in=%unique mark_out=%unique set_mark_in=%same "
 #define COMPATIBLE "aes256-sha1-ecp384 aes256-sha1-modp2048 aes128-sha1-ecp256 aes128-sha1-modp2048 "
 
+/* Of ktund-tunnel-x, -t */
+#define TIMES_X "rekey_time=14729 over_time=1638 "
+#define TIMES_T "rekey_time=14542 over_time=1718 "
+
 static void who_calls_us(void **state)
 {
 	char psk[] = "sesame", modern[] = "modern";
@@ -87,7 +91,8 @@ static void between_networks(void **state)
 	(void)state;
 	assert_string_equal(ipsec_child(name, 0), IPSEC_SITE);
 	expect(ipsec_load_conn, &d, "ktund-tunnel-x { version=2 local_addrs=[ 192.0.2.1 ] remote_addrs=[ 192.0.2.2 ] proposals=[ "
-	       "aes256-sha256-ecp256 ] unique=never mobike=no local { auth=psk } remote { auth=psk id=%any } children { networks { "
+	       "aes256-sha256-ecp256 ] unique=never mobike=no " TIMES_X
+	       "local { auth=psk } remote { auth=psk id=%any } children { networks { "
 	       "mode=tunnel esp_proposals=[ aes256-sha256-ecp256 ] local_ts=[ 10.1.0.0/16 2001:db8:1::/48 ] "
 	       "remote_ts=[ 10.2.0.0/24 ] } } } ");
 	d.dial = false;
@@ -96,6 +101,39 @@ static void between_networks(void **state)
 	       "aes256-sha256-ecp256 ] unique=never mobike=no rekey_time=0 local { auth=psk } remote { auth=psk id=%any } "
 	       "children { networks { mode=tunnel esp_proposals=[ aes256-sha256-ecp256 ] local_ts=[ 10.1.0.0/16 2001:db8:1::/48 ] "
 	       "remote_ts=[ 10.2.0.0/24 ] rekey_time=0 } } } ");
+}
+
+/* A caller without L2TP may have L2TP as well: charon takes the connection with the better address for both. */
+static void both_from_one_address(void **state)
+{
+	char psk[] = "sesame", same[] = "sesame", other[] = "open", words[] = "a-1";
+	char ours[] = "10.1.0.0/16", theirs[] = "10.2.0.0/24";
+	struct conf_peer peer[2] = {
+		{ .address = { .family = 4, .a = { 192, 0, 2, 2 }, .prefix_len = 32 },
+		  .ipsec = { .required = true, .mode = MODE_TUNNEL, .psk = psk, .proposals = words, .esp_proposals = words,
+			     .networks = theirs, .local_networks = ours } },
+		{ .address = { .family = 4 }, .l2tp = { .version = 2 }, .ipsec = { .required = true, .psk = same, .proposals = words,
+		  .esp_proposals = words } },
+	};
+	struct config c = { .peer = peer, .n_peers = 2 };
+	struct ipsec_desc d = { .name = "ktund-peer-s", .conf = &peer[0].ipsec, .l2tp = &peer[1].ipsec, .remote = "192.0.2.2",
+				.port = { 1701 }, .n_ports = 1 };
+
+	(void)state;
+	assert_ptr_equal(ipsec_beside(&c, &peer[0]), &peer[1]);
+	peer[1].ipsec.psk = other;
+	assert_null(ipsec_beside(&c, &peer[0]));
+	peer[1].ipsec.psk = same;
+	peer[1].ipsec.local_id = other;
+	assert_null(ipsec_beside(&c, &peer[0]));
+	peer[1].ipsec.local_id = NULL;
+	peer[1].address = (struct addr){ .family = 4, .a = { 198, 51, 100, 0 }, .prefix_len = 24 };
+	assert_null(ipsec_beside(&c, &peer[0]));
+	expect(ipsec_load_conn, &d, "ktund-peer-s { version=0 local_addrs=[ %any ] remote_addrs=[ 192.0.2.2 ] proposals=[ a-1 ] "
+	       "unique=never mobike=no rekey_time=0 local { auth=psk } remote { auth=psk id=%any } children { networks { "
+	       "mode=tunnel esp_proposals=[ a-1 ] local_ts=[ 10.1.0.0/16 ] remote_ts=[ 10.2.0.0/24 ] rekey_time=0 } "
+	       "l2tp-1701 { mode=transport esp_proposals=[ a-1 ] local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp] ] "
+	       MARKS "rekey_time=0 } } } ");
 }
 
 static void whom_we_dial(void **state)
@@ -107,7 +145,7 @@ static void whom_we_dial(void **state)
 
 	(void)state;
 	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
-	       "proposals=[ " MODERN COMPATIBLE "] unique=never mobike=no local { auth=psk id=lac.example.org } "
+	       "proposals=[ " MODERN COMPATIBLE "] unique=never mobike=no " TIMES_T "local { auth=psk id=lac.example.org } "
 	       "remote { auth=psk id=lns.example.org } children { l2tp-1701 { mode=transport "
 	       "esp_proposals=[ " MODERN_ESP "aes256-sha1 aes128-sha1 ] local_ts=[ dynamic[udp/1701] ] "
 	       "remote_ts=[ dynamic[udp/1702] ] } } } ");
@@ -117,7 +155,7 @@ static void whom_we_dial(void **state)
 	c.dpd_ms = 500;
 	strcpy(sets, "a-b,c-d");			/* words of strongSwan's: ESP is modern */
 	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=1 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
-	       "proposals=[ a-b c-d ] unique=never mobike=no dpd_delay=1 dpd_timeout=4 local { auth=psk } "
+	       "proposals=[ a-b c-d ] unique=never mobike=no " TIMES_T "dpd_delay=1 dpd_timeout=4 local { auth=psk } "
 	       "remote { auth=psk id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ " MODERN_ESP "] "
 	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1702] ] } } } ");
 }
@@ -132,14 +170,14 @@ static void certificates(void **state)
 
 	(void)state;
 	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
-	       "proposals=[ a-1 ] unique=never mobike=no local { auth=pubkey certs=[ OURS ] } "
+	       "proposals=[ a-1 ] unique=never mobike=no " TIMES_T "local { auth=pubkey certs=[ OURS ] } "
 	       "remote { auth=pubkey cacerts=[ CA ] id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ a-1 ] "
 	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
 	expect(ipsec_load_key, &d, "type=any data=KEY ");
 	c.crl = file;
 	c.crl_pem = crl;
 	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
-	       "proposals=[ a-1 ] unique=never mobike=no local { auth=pubkey certs=[ OURS ] } "
+	       "proposals=[ a-1 ] unique=never mobike=no " TIMES_T "local { auth=pubkey certs=[ OURS ] } "
 	       "remote { auth=pubkey cacerts=[ CA ] id=%any revocation=strict } children { l2tp-1701 { mode=transport "
 	       "esp_proposals=[ a-1 ] local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
 	expect(ipsec_load_crl, &d, "type=X509_CRL flag=NONE data=CRL ");
@@ -215,6 +253,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_calls_us),
 		cmocka_unit_test(between_networks),
+		cmocka_unit_test(both_from_one_address),
 		cmocka_unit_test(whom_we_dial),
 		cmocka_unit_test(certificates),
 		cmocka_unit_test(what_does_not_fit),
