@@ -45,7 +45,8 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: ktund [--config FILE] [--runtime-dir DIR] [--user NAME]\n"
 		   "       ktund --check [FILE]\n"
-		   "       ktund --stop-keeper | --upgrade-keeper [--runtime-dir DIR]\n"
+		   "       ktund --stop-keeper [--config FILE] [--runtime-dir DIR] [--user NAME]\n"
+		   "       ktund --upgrade-keeper [--runtime-dir DIR]\n"
 		   "Negotiates L2TP tunnels and PPP, and leaves the packets to the kernel.  Runs in the foreground.\n"
 		   "  -c, --config FILE       configuration (" DEFAULT_CONFIG ")\n"
 		   "  -r, --runtime-dir DIR   sockets of this instance (" DEFAULT_RUNTIME_DIR
@@ -444,7 +445,7 @@ int main(int argc, char **argv)
 	ctx.config_dir = dirname(dir);
 	if (keep)
 		return kernel_keep_keeper(&ctx);
-	if (stop && order_reaches(ctx.runtime_dir))
+	if (stop && !order_reaches(ctx.runtime_dir))
 		return 1;
 	ctx.to_end = stop;
 	ctx.started = clock_wall();

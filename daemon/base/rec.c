@@ -109,11 +109,6 @@ void rec_save(struct wr *w, const struct rec_row *row, size_t n, const void *obj
 		uint32_t v4;
 		uint16_t v2;
 
-		if (row->kind <= REC_BOOL) {	/* most rows, and most are zero: a jump would cost more than all else */
-			if (*p)
-				number(w, row->tag, *p);
-			continue;
-		}
 		switch ((enum rec_kind)row->kind) {
 		case REC_U:
 		case REC_BOOL:

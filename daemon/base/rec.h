@@ -13,8 +13,8 @@
 
 enum rec_kind {
 	REC_U,		/* host order; one octet, the macros below choose among these four by the member's size: */
-	REC_BOOL,
 	REC_U16, REC_U32, REC_U64,
+	REC_BOOL,
 	REC_TIME,	/* ms_t; its default is NEVER */
 	REC_TEXT,	/* char[size], terminated */
 	REC_OCTETS,	/* uint8_t[size]; zeros at the end are not written */

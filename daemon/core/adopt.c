@@ -510,8 +510,8 @@ static void adopt_session(struct ctx *ctx, uint16_t id, uint32_t slot, struct sp
 		s->call = call;
 		why = s->call_down ? NULL : "the checkpoint of its call cannot be read";
 		s->call_down = true;
-	} else if (as && t->v == &version_2 && s->call.info.serial > ctx->last_serial) {
-		ctx->last_serial = s->call.info.serial;
+	} else if (t->v->call_adopted) {
+		t->v->call_adopted(s);
 	}
 	s->wire_id = s->call.session_id;
 	if (t->dial && as && !s->ending)

@@ -27,14 +27,13 @@ static struct keeper_client *reach(const char *runtime_dir)
 	return err ? NULL : k;
 }
 
-int order_reaches(const char *runtime_dir)
+bool order_reaches(const char *runtime_dir)
 {
 	struct keeper_client *k = reach(runtime_dir);
 
-	if (!k)
-		return 1;
-	keeper_disconnect(k);
-	return 0;
+	if (k)
+		keeper_disconnect(k);
+	return k;
 }
 
 int order_stop(const char *runtime_dir)

@@ -11,49 +11,51 @@ enum { LOOK_AT = 4096, CANDIDATES = 32 };
 enum { TUNNEL_MS = 30000, TUNNEL_SHORT_MS = 5000, SESSION_MS = 10000, SESSION_SHORT_MS = 3000 };
 
 /* A control connection that needed no secret, without a call that has authenticated. */
-static bool tunnel_of_nobody(const struct tunnel *t)
+static ms_t tunnel_of_nobody(const struct ctx *ctx, unsigned id)
 {
-	return t && t->from && !t->down && !t->freed && !t->from->ipsec.required && t->n_sessions == t->n_strangers &&
-	       !(t->from->l2tp.version == 3 ? t->from->l2tp.v3.cc.secret.n : t->from->cc.secret.n);
+	const struct tunnel *t = ctx->tunnel[id];
+
+	if (!t || !t->from || t->down || t->freed || t->from->ipsec.required || t->n_sessions != t->n_strangers)
+		return NEVER;
+	return (t->from->l2tp.version == 3 ? t->from->l2tp.v3.cc.secret.n : t->from->cc.secret.n) ? NEVER : t->since;
 }
 
-static bool session_of_nobody(const struct session *s)
+static ms_t session_of_nobody(const struct ctx *ctx, unsigned id)
 {
-	return s && s->stranger && !s->ending;
+	const struct session *s = ctx->session[id];
+
+	return s && s->stranger && !s->ending ? s->since : NEVER;
+}
+
+/* The id of an old one, of some that chance finds; since() of an id: NEVER if it is not one of nobody.  0, which is nobody's id:
+ * none was found. */
+static unsigned oldest(const struct ctx *ctx, ms_t (*since)(const struct ctx *, unsigned id), ms_t age)
+{
+	unsigned at = env_u32(&ctx->env), stride = env_u32(&ctx->env) | 1, found = 0, id = 0;
+	ms_t first = NEVER;
+
+	for (unsigned n = 0; n < LOOK_AT && found < CANDIDATES; n++) {
+		ms_t then = since(ctx, (at += stride) % MAX_ID);
+
+		if (then == NEVER || ctx->loop.now - then < age)
+			continue;
+		found++;
+		if (then < first) {
+			first = then;
+			id = at % MAX_ID;
+		}
+	}
+	return id;
 }
 
 struct tunnel *room_tunnel(const struct ctx *ctx, ms_t age)
 {
-	unsigned at = env_u32(&ctx->env), stride = env_u32(&ctx->env) | 1, found = 0;
-	struct tunnel *oldest = NULL;
-
-	for (unsigned n = 0; n < LOOK_AT && found < CANDIDATES; n++) {
-		struct tunnel *t = ctx->tunnel[(at += stride) % MAX_ID];
-
-		if (!tunnel_of_nobody(t) || ctx->loop.now - t->since < age)
-			continue;
-		found++;
-		if (!oldest || t->since < oldest->since)
-			oldest = t;
-	}
-	return oldest;
+	return ctx->tunnel[oldest(ctx, tunnel_of_nobody, age)];
 }
 
 struct session *room_session(const struct ctx *ctx, ms_t age)
 {
-	unsigned at = env_u32(&ctx->env), stride = env_u32(&ctx->env) | 1, found = 0;
-	struct session *oldest = NULL;
-
-	for (unsigned n = 0; n < LOOK_AT && found < CANDIDATES; n++) {
-		struct session *s = ctx->session[(at += stride) % MAX_ID];
-
-		if (!session_of_nobody(s) || ctx->loop.now - s->since < age)
-			continue;
-		found++;
-		if (!oldest || s->since < oldest->since)
-			oldest = s;
-	}
-	return oldest;
+	return ctx->session[oldest(ctx, session_of_nobody, age)];
 }
 
 /* 0, 1: half, 2: seven of eight are taken. */

@@ -121,9 +121,16 @@ static void orphan(struct tunnel *t, uint16_t id, uint32_t their_id, bool lns, c
 	tunnel_drain(t);			/* before the call goes */
 }
 
+/* Call Serial Numbers of ours go on. */
+static void call_adopted(const struct session *s)
+{
+	if (s->as && s->call.info.serial > s->ctx->last_serial)
+		s->ctx->last_serial = s->call.info.serial;
+}
+
 const struct version version_2 = {
 	.number = 2, .init = init, .done = v2_cc_done, .open = open_cc, .accept = v2_cc_accept, .input = v2_cc_input,
 	.last_words = v2_cc_last_words, .answer = answer, .call_is_up = session_call_up, .save = v2_cc_save,
-	.restore = v2_cc_restore, .place = place, .orphan = orphan,
+	.restore = v2_cc_restore, .place = place, .call_adopted = call_adopted, .orphan = orphan,
 	.data_describe = data_describe, .data_header = data_header, .data_room = data_room,
 };

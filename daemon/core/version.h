@@ -26,9 +26,11 @@ struct version {
 	/* Checkpoints (l2tp/save.h). */
 	void (*save)(const struct cc *, struct wr *, unsigned tag);
 	int (*restore)(struct cc *, ms_t now, struct span record);
-	/* Calls.  place: one of ours, NULL when ids or memory are short.  orphan: the peer of an established call that only the
+	/* Calls.  place: one of ours, NULL when ids or memory are short.  call_adopted: an earlier ktund's is ours now; NULL: nothing to
+	 * be noted.  orphan: the peer of an established call that only the
 	 * kernel knows is told of its end; NULL: he hears of it when he sends again. */
 	struct session *(*place)(struct tunnel *, const struct conf_session *);
+	void (*call_adopted)(const struct session *);
 	void (*orphan)(struct tunnel *, uint16_t id, uint32_t peer_id, bool lns, const struct l2tp_cause *);
 	/* Data messages of a session with PPP.  describe: what K_SESSION_UP says of them.  header: into out[DATA_HEADER_MAX], up to
 	 * the PPP frame's information field; returns its octets, 0: user space cannot send any.  room: the most octets that the

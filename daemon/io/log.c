@@ -157,10 +157,11 @@ static struct log_limit *limit_of(struct log_topic *topic, uint64_t source)
 
 void log_limited_by(const struct log *l, struct log_topic *topic, uint64_t source, ms_t now, int level, const char *fmt, va_list ap)
 {
-	struct log_limit *own = level > l->level ? NULL : limit_of(topic, source);
+	struct log_limit *own;
 
 	if (level > l->level)
 		return;
+	own = limit_of(topic, source);
 	if (own && !may_say(own, now, 2)) {
 		own->left_out++;
 		topic->left_out++;

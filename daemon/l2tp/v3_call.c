@@ -126,7 +126,7 @@ enum { RQ = CALL_TX_RQ, RP = CALL_TX_RP, CN = CALL_TX_CN, CDN = CALL_TX_CDN, REF
 static const struct fsm_cell icrq_sender[CALL_N_EVENTS][CALL_N_STATES] = {
 /*                         idle                  wait-control-conn   wait-reply            wait-connect         wait-cs-answer       established           */
 [CALL_EV_OPEN]        = { A(0, WAIT_TUNNEL),     _,                  _,                    _,                   _,                   _                     },
-[CALL_EV_TUNNEL_OPEN]= { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
+[CALL_EV_TUNNEL_OPEN] = { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
 [CALL_EV_RQ]          = { _,                     _,                  _,                    _,                   _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_RQ_BAD]      = { _,                     _,                  _,                    _,                   _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_TIE_WON]     = { _,                     _,                  A(REFUSE, WAIT_REPLY), _,                  _,                   _                     },
@@ -137,7 +137,7 @@ static const struct fsm_cell icrq_sender[CALL_N_EVENTS][CALL_N_STATES] = {
 [CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
 [CALL_EV_CLOSE]       = { _,                     A(DOWN, IDLE),      A(CDN | DOWN, IDLE),  _,                   _,                   A(CDN | DOWN, IDLE)   },
-[CALL_EV_TUNNEL_DOWN]= { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
+[CALL_EV_TUNNEL_DOWN] = { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        _,                   _,                   A(DOWN, IDLE)         },
 };
 
 /* RFC 3931 7.3.2 */
@@ -151,14 +151,14 @@ static const struct fsm_cell icrq_recipient[CALL_N_EVENTS][CALL_N_STATES] = {
 [CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
 [CALL_EV_CLOSE]       = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[CALL_EV_TUNNEL_DOWN]= { _,                     _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
+[CALL_EV_TUNNEL_DOWN] = { _,                     _,                  _,                    A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
 };
 
 /* RFC 3931 7.4.1 */
 static const struct fsm_cell ocrq_sender[CALL_N_EVENTS][CALL_N_STATES] = {
 /*                         idle                  wait-control-conn   wait-reply            wait-connect         wait-cs-answer       established           */
 [CALL_EV_OPEN]        = { A(0, WAIT_TUNNEL),     _,                  _,                    _,                   _,                   _                     },
-[CALL_EV_TUNNEL_OPEN]= { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
+[CALL_EV_TUNNEL_OPEN] = { _,                     A(RQ, WAIT_REPLY),  _,                    _,                   _,                   _                     },
 [CALL_EV_RQ]          = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_RQ_BAD]      = { _,                     _,                  _,                    A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_TIE_WON]     = { _,                     _,                  A(REFUSE, WAIT_REPLY), _,                  _,                   _                     },
@@ -169,7 +169,7 @@ static const struct fsm_cell ocrq_sender[CALL_N_EVENTS][CALL_N_STATES] = {
 [CALL_EV_CN_BAD]      = { A(DOWN, IDLE),         _,                  A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
 [CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
 [CALL_EV_CLOSE]       = { _,                     A(DOWN, IDLE),      A(CDN | DOWN, IDLE),  A(CDN | DOWN, IDLE), _,                   A(CDN | DOWN, IDLE)   },
-[CALL_EV_TUNNEL_DOWN]= { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
+[CALL_EV_TUNNEL_DOWN] = { _,                     A(DOWN, IDLE),      A(DOWN, IDLE),        A(DOWN, IDLE),       _,                   A(DOWN, IDLE)         },
 };
 
 /* RFC 3931 7.4.2 */
@@ -184,7 +184,7 @@ static const struct fsm_cell ocrq_recipient[CALL_N_EVENTS][CALL_N_STATES] = {
 [CALL_EV_CDN]         = { A(DOWN, IDLE),         _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
 [CALL_EV_PLACED]      = { _,                     _,                  _,                    _,                   A(CN | UP, ESTABLISHED), _                 },
 [CALL_EV_CLOSE]       = { _,                     _,                  _,                    _,                   A(CDN | DOWN, IDLE), A(CDN | DOWN, IDLE)   },
-[CALL_EV_TUNNEL_DOWN]= { _,                     _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
+[CALL_EV_TUNNEL_DOWN] = { _,                     _,                  _,                    _,                   A(DOWN, IDLE),       A(DOWN, IDLE)         },
 };
 
 #undef A

@@ -79,7 +79,8 @@ confined() {
 	[[ $s == *"CapEff: 0000000000000000"* && $s == *"NoNewPrivs: 1"* && $s == *"Seccomp: 2"* && $s != *"Uid: 0"* ]]
 }
 check "ktund has no capabilities, gets none, is filtered and is not root" confined
-check "both listeners are there" inside ktun show stats
+listens() { ns "$LNS" ss -Hlun | grep -q '192\.0\.2\.1:1701 ' && inside journalctl -u ktund | grep 'listening on ip:192\.0\.2\.1'; }
+check "both listeners are there, also the one over IP" busywait 10000 listens
 
 # --- a call through all that --------------------------------------------------------------------------
 lac=$(write_config lac <<-'CONF'
@@ -94,7 +95,7 @@ check "the hook ran, in a /tmp of the keeper's own" busywait 10000 hooked
 ip netns exec "$LAC" "$steady" 100 <<<"10.10.0.1 site" >"$TMP/steady.out" 2>"$TMP/steady.err" &
 pinger=$!
 defer kill -KILL $pinger
-since=$(session_get lac local_session_id)
+since=$(session_get lac session_id)
 keeper=$(pid ktund-keeper)
 
 turns() {	# turns UNIT COMMAND...: the unit has another main process afterwards, and both are active
@@ -113,7 +114,7 @@ same_keeper() { [[ $(pid ktund-keeper) == "$keeper" ]] && active; }
 check "as the same process" busywait 10000 same_keeper
 kept() { sessions_up lac 1 && inside ktun -j show sessions | grep -q '"state":"up"'; }
 check "both sides have the call still" busywait 20000 kept
-check "it is the same one" test "$(session_get lac local_session_id)" = "$since"
+check "it is the same one" test -n "$since" -a "$(session_get lac session_id)" = "$since"
 kill -TERM $pinger
 check "no ping was lost in all that" wait $pinger
 sed 's/^/# /' "$TMP/steady.out"
