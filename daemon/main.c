@@ -228,13 +228,15 @@ static int allocate(struct ctx *ctx)
 	ctx->turn = turn_new();
 	ctx->half_open = ho_new(&ctx->env, &limits);
 	ctx->v3_half_open = ho_new(&ctx->env, &limits);
+	ctx->half_open_slot = calloc(MAX_ID, sizeof(*ctx->half_open_slot));
 	ctx->tunnel_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
 	ctx->session_ids = ids_new(&ctx->env, ID_QUARANTINE_MS);
 	ctx->pools = pools_new();
 	ctx->resolver = resolver_new(ctx);
 	ctx->ipsec = ipsec_new(ctx);
 	if (!ctx->tunnel || !ctx->session || !ctx->rx || !ctx->sources || !ctx->turn || !ctx->half_open ||
-	    !ctx->v3_half_open || !ctx->tunnel_ids || !ctx->session_ids || !ctx->pools || !ctx->resolver || !ctx->ipsec)
+	    !ctx->v3_half_open || !ctx->half_open_slot || !ctx->tunnel_ids || !ctx->session_ids || !ctx->pools ||
+	    !ctx->resolver || !ctx->ipsec)
 		return -ENOMEM;
 	return pools_update(ctx->pools, ctx->conf);
 }
@@ -263,6 +265,7 @@ static void release(struct ctx *ctx)
 	ids_free(ctx->session_ids);
 	ho_free(ctx->half_open);
 	ho_free(ctx->v3_half_open);
+	free(ctx->half_open_slot);
 	sources_free(ctx->sources);
 	peer_stats_free(ctx);
 	user_stats_free(ctx);

@@ -8,6 +8,7 @@
 
 #include "core/dial.h"
 #include "core/event.h"
+#include "core/half_open.h"
 #include "core/kernel.h"
 #include "core/listener.h"
 #include "core/ordered.h"
@@ -39,7 +40,7 @@ struct adoption {
 	struct held *held;
 	unsigned n, room, lost;
 	uint32_t *by_tunnel, *by_session;	/* index + 1 */
-	unsigned n_tunnels, n_sessions;		/* taken over */
+	unsigned n_tunnels, n_sessions, n_half_open;	/* taken over */
 };
 
 bool adoption_begin(struct ctx *ctx)
@@ -581,6 +582,14 @@ static void adopt_listeners(struct ctx *ctx)
 	}
 }
 
+static void adopt_half_open(struct ctx *ctx, uint16_t id, uint32_t slot, struct span record)
+{
+	if (half_open_adopt(ctx, id, slot, record))
+		ctx->adoption->n_half_open++;
+	else
+		lost(ctx, "half-open tunnel", id, "its checkpoint cannot be read, or there is no room for it");
+}
+
 static void adopt_kind(struct ctx *ctx, enum store_kind want)
 {
 	enum store_kind kind;
@@ -591,10 +600,19 @@ static void adopt_kind(struct ctx *ctx, enum store_kind want)
 	while (ctx->store && store_next(ctx->store, &cursor, &kind, &id, &slot, &record)) {
 		if (kind != want)
 			continue;
-		if (kind == STORE_TUNNEL)
+		switch (kind) {
+		case STORE_TUNNEL:
 			adopt_tunnel(ctx, id, slot, record);
-		else
+			break;
+		case STORE_SESSION:
 			adopt_session(ctx, id, slot, record);
+			break;
+		case STORE_HALF_OPEN:
+			adopt_half_open(ctx, id, slot, record);
+			break;
+		case STORE_ORDER:
+			break;			/* ordered_adopt's */
+		}
 	}
 }
 
@@ -623,6 +641,7 @@ void adopt(struct ctx *ctx)
 	ordered_adopt(ctx);
 	adopt_kind(ctx, STORE_TUNNEL);
 	adopt_kind(ctx, STORE_SESSION);
+	adopt_kind(ctx, STORE_HALF_OPEN);
 	for (unsigned i = 0; i < a->n; i++)
 		if (!a->held[i].taken)
 			end_unknown(ctx, &a->held[i]);
@@ -643,9 +662,12 @@ void adopt(struct ctx *ctx)
 		tunnel_drain(t);
 	}
 	adopt_quarantine(ctx);
+	half_open_timer(ctx);
 	ctx->count.tunnels_adopted += a->n_tunnels;
 	if (a->n_tunnels || a->n_sessions || a->lost)
 		log_line(&ctx->log, LOG_NOTICE, "took over %u tunnels and %u sessions of an earlier ktund in %llu ms; %u were lost",
 			 a->n_tunnels, a->n_sessions, (unsigned long long)(clock_ms() - ctx->loop.now), a->lost);
+	if (a->n_half_open)
+		log_line(&ctx->log, LOG_INFO, "%u half-open tunnels of an earlier ktund go on", a->n_half_open);
 	adoption_free(ctx);
 }

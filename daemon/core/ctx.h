@@ -91,6 +91,7 @@ struct ctx {
 	struct listener *listeners;
 	struct udp_rx *rx;
 	struct halfopen *half_open, *v3_half_open;
+	uint32_t *half_open_slot;		/* [MAX_ID], of their checkpoints, by our tunnel id; 0: it has none */
 	struct timer half_open_timer, stats_timer, listen_retry;
 	unsigned n_idle_watched;		/* sessions with an idle timeout */
 	struct {				/* sessions on their way into the kernel */

@@ -37,5 +37,3 @@ void listeners_free(struct ctx *);
 
 /* Reads what waits on a socket and demultiplexes it; on: the listener answers are sent from. */
 void demux_read(struct ctx *, int fd, struct listener *on);
-/* (Re)arms the half-open table's timer. */
-void half_open_timer(struct ctx *);

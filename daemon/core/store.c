@@ -32,6 +32,7 @@ struct store {
 	uint8_t *base;
 	struct head *head;
 	unsigned records;
+	bool dirty;				/* something was put or dropped in this turn */
 	/* Slots are numbered by UNITs from the file's start.  DROPPED: in this turn, of all classes. */
 	struct { uint32_t *slot; unsigned n, room; } free[N_CLASSES + 1];
 };
@@ -160,6 +161,7 @@ static void write_half(struct store *s, uint32_t slot, enum store_kind kind, uin
 {
 	struct half *h = other(s, slot);
 
+	s->dirty = true;
 	h->turn = s->head->committed + 1;
 	h->kind = (uint8_t)kind;
 	h->id = id;
@@ -198,6 +200,9 @@ int store_put(struct store *s, uint32_t *slot, enum store_kind kind, uint16_t id
 
 void store_commit(struct store *s)
 {
+	if (!s->dirty)
+		return;
+	s->dirty = false;
 	/* all stores before this one come first, also for whoever looks at the memory after our death */
 	__atomic_store_n(&s->head->committed, s->head->committed + 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -256,7 +261,7 @@ static void judge(const struct store *s, struct half *h, size_t size)
 {
 	bool good = h->turn <= s->head->committed && h->n <= size - sizeof(*h);
 
-	if (good && h->turn && (h->sum != checksum(h) || (h->n && (h->kind < STORE_TUNNEL || h->kind > STORE_ORDER))))
+	if (good && h->turn && (h->sum != checksum(h) || (h->n && (h->kind < STORE_TUNNEL || h->kind > STORE_HALF_OPEN))))
 		good = false;
 	if (!good)
 		memset(h, 0, sizeof(*h));

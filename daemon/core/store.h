@@ -12,7 +12,7 @@
 
 #include "base/pkt.h"
 
-enum store_kind { STORE_TUNNEL = 1, STORE_SESSION, STORE_ORDER };	/* STORE_ORDER: see ordered.h */
+enum store_kind { STORE_TUNNEL = 1, STORE_SESSION, STORE_ORDER, STORE_HALF_OPEN };	/* see ordered.h, half_open.h */
 
 /* The largest record that is kept. */
 enum { STORE_MAX = (8 << 20) - 64 };
@@ -29,7 +29,7 @@ void store_close(struct store *);
 int store_put(struct store *, uint32_t *slot, enum store_kind, uint16_t id, const void *record, size_t n);
 /* It needs none any more; *slot becomes 0.  What was in it is wiped with the next store_commit. */
 void store_drop(struct store *, uint32_t *slot);
-/* From here on a crash leaves what was put and dropped until now. */
+/* From here on a crash leaves what was put and dropped until now; costs nothing when that is nothing. */
 void store_commit(struct store *);
 
 /* One record after the other; *cursor is 0 at first.  The record lives until the next put or drop. */

@@ -7,45 +7,12 @@
 
 #include "core/dial.h"
 #include "core/event.h"
+#include "core/half_open.h"
 #include "core/ipsec.h"
 #include "core/policy.h"
 #include "core/room.h"
 #include "core/turn.h"
 #include "core/version.h"
-
-static void expire(struct ctx *ctx, struct halfopen *table)
-{
-	uint32_t ids[64];
-	unsigned n;
-
-	do {
-		n = ho_expire(table, ctx->loop.now, ids, 64);
-		for (unsigned i = 0; i < n; i++)
-			ids_release(ctx->tunnel_ids, ids[i] % MAX_ID);	/* in quarantine a flood's would soon be all */
-	} while (n == 64);
-}
-
-static void half_open_expire(struct ctx *ctx)
-{
-	if (ho_deadline(ctx->half_open) <= ctx->loop.now)
-		expire(ctx, ctx->half_open);
-	if (ho_deadline(ctx->v3_half_open) <= ctx->loop.now)
-		expire(ctx, ctx->v3_half_open);
-}
-
-static void half_open_due(struct timer *timer, void *arg)
-{
-	(void)timer;
-	half_open_expire(arg);
-	half_open_timer(arg);
-}
-
-void half_open_timer(struct ctx *ctx)
-{
-	if (!ctx->half_open_timer.due)
-		timer_init(&ctx->half_open_timer, half_open_due, ctx);
-	timer_set(&ctx->loop, &ctx->half_open_timer, ms_min(ho_deadline(ctx->half_open), ho_deadline(ctx->v3_half_open)));
-}
 
 void stranger_key(struct ho_addr *ret, const struct dgram *d)
 {
@@ -57,13 +24,8 @@ void stranger_key(struct ho_addr *ret, const struct dgram *d)
 
 void stranger_answer(struct listener *on, const struct dgram *d, const void *buf, size_t len)
 {
-	struct ctx *ctx = on->ctx;
-
-	if (!len)
-		return;
-	ctx->count.tx_datagrams++;
-	if (udp_send(d->mark ? ipsec_socket(ctx, d->mark) : on->tx, &d->local, &d->peer, 0, buf, len))
-		ctx->count.send_errors++;
+	if (len)
+		turn_answer(on, d, buf, len);
 }
 
 /* Both ends dialled at once (RFC 2661 4.4.3 Tie Breaker): may the peer's tunnel live beside ours? */
@@ -238,8 +200,10 @@ void stranger_sccrq(struct listener *on, const struct dgram *d, const struct l2t
 	stranger_key(&key, d);
 	v = ho_sccrq(ctx->half_open, ctx->loop.now, &key, m, d->len, &p->cc, (uint16_t)(p - ctx->conf->peer), ctx->conf_gen,
 		     p->limits.half_open, id, &used, reply, sizeof(reply), &len);
-	if (used)
+	if (used) {
 		(void)ids_claim(ctx->tunnel_ids, id);
+		half_open_keep(ctx, 2, id);
+	}
 	if (v != HO_REPLY) {
 		stranger_verdict(ctx, d, p, v);
 		return;
@@ -253,15 +217,15 @@ static bool has_secret(const struct conf_peer *p, unsigned version)
 	return version == 2 ? p->cc.secret.n : p->l2tp.v3.cc.secret.n || p->l2tp.v3.secret2.n;
 }
 
-/* The peer section of a half-open tunnel; matched anew if the configuration was reloaded meanwhile, and then not to be had
- * by who was not asked for the secret that it demands now. */
+/* The peer section of a half-open tunnel; matched anew if the configuration was reloaded or we were restarted meanwhile, and
+ * then not to be had by who was not asked for the secret that it demands now. */
 const struct conf_peer *stranger_policy(const struct ctx *ctx, const struct dgram *d, const struct ho_entry *e,
 					unsigned version)
 {
 	struct addr from = { .family = d->peer.family };
 	int i = e->policy;
 
-	if (e->policy_gen != ctx->conf_gen) {
+	if (e->policy == HO_NO_POLICY || e->policy_gen != ctx->conf_gen) {
 		memcpy(from.a, d->peer.addr, sizeof(from.a));
 		i = config_match_peer(ctx->conf, version, d->peer.encap, &from, e->host_name);
 		if (i >= 0 && has_secret(&ctx->conf->peer[i], version) && !e->challenged)
@@ -302,6 +266,7 @@ void stranger_scccn(struct listener *on, const struct dgram *d, const struct ho_
 				tunnel_take_over(t, d, &entry);
 				break;
 			}
+			half_open_drop(ctx, entry.tunnel_id);
 			len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "out of memory", reply, sizeof(reply));
 			stranger_answer(on, d, reply, len);
 			break;
@@ -309,6 +274,7 @@ void stranger_scccn(struct listener *on, const struct dgram *d, const struct ho_
 		stranger_refuse(ctx, d, p, "limit of tunnels");
 		len = ho_stopccn(&entry, L2TP_STOP_ERROR, L2TP_E_RESOURCES, "limit of tunnels", reply, sizeof(reply));
 		stranger_answer(on, d, reply, len);
+		half_open_drop(ctx, entry.tunnel_id);
 		id_rests(ctx, STORE_TUNNEL, entry.tunnel_id, true);
 		break;
 	case HO_REFUSED:
@@ -316,6 +282,7 @@ void stranger_scccn(struct listener *on, const struct dgram *d, const struct ho_
 		stranger_refuse(ctx, d, p, "tunnel authentication failed (wrong or missing Challenge Response: "
 				"is the secret the same?)");
 		stranger_answer(on, d, reply, len);
+		half_open_drop(ctx, entry.tunnel_id);
 		id_rests(ctx, STORE_TUNNEL, entry.tunnel_id, true);
 		break;
 	case HO_DROP: case HO_REPLY: case HO_LIMIT: case HO_UNKNOWN:

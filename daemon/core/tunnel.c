@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "core/dial.h"
 #include "core/event.h"
+#include "core/half_open.h"
 #include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
@@ -393,6 +394,7 @@ struct tunnel *tunnel_accept(struct ctx *ctx, uint16_t id, struct listener *on, 
 
 void tunnel_take_over(struct tunnel *t, const struct dgram *d, const struct ho_entry *e)
 {
+	t->slot = half_open_slot(t->ctx, e->tunnel_id);
 	t->cc.tunnel_id = e->tunnel_id;
 	t->v->accept(&t->cc, t->ctx->loop.now, e);
 	t->v->input(&t->cc, t->ctx->loop.now, d->octets, d->len);

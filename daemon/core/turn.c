@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/event.h"
+#include "core/half_open.h"
 #include "core/ipsec.h"
 #include "core/listener.h"
 #include "core/session.h"
@@ -30,7 +31,6 @@ struct out {
 struct turn {
 	struct tunnel *tunnels;		/* changed in this turn */
 	struct session *sessions;
-	bool dropped;			/* records were */
 	uint8_t *record;		/* room for one */
 	size_t record_room;
 	uint8_t *out;
@@ -75,14 +75,12 @@ void tunnel_no_more(struct tunnel *t)
 {
 	if (t->ctx->store)
 		store_drop(t->ctx->store, &t->slot);
-	t->ctx->turn->dropped = true;
 }
 
 void session_no_more(struct session *s)
 {
 	if (s->ctx->store)
 		store_drop(s->ctx->store, &s->slot);
-	s->ctx->turn->dropped = true;
 }
 
 void id_rests(struct ctx *ctx, enum store_kind kind, uint16_t id, bool stranger)
@@ -136,7 +134,6 @@ static void failed(struct ctx *ctx, const char *what, unsigned id, int err, uint
 void turn_checkpoint(struct ctx *ctx)
 {
 	struct turn *u = ctx->turn;
-	bool any = u->dropped;
 	int err;
 
 	for (struct tunnel *t; (t = u->tunnels);) {
@@ -147,7 +144,6 @@ void turn_checkpoint(struct ctx *ctx)
 		err = write_record(ctx, t, NULL, &t->slot);
 		if (err)
 			failed(ctx, "tunnel", t->id, err, &t->slot);
-		any = true;
 	}
 	for (struct session *s; (s = u->sessions);) {
 		u->sessions = s->next_changed;
@@ -158,11 +154,9 @@ void turn_checkpoint(struct ctx *ctx)
 		err = write_record(ctx, NULL, s, &s->slot);
 		if (err)
 			failed(ctx, "session", s->id, err, &s->slot);
-		any = true;
 	}
-	if (any && ctx->store)
+	if (ctx->store)
 		store_commit(ctx->store);
-	u->dropped = false;
 }
 
 void turn_use_store(struct ctx *ctx, int fd, bool keep)
@@ -193,6 +187,7 @@ void turn_use_store(struct ctx *ctx, int fd, bool keep)
 			session_changed(ctx->session[i]);
 		}
 	}
+	half_open_keep_all(ctx);
 }
 
 /* What leaves */
@@ -210,6 +205,8 @@ static void leave(struct ctx *ctx, const struct out *o, const void *octets)
 		if (!err)
 			break;
 		ctx->count.send_errors++;	/* soft: retransmission is the only judge (ICMP may be forged) */
+		if (!o->tunnel_id)
+			break;			/* a stranger */
 		t = ctx->tunnel[o->tunnel_id];
 		log_peer(ctx, T_SEND, &o->peer, LOG_NOTICE, "tunnel %u: sending to %s failed: %s", o->tunnel_id,
 			 t ? tunnel_name(t) : "its peer", strerror(-err));
@@ -275,6 +272,15 @@ void turn_datagram(struct ctx *ctx, const struct tunnel *t, const void *buf, siz
 
 	if (!queue(ctx, &o, buf))
 		ctx->count.send_errors++;
+}
+
+void turn_answer(const struct listener *on, const struct dgram *d, const void *buf, size_t len)
+{
+	struct out o = { .kind = OUT_DATAGRAM, .fd = on->tx, .len = (uint32_t)len, .mark = d->mark, .local = d->local,
+			 .peer = d->peer };
+
+	if (!queue(on->ctx, &o, buf))
+		on->ctx->count.send_errors++;
 }
 
 void turn_frame(struct ctx *ctx, int fd, uint16_t proto, const void *info, size_t len)

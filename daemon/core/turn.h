@@ -7,6 +7,7 @@
 #include "core/ctx.h"
 #include "core/store.h"
 
+struct listener;
 struct turn;
 struct turn *turn_new(void);			/* NULL when memory is short */
 void turn_free(struct turn *);			/* NULL is fine */
@@ -22,6 +23,8 @@ void id_rests(struct ctx *, enum store_kind, uint16_t id, bool stranger);
 
 /* Leaves at the end of the turn: a datagram of t's, or a frame into /dev/ppp.  As good as lost when memory is short. */
 void turn_datagram(struct ctx *, const struct tunnel *t, const void *buf, size_t len);
+/* To whom a datagram that came in is from, and who is no tunnel (yet). */
+void turn_answer(const struct listener *, const struct dgram *, const void *buf, size_t len);
 void turn_frame(struct ctx *, int fd, uint16_t proto, const void *info, size_t len);
 /* io_close, but after what was to leave through it. */
 void turn_close(struct ctx *, ev_io *, int *fd);

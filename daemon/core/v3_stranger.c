@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/dial.h"
+#include "core/half_open.h"
 #include "core/ipsec.h"
 #include "core/policy.h"
 #include "core/stranger.h"
@@ -75,8 +76,10 @@ bool v3_stranger_sccrq(struct listener *on, const struct dgram *d)
 	v = v3_ho_sccrq(ctx->v3_half_open, ctx->loop.now, &key, &m, d->octets, d->len, &p->l2tp.v3,
 			(uint16_t)(p - ctx->conf->peer), ctx->conf_gen, p->limits.half_open, cc_id, &used, reply, sizeof(reply),
 			&len);
-	if (used)
+	if (used) {
 		(void)ids_claim(ctx->tunnel_ids, id);
+		half_open_keep(ctx, 3, cc_id);
+	}
 	if (v == HO_REPLY) {
 		stranger_answer(on, d, reply, len);
 		half_open_timer(ctx);
@@ -106,8 +109,10 @@ void v3_stranger_scccn(struct listener *on, const struct dgram *d, uint32_t cc_i
 	case HO_ACCEPTED:
 		too_many = no_more_tunnels(ctx, d, p);	/* several may have been half-open side by side */
 		t = tunnel_accept(ctx, (uint16_t)(cc_id % MAX_ID), on, d, p);
-		if (!t)
+		if (!t) {
+			half_open_drop(ctx, cc_id);
 			break;
+		}
 		tunnel_take_over(t, d, &entry);
 		if (!too_many)
 			break;

@@ -30,12 +30,14 @@ struct ho_limits {
 	unsigned replies_per_s;		/* SCCRP in all; 2000 */
 };
 
+enum { HO_NO_POLICY = UINT16_MAX };	/* none is matched yet (ho_restore) */
+
 /* What a peer's SCCRQ said; kept until its SCCCN. */
 struct ho_entry {
 	struct ho_addr from;
 	uint32_t tunnel_id, peer_tunnel_id;	/* 16 bits of them in L2TPv2 */
 	uint16_t peer_rws;
-	uint16_t policy;		/* the caller's number for the matched peer */
+	uint16_t policy;		/* the caller's number for the matched peer, or HO_NO_POLICY */
 	uint32_t policy_gen;		/* generation of the configuration that number belongs to */
 	uint32_t framing_caps, bearer_caps;
 	uint16_t firmware;
@@ -104,5 +106,7 @@ const struct ho_entry *ho_find_only(const struct halfopen *, const struct ho_add
 unsigned ho_expire(struct halfopen *, ms_t now, uint32_t *ids, unsigned n);
 ms_t ho_deadline(const struct halfopen *);
 unsigned ho_count(const struct halfopen *);
+/* The next younger one, NULL at first; NULL: there is none.  Until the next call of another function. */
+const struct ho_entry *ho_next(const struct halfopen *, const struct ho_entry *after);
 /* How many of them the policy with this number admitted; looks at all. */
 unsigned ho_count_policy(const struct halfopen *, uint16_t policy);

@@ -444,6 +444,15 @@ unsigned ho_count(const struct halfopen *h)
 	return h->count;
 }
 
+const struct ho_entry *ho_next(const struct halfopen *h, const struct ho_entry *after)
+{
+	int32_t i = after ? after->age_next : h->oldest;
+
+	while (i != HO_NONE && !ho_at(h, i)->peer_tunnel_id)
+		i = ho_at(h, i)->age_next;
+	return i != HO_NONE ? ho_at(h, i) : NULL;
+}
+
 unsigned ho_count_policy(const struct halfopen *h, uint16_t policy)
 {
 	unsigned n = 0;

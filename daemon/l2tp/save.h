@@ -8,8 +8,10 @@
 
 #include "base/rec.h"
 #include "l2tp/cc.h"
+#include "l2tp/halfopen.h"
 
-/* False before a control connection is established: the peer will ask again. */
+/* False before a control connection is established.  One that we open is opened anew, the other end has a half-open one, and
+ * that has a record of its own: */
 bool cc_to_be_saved(const struct cc *cc);
 /* Appends one field, tag, with the connection's state, what is unacknowledged included.  Effects must be drained.  Of L2TPv3
  * both nonces are in it, keys are not. */
@@ -37,3 +39,12 @@ void cc_call_save(const struct cc *cc, const struct call *call, struct wr *w, un
 bool cc_call_read(const struct cc *cc, struct span record, struct call *ret);
 /* The call stays the caller's, as with one that is opened.  -EBADMSG also where the cc has one of these ids already. */
 int cc_call_restore(struct cc *cc, struct call *call, ms_t now, struct span record);
+
+/* A half-open tunnel: appends its fields, at most HO_RECORD_MAX octets; e's version of L2TP is 2 or 3. */
+enum { HO_RECORD_MAX = 384 };
+void ho_save(const struct ho_entry *e, unsigned version, struct wr *w);
+/* False: not a record, of another format, or it contradicts itself. */
+bool ho_read(struct span record, struct ho_entry *ret, unsigned *ret_version);
+/* Takes such an entry into the table of its version, as young as a new one, as nobody listened, and with HO_NO_POLICY.  False:
+ * its id is there, or there is no room. */
+bool ho_restore(struct halfopen *, ms_t now, const struct ho_entry *e);

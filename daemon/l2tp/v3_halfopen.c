@@ -159,6 +159,8 @@ enum ho_verdict v3_ho_scccn(struct halfopen *h, ms_t now, const struct ho_addr *
 	if (m.type != V3_SCCCN || m.nr != 1)
 		return HO_DROP;
 	*ret = *e;
+	if (e->challenged)
+		ret->v3.key = sig.key_no;	/* the secrets may have changed places meanwhile */
 	ho_remove(h, i);
 	return HO_ACCEPTED;
 }

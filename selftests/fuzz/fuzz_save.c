@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checkpoints that nobody wrote: whatever is taken for one, the engine that comes of it works, and comes to rest.
  * Input: what the record is of (c: control connection, then calls; p: PPP, P: PPP of who takes addresses; t, s: a tunnel's
- * and a session's whole checkpoint), then the record. */
+ * and a session's whole checkpoint; h: a half-open tunnel's), then the record. */
 #include <stdlib.h>
 
 #include "core/record.h"
 #include "l2tp/save.h"
+#include "l2tp/v3_halfopen.h"
 #include "ppp/save.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -200,6 +201,56 @@ static void fuzz_session(struct env *env, struct span record)
 	v2_cc_done(&cc);
 }
 
+/* What he may say next, with secrets and without. */
+static void half_open_input(struct halfopen *h, const struct ho_entry *e, unsigned version, struct span secret)
+{
+	struct v3_conf v3 = { .cc = { .host_name = "fuzz", .secret = secret } };
+	uint8_t in[] = { 0xc8, 2, 0, 20, 0, 0, 0, 0, 0, 1, 0, 1, 0x80, 8, 0, 0, 0, 0, 0, 3 }, out[1500];
+	struct l2tp_msg sccrq = { .type = L2TP_SCCRQ, .assigned_tunnel_id = (uint16_t)e->peer_tunnel_id,
+				  .host_name = { (const uint8_t *)e->host_name, strlen(e->host_name) } }, scccn;
+	struct ho_entry ret;
+	bool used;
+	size_t n;
+
+	if (version == 2) {
+		put_u16(in + 4, (uint16_t)e->tunnel_id);
+		must(l2tp_decode(&scccn, in, sizeof(in), secret, NULL));
+		(void)ho_sccrq(h, LATER, &e->from, &sccrq, 100, &v3.cc, 0, 0, 8, 99, &used, out, sizeof(out), &n);
+		must(n <= 150);
+		(void)ho_scccn(h, LATER, &e->from, &scccn, &v3.cc, &ret, out, sizeof(out), &n);
+	} else {
+		in[1] = 3;
+		put_u32(in + 4, e->tunnel_id);
+		(void)v3_ho_scccn(h, LATER, &e->from, in, sizeof(in), &v3, &ret);
+	}
+}
+
+static void fuzz_half_open(struct env *env, struct span record)
+{
+	static const struct span secret[2] = { { NULL, 0 }, { (const uint8_t *)"sesame", 6 } };
+	struct wr w = wr_init(room[0], sizeof(room[0])), again = wr_init(room[1], sizeof(room[1]));
+	unsigned version, v;
+	struct ho_entry e, f;
+	uint32_t ids[4];
+
+	if (!ho_read(record, &e, &version))
+		return;
+	ho_save(&e, version, &w);
+	must(!w.bad && wr_len(&w) <= HO_RECORD_MAX);
+	must(ho_read((struct span){ room[0], wr_len(&w) }, &f, &v) && v == version);
+	ho_save(&f, v, &again);
+	must(wr_len(&w) == wr_len(&again) && !memcmp(room[0], room[1], wr_len(&w)));
+	for (unsigned i = 0; i < 2; i++) {
+		struct halfopen *h = ho_new(env, NULL);
+
+		must(h && ho_restore(h, LATER, &e) && ho_find(h, e.tunnel_id) && ho_next(h, NULL) && !ho_next(h, ho_next(h, NULL)));
+		half_open_input(h, &e, version, secret[i]);
+		(void)ho_expire(h, LATER + 30000, ids, 4);
+		must(!ho_count(h) && ho_deadline(h) == NEVER);
+		ho_free(h);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t seed = 1;
@@ -213,5 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_tunnel(&env, (struct span){ data + 1, size - 1 });
 	else if (size && data[0] == 's')
 		fuzz_session(&env, (struct span){ data + 1, size - 1 });
+	else if (size && data[0] == 'h')
+		fuzz_half_open(&env, (struct span){ data + 1, size - 1 });
 	return 0;
 }

@@ -11,7 +11,7 @@ enum all_kind {
 	EV_MAKE, EV_CONNECT, EV_UP, EV_SET, EV_UNMAKE, EV_DOWN,
 };
 
-enum { ALL_FX_DATA = 1000 };		/* in end.disk->out: a data message */
+enum { ALL_FX_DATA = END_FX_RAW };		/* in end.disk->out: a data message */
 
 void all_fault(struct all_side *x, const char *what);
 struct all_event *all_at(struct all_side *x, enum all_kind kind, struct all_session *s, ms_t when);

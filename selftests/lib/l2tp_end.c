@@ -117,18 +117,23 @@ static void perform(struct l2tp_end *e, const struct fx *f)
 
 /* Crashing */
 
-enum { T_CC = 1, T_CALL = 2, ROOM = 1 << 20 };
+enum { T_CC = 1, T_CALL = 2, T_HALF_OPEN = 3, ROOM = 1 << 20, ID_AGAIN = 3000 };
 
 static void write_down(struct l2tp_end *e)
 {
 	struct end_disk *d = e->disk;
 	struct wr w = wr_init(d->record, d->room);
 
-	d->valid = e->has_cc && cc_to_be_saved(&e->cc);
-	if (!d->valid)
-		return;
-	v2_cc_save(&e->cc, &w, T_CC);
-	for (unsigned i = 0; i < e->n_calls; i++)
+	d->has_cc = e->has_cc && cc_to_be_saved(&e->cc);
+	for (const struct ho_entry *h = NULL; e->ho && (h = ho_next(e->ho, h));) {
+		uint8_t *opened = rec_open(&w, T_HALF_OPEN);
+
+		ho_save(h, 2, &w);
+		rec_close(&w, opened);
+	}
+	if (d->has_cc)
+		v2_cc_save(&e->cc, &w, T_CC);
+	for (unsigned i = 0; d->has_cc && i < e->n_calls; i++)
 		if (e->call[i].call.linked)
 			cc_call_save(&e->cc, &e->call[i].call, &w, T_CALL);
 	assert(!w.bad);
@@ -136,21 +141,44 @@ static void write_down(struct l2tp_end *e)
 	*d->owner = *e;
 }
 
+static void read_half_open(struct l2tp_end *e, struct span record)
+{
+	struct ho_entry h;
+	unsigned version;
+	bool ok = ho_read(record, &h, &version) && version == 2 && ho_restore(e->ho, e->sim->now, &h);
+
+	assert(ok);
+}
+
 /* All that the next process has: the record, and its owner's data. */
 static void read_back(struct l2tp_end *e)
 {
 	struct end_disk *d = e->disk;
-	unsigned crashes = e->crashes + 1, tag, i = 0;
+	unsigned crashes = e->crashes + 1, half = e->half_open_crashes, tag, i = 0;
 	struct rd r = rd_init(d->record, d->n);
 	struct span v;
 	bool ok;
 
-	v2_cc_done(&e->cc);
+	if (e->has_cc)
+		v2_cc_done(&e->cc);
+	ho_free(e->ho);
 	fxq_done(&d->out);
 	*e = *d->owner;
 	e->crashes = crashes;
-	v2_cc_init(&e->cc, &e->env, &e->conf, d->owner->cc.tunnel_id);
-	ok = rec_next(&r, &tag, &v) && tag == T_CC && !v2_cc_restore(&e->cc, e->sim->now, v);
+	e->half_open_crashes = half;
+	if (e->ho)
+		e->ho = ho_new(&e->env, NULL);
+	while (rec_next(&r, &tag, &v) && tag == T_HALF_OPEN)
+		read_half_open(e, v);
+	e->half_open_crashes += e->ho && ho_count(e->ho);
+	if (!d->has_cc) {
+		e->redial = e->has_cc;
+		if (e->redial)
+			v2_cc_init(&e->cc, &e->env, &e->conf, (uint16_t)(ID_AGAIN + e->crashes));
+		return;
+	}
+	v2_cc_init(&e->cc, &e->env, &e->conf, (uint16_t)d->owner->cc.tunnel_id);
+	ok = tag == T_CC && !v2_cc_restore(&e->cc, e->sim->now, v);
 	assert(ok);				/* what was written can be read */
 	for (; i < e->n_calls; i++) {
 		if (!e->call[i].call.linked)
@@ -165,7 +193,7 @@ static void read_back(struct l2tp_end *e)
 static void leave(struct l2tp_end *e)
 {
 	struct end_disk *d = e->disk;
-	bool crash = d->valid && sim_roll(e->sim, 100) < e->crash;
+	bool crash = sim_roll(e->sim, 100) < e->crash;
 	unsigned where = crash ? sim_roll(e->sim, 4) : 3, n = 0;
 	struct fx *f;
 
@@ -175,9 +203,12 @@ static void leave(struct l2tp_end *e)
 		n++;
 	n = where == 0 || where == 1 ? 0 : where == 2 ? sim_roll(e->sim, n + 1) : n;
 	for (; n && (f = fx_pop(&d->out)); n--, fx_free(f))
-		end_send(e, f);
+		if (f->type == END_FX_RAW)
+			sim_send(e->sim, e->node, f->data, f->len);
+		else
+			end_send(e, f);
 	fxq_done(&d->out);
-	if (crash && d->valid)
+	if (crash)
 		read_back(e);
 }
 
@@ -200,14 +231,12 @@ void end_drain(struct l2tp_end *e)
 	unsigned sent = e->sim->sent[e->node], crashes = e->crashes;
 	struct fx *f;
 
-	if (!e->has_cc)
-		return;
-	for (int turn = 0; turn < 2; turn++) {
+	for (int turn = 0; e->has_cc && turn < 2; turn++) {
 		for (; (f = fx_pop(&e->cc.out)); fx_free(f))
 			perform(e, f);
 		cc_flush(&e->cc, e->sim->now);
 	}
-	if (e->cc.out.lost) {
+	if (e->has_cc && e->cc.out.lost) {
 		e->cc.out.lost = false;
 		e->lost++;
 		cc_abandon(&e->cc, e->sim->now, NULL);
@@ -216,7 +245,7 @@ void end_drain(struct l2tp_end *e)
 	}
 	if (e->disk && !e->disk->by_owner)
 		leave(e);
-	if (crashes != e->crashes)
+	if (crashes != e->crashes || !e->has_cc)
 		return;
 	/* 5.8: the last thing that left acknowledges all we have */
 	if (sent != e->sim->sent[e->node] && e->cc.ending == CC_LIVE)
@@ -243,10 +272,15 @@ static void strange(struct l2tp_end *e, ms_t now, const void *buf, size_t len)
 		e->next_id++;
 	e->sccrps += v == HO_REPLY;
 	e->refused += v == HO_REFUSED;
-	if (n)
+	if (n && e->disk)
+		fx_push(&e->disk->out, END_FX_RAW, reply, n);
+	else if (n)
 		sim_send(e->sim, e->node, reply, n);
-	if (v != HO_ACCEPTED)
+	if (v != HO_ACCEPTED) {
+		if (e->disk)
+			end_drain(e);
 		return;
+	}
 	v2_cc_init(&e->cc, &e->env, &e->conf, entry.tunnel_id);
 	e->has_cc = true;
 	e->acked = 1;
@@ -285,6 +319,10 @@ static void tick(void *arg, ms_t now)
 		ho_expire(e->ho, now, ids, 8);
 	if (!e->has_cc)
 		return;
+	if (e->redial) {
+		e->redial = false;
+		cc_open(&e->cc, now);
+	}
 	if (now >= cc_deadline(&e->cc))
 		cc_tick(&e->cc, now);
 	for (unsigned i = 0; i < e->n_calls; i++) {
@@ -299,7 +337,7 @@ static void tick(void *arg, ms_t now)
 static ms_t deadline(void *arg)
 {
 	const struct l2tp_end *e = arg;
-	ms_t at = e->has_cc ? cc_deadline(&e->cc) : NEVER;
+	ms_t at = e->redial ? 0 : e->has_cc ? cc_deadline(&e->cc) : NEVER;
 
 	if (e->ho)
 		at = ms_min(at, ho_deadline(e->ho));

@@ -7,7 +7,7 @@
 #include "l2tp/halfopen.h"
 #include "lib/sim.h"
 
-enum { END_CALLS = 128 };
+enum { END_CALLS = 128, END_FX_RAW = 1000 };	/* END_FX_RAW: in end_disk's out: a datagram that no tap sees */
 
 struct end_call {
 	struct call call;
@@ -23,7 +23,7 @@ struct end_disk {
 	uint8_t *record;
 	size_t n, room;
 	struct fxq out;			/* of this turn */
-	bool valid;
+	bool has_cc;			/* it says something of the control connection */
 	bool by_owner;			/* another owner writes the checkpoints and sends what is in out */
 };
 
@@ -41,7 +41,8 @@ struct l2tp_end {
 	unsigned bearer_ms;			/* at most so long until a placed call answers */
 	struct end_call call[END_CALLS];
 	unsigned n_calls;
-	unsigned crash;				/* percent of turns in which it crashes, once it has a checkpoint */
+	unsigned crash;				/* percent of turns in which it crashes */
+	bool redial;				/* it has, before it was through to its peer: it begins anew */
 	struct end_disk *disk;			/* owned; made by end_can_crash */
 	void (*hear)(void *owner, const struct fx *);	/* non-NULL: sees each effect after it was performed */
 	void *owner;
@@ -52,7 +53,7 @@ struct l2tp_end {
 
 	/* what the tap saw; all must stay 0 */
 	unsigned stale_nr, window, zlb_answered, unknown_down, twice;
-	unsigned crashes;
+	unsigned crashes, half_open_crashes;	/* half_open_crashes: of these, with a half-open tunnel */
 	uint16_t acked, last_nr;		/* highest Nr that reached us; last Nr sent */
 };
 
@@ -61,7 +62,8 @@ void end_done(struct l2tp_end *e);
 /* Perform and count all effects, then acknowledge: after every order given to e->cc. */
 void end_drain(struct l2tp_end *e);
 /* From here on it writes a checkpoint at the end of each turn, before anything leaves, and crashes now and then: before
- * the checkpoint is written, before the datagrams have left, in between, or after that. */
+ * the checkpoint is written, before the datagrams have left, in between, or after that.  Half-open tunnels are in it; one that
+ * it opens and that is not established is not: it opens another. */
 void end_can_crash(struct l2tp_end *e, unsigned percent);
 /* An L2TP_FX_TX of disk->out leaves. */
 void end_send(struct l2tp_end *e, const struct fx *f);

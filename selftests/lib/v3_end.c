@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/v3_end.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "l2tp/save.h"
 
 static const struct ho_addr peer_addr = { .family = 4, .peer_port = 1701, .local_port = 1701, .peer = { 192, 0, 2, 1 } };
 
@@ -142,6 +145,27 @@ void v3_end_drain(struct v3_end *e)
 		e->stale_nr += e->last_nr != e->cc.rel.nr;
 }
 
+/* The next process has all that the last one wrote down. */
+static void half_open_again(struct v3_end *e)
+{
+	struct halfopen *again = ho_new(&e->env, NULL);
+
+	for (const struct ho_entry *h = NULL; (h = ho_next(e->ho, h));) {
+		uint8_t record[HO_RECORD_MAX];
+		struct wr w = wr_init(record, sizeof(record));
+		struct ho_entry read;
+		unsigned version;
+		bool ok;
+
+		ho_save(h, 3, &w);
+		ok = !w.bad && ho_read((struct span){ record, wr_len(&w) }, &read, &version) && version == 3 &&
+		     ho_restore(again, e->sim->now, &read);
+		assert(ok);
+	}
+	ho_free(e->ho);
+	e->ho = again;
+}
+
 static void strange(struct v3_end *e, ms_t now, const void *buf, size_t len)
 {
 	struct span none = { NULL, 0 };
@@ -152,6 +176,8 @@ static void strange(struct v3_end *e, ms_t now, const void *buf, size_t len)
 	size_t n = 0;
 	bool used;
 
+	if (e->crash && e->ho && sim_roll(e->sim, 100) < e->crash)
+		half_open_again(e);
 	if (!e->ho || !v3_decode(&m, buf, len, none, NULL)) {
 		e->dropped++;
 		return;

@@ -26,6 +26,8 @@ struct v3_end {
 	bool has_cc, deaf_owner;		/* deaf_owner: requests are left unanswered */
 	uint32_t next_id;
 	unsigned refuse;			/* percent of calls */
+	unsigned crash;				/* percent: before what comes next the table of half-open ones is read back
+						 * from checkpoints, and nobody is to notice */
 	unsigned place_ms;			/* at most so long until a placed call answers */
 	uint8_t cookie_len;			/* of answered calls */
 	struct v3_end_call call[V3_END_CALLS];

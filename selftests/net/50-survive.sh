@@ -152,7 +152,14 @@ for round in 1 2 3 4 5; do
 	dies lns "$LNS" "$lns" KILL "the LNS's ktund is killed, $round"
 	dies lac "$LAC" "$lac" KILL "the LAC's ktund is killed, $round"
 done
+ns "$XL" "$hostile" tunnels 192.0.2.1 1701 8 "$TMP/go" >"$TMP/half" 2>&1 &
+half=$!
+check "strangers' tunnels are half-way" busywait 20000 grep -q '^answered=8' "$TMP/half"
 dies lns "$LNS" "$lns" ABRT "the LNS's ktund aborts"
+: >"$TMP/go"
+wait $half
+cat "$TMP/half"
+check "it hears the SCCCNs of those whose SCCRP was its predecessor's" grep -qx 'up=8 refused=0 unheard=0' "$TMP/half"
 dies lac "$LAC" "$lac" TERM "the LAC's ktund is stopped and started"
 dies lns "$LNS" "$lns" TERM "the LNS's ktund is stopped and started"
 : >"$TMP/enough"

@@ -5,8 +5,9 @@
  *	hostile flood DST PORT COUNT PER_SECOND random|ADDRESS	SCCRQs from that source, a port and tunnel id each
  *	hostile once DST PORT SECONDS	one SCCRQ, then silence: prints replies=N sent= received=
  *	hostile forge TYPE|each SRC SPORT DST DPORT TID|all SID NS NR [TIMES]	one message, or one for every tunnel id
- *	hostile tunnels DST PORT COUNT [leave]	so many tunnels whose SCCCNs leave when all have their SCCRP: prints up=N
- *		refused=N.  leave: goes without a word
+ *	hostile tunnels DST PORT COUNT [leave|FILE]	so many tunnels whose SCCCNs leave when all have their SCCRP: prints
+ *		up=N refused=N.  leave: goes without a word.  FILE: prints answered=N and waits until FILE is there before
+ *		they do; unheard=N in the end: those whose SCCCN nobody acknowledged
  *	hostile malformed SRC SPORT DST DPORT TID SID SEED COUNT	every kind of bad datagram, then COUNT random ones
  *	hostile icmp SRC DST DPORT PEER PEERPORT COUNT	"unreachable" and "too big" for DST's datagrams to PEER
  *	hostile lac DST PORT [sport=N] [user=U] [password=P] [secret=S] [evil=KIND] [seconds=N] [calls=N] [id0]
@@ -297,7 +298,8 @@ static int tunnels(char **a)
 	enum { MAX = 16 };
 	static struct lac l[MAX];
 	static uint8_t reply[MAX][1500];
-	unsigned n = many(a[2]), up = 0, refused = 0;
+	const char *until = a[3] && strcmp(a[3], "leave") ? a[3] : NULL;
+	unsigned n = many(a[2]), up = 0, refused = 0, unheard = 0;
 	ssize_t len[MAX];
 
 	if (n > MAX)
@@ -316,17 +318,27 @@ static int tunnels(char **a)
 		if (len[i] < 0)
 			die("no SCCRP");
 	}
+	if (until)
+		printf("answered=%u\n", n);
+	while (until && access(until, F_OK))
+		nap(TICK_MS);
 	for (unsigned i = 0; i < n; i++) {
 		received(&l[i], reply[i], (size_t)len[i], now_ms());
 		settle(&l[i], now_ms());
 	}
 	for (unsigned i = 0; i < n; i++) {
 		run_until(&l[i], now_ms() + (a[3] ? 100 : 1000), &l[i].gone);
+		for (ms_t end = now_ms() + 20000; until && l[i].cc.rel.tx && now_ms() < end;)
+			run_until(&l[i], now_ms() + 100, &l[i].gone);
+		unheard += l[i].cc.rel.tx != NULL;
 		up += l[i].cc.state == CC_ESTABLISHED;
 		refused += l[i].stopccn == L2TP_STOP_ERROR;
 	}
-	printf("up=%u refused=%u\n", up, refused);
-	for (unsigned i = 0; i < n && !a[3]; i++) {
+	printf("up=%u refused=%u", up, refused);
+	if (until)
+		printf(" unheard=%u", unheard);
+	printf("\n");
+	for (unsigned i = 0; i < n && (!a[3] || until); i++) {
 		cc_close(&l[i].cc, now_ms(), NULL);
 		settle(&l[i], now_ms());
 	}

@@ -7,7 +7,9 @@
  *	save.c	unacknowledged messages are not saved, or one too few, or are numbered from ns; nr is not saved; what was in
  *		flight is not sent again
  *	v2_call.c a call forgets its peer's id; calls.c: calls in set-up are forgotten
- *	end	the checkpoint is written after the datagrams have left; so, too, with what the kernel is asked for
+ *	ho_save.c half-open tunnels are not in the checkpoint, or without their challenge
+ *	end	the checkpoint is written after the datagrams have left, an SCCRP among them; so, too, with what the kernel is
+ *		asked for
  *	owner	who was admitted is not told; what was asked for is believed to be there; what was to be removed stays; a
  *		link that has proved nothing does not begin anew
  *	ppp	no deadline is set; addresses, the authenticator's state or an open question are forgotten
@@ -25,7 +27,7 @@ enum { SEEDS = 3000, ALL_SEEDS = 250 };
 
 static struct l2tp_end e[2];
 static struct sim s;
-static unsigned crashes, calls_up;
+static unsigned crashes, half_way, calls_up;
 
 static void start(uint64_t seed)
 {
@@ -76,6 +78,68 @@ static const struct end_call *other(const struct l2tp_end *x, const struct end_c
 static bool lives(const struct end_call *c)
 {
 	return c->ups == 1 && !c->downs && c->call.linked && c->call.state == CALL_ESTABLISHED;
+}
+
+/* Until so many crashes have been, or the time is over: then nobody crashes any more.  When the last one was. */
+static ms_t crash_until(unsigned n, ms_t end)
+{
+	unsigned seen = 0;
+	ms_t last = s.now;
+
+	while (s.now < end && e[0].crashes + e[1].crashes < n) {
+		sim_run(&s, s.now + 1);
+		if (e[0].crashes + e[1].crashes > seen)
+			last = s.now;
+		seen = e[0].crashes + e[1].crashes;
+	}
+	e[0].crash = e[1].crash = 0;
+	return last;
+}
+
+/* One or two crashes while the control connection, then a call, is being set up, over a network that loses nothing: each costs
+ * one retransmission, and nobody waits until his run out. */
+static int test_half_way(uint64_t seed)
+{
+	unsigned n, percent;
+	int bad = 0;
+	ms_t last;
+
+	sim_init(&s, seed);
+	n = 1 + sim_roll(&s, 2);
+	percent = 10 + sim_roll(&s, 60);
+	for (int i = 0; i < 2; i++) {
+		end_init(&e[i], &s, i, i);
+		e[i].conf.strict = true;
+	}
+	if (sim_roll(&s, 2))
+		e[0].conf.secret = e[1].conf.secret = (struct span){ (const uint8_t *)"sesame", 6 };
+	v2_cc_init(&e[0].cc, &e[0].env, &e[0].conf, (uint16_t)e[0].cc.tunnel_id);
+	end_can_crash(&e[0], sim_roll(&s, 2) ? 0 : percent);
+	end_can_crash(&e[1], e[0].crash ? 0 : percent);
+	cc_open(&e[0].cc, 0);
+	end_drain(&e[0]);
+	last = crash_until(n, 100);
+	sim_run(&s, last + (1000 << n));
+	CHECK(e[0].ups == 1 && e[1].ups == 1 && !e[0].downs && !e[1].downs);
+	CHECK(e[0].cc.state == CC_ESTABLISHED && e[1].cc.state == CC_ESTABLISHED && !e[0].cc.rel.tx && !e[1].cc.rel.tx);
+	CHECK(e[0].cc.tunnel_id == e[1].cc.peer_tunnel_id && e[1].cc.tunnel_id == e[0].cc.peer_tunnel_id);
+
+	half_way += e[0].crashes + e[1].half_open_crashes;
+	e[0].crashes = e[1].crashes = 0;
+	e[sim_roll(&s, 2)].crash = percent;
+	(void)end_call(&e[seed % 2], seed % 2 ? CALL_LNS_OUTGOING : CALL_LAC_INCOMING);
+	last = crash_until(n, s.now + 100);
+	sim_run(&s, last + (1000 << n));
+	if (!e[seed % 2].n_calls)		/* the order itself was lost */
+		goto out;
+	CHECK(e[0].n_calls == 1 && e[1].n_calls == 1 && e[0].call[0].ups == 1 && e[1].call[0].ups == 1);
+	CHECK(!e[0].call[0].downs && !e[1].call[0].downs && end_quiet(&e[0]) && end_quiet(&e[1]));
+	CHECK(!end_faults(&e[0]) && !end_faults(&e[1]));
+	sim_run(&s, s.now + 31000);
+	CHECK(!ho_count(e[1].ho) && !e[0].downs && !e[1].downs);
+out:
+	stop();
+	return bad;
 }
 
 /* Calls are placed and closed at both ends, under crashes; then the network heals and nobody crashes any more. */
@@ -257,9 +321,14 @@ out:
 
 int main(void)
 {
-	unsigned bad = 0, worse = 0;
+	unsigned slow = 0, bad = 0, worse = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* or a sanitizer that exits takes our verdict with it */
+	for (uint64_t seed = 1; seed <= SEEDS && slow < 5; seed++)
+		slow += (unsigned)test_half_way(seed);
+	printf("%sok - a crash half-way costs one retransmission: %u seeds\n", slow ? "not " : "", SEEDS);
+	printf("# %u crashes before both ends had a control connection\n", half_way);
+	crashes = 0;
 	for (uint64_t seed = 1; seed <= SEEDS && bad < 5; seed++)
 		bad += (unsigned)test_crashes(seed);
 	printf("%sok - control connections crash at any moment: %u seeds\n", bad ? "not " : "", SEEDS);
@@ -269,5 +338,6 @@ int main(void)
 		worse += (unsigned)test_all_crash(seed);
 	printf("%sok - so do tunnels with PPP and kernel sessions: %u seeds\n", worse ? "not " : "", ALL_SEEDS);
 	printf("# %u crashes, %u halves of sessions up\n", all_crashes, all_up);
-	return bad || worse || crashes <= SEEDS || calls_up <= SEEDS || all_crashes <= ALL_SEEDS || all_up <= ALL_SEEDS;
+	return slow || half_way <= SEEDS / 4 || bad || worse || crashes <= SEEDS || calls_up <= SEEDS || all_crashes <= ALL_SEEDS ||
+	       all_up <= ALL_SEEDS;
 }

@@ -96,6 +96,7 @@ static int test_lossy(uint64_t seed)
 
 	pair(&s, e, seed);
 	vary(&s, e);
+	e[1].crash = seed % 2 ? 50 : 0;
 	s.loss = 40;
 	s.dup = 10;
 	s.delay_ms = 3000;
