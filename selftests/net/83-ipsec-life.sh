@@ -127,6 +127,23 @@ sed 's/^/# /' "$TMP/pings.out"
 check "at most four are lost with the old one" lost_by lac 4
 check "nothing of the other client's" lost_by c1 0
 
+# --- the same by IKEv1, as Windows and Apple do it ---------------------------------------------------
+another_mark() { (($(lines lns 'its IPsec has another mark') > MARKS)); }
+pings
+MARKS=$(lines lns 'its IPsec has another mark') FOREIGN=$(counter dropped_foreign)
+check "IKEv1: a new IKE_SA and SA beside the old ones" again_by_ikev1 c1 sesame 203.0.113.1
+check "its SA has another mark: the tunnel follows" busywait 10000 another_mark
+sleep 1
+check "the old SA goes" again_done c1
+sleep 1
+pings_stop >"$TMP/pings.out"
+sed 's/^/# /' "$TMP/pings.out"
+# What came by it before ktund had heard of it has a mark that is nobody's, and is counted.
+check "IKEv1: nothing but what was quicker than Quick Mode's last message, or than ktund" \
+	lost_by c1 $(($(too_early "$LNS") - EARLY + $(counter dropped_foreign) - FOREIGN))
+check "and nothing of the other client's" lost_by lac 0
+check "no tunnel went down" test "$(lines lns ': down with') $(lines c1 ': down with')" = "0 0"
+
 # --- ktund killed, the keeper renewed: still under pings ---------------------------------------------
 pings
 spis_lns=$(spis "$LNS")

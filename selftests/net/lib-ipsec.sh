@@ -9,6 +9,8 @@
 #   pings_start NAME NS TARGET... pings every 200 ms in the background, nothing sent twice; several NAMEs side by side
 #   pings_stop                    ends all of them and shows what came of them; lost NAME: how many had no answer
 #   nat NS RULE...                it forwards, and translates what the rules say (nftables, hook postrouting)
+#   again_by_ikev1 NAME PSK LNS   the client NAME makes IKE_SA and SA anew, beside those it has and with other algorithms; its old
+#                                 SA goes when again_done NAME is called
 #   too_early NS                  how much ESP came so far whose SA is not there, or not complete
 
 declare -A LIB_CHARON_PID LIB_CHARON_NS
@@ -90,6 +92,43 @@ pings_stop() {
 	PINGERS=()
 	grep . "$TMP"/steady-*
 }
+
+# Words of its own keep charon from taking the new SA for the old one, rekeyed, with the old one's mark.
+again_by_ikev1() {
+	local name=$1
+	charon_load "$name" <<-CONF
+		connections {
+		    ktund-tunnel-head {
+		        version = 1
+		        remote_addrs = $3
+		        proposals = aes256-sha256-modp2048
+		        unique = never
+		        local {
+		            auth = psk
+		        }
+		        remote {
+		            auth = psk
+		        }
+		        children {
+		            l2tp-1701 {
+		                mode = transport
+		                esp_proposals = aes128-sha256
+		                local_ts = dynamic[udp/1701]
+		                remote_ts = dynamic[udp/1701]
+		            }
+		        }
+		    }
+		}
+		secrets {
+		    ike-again {
+		        secret = $2
+		    }
+		}
+	CONF
+	LIB_OLD_CHILD=$(charon_swanctl "$name" --list-sas | sed -nE 's/^ *l2tp-1701: #([0-9]+),.*INSTALLED.*/\1/p' | tail -n 1)
+	charon_swanctl "$name" --initiate --ike ktund-tunnel-head --child l2tp-1701 --timeout 60
+}
+again_done() { charon_swanctl "$1" --terminate --child-id "$LIB_OLD_CHILD" --force; }
 
 lost() { grep -o 'lost=[0-9]*' "$TMP/steady-$1" | cut -d= -f2; }
 
