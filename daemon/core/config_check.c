@@ -499,6 +499,42 @@ static void check_peers(struct conf_loader *ld)
 					   c->listen[j].pos.file, c->listen[j].pos.line);
 }
 
+/* charon keeps all psks together, and takes what fits the other side's identity best, and then ours. */
+static bool one_for_both(const struct conf_ipsec *a, const struct conf_ipsec *b)
+{
+	if (a->remote_id || b->remote_id)
+		return a->remote_id && b->remote_id && !strcmp(a->remote_id, b->remote_id);
+	return !a->local_id || !b->local_id || !strcmp(a->local_id, b->local_id);
+}
+
+/* Peers with addresses of their own are told apart by these, as a rule; whom we dial has not said who he is when his psk is
+ * looked for. */
+static void check_psks(struct conf_loader *ld)
+{
+	const struct config *c = ld->c;
+
+	for (unsigned i = 0; i < c->n_peers + c->n_tunnels; i++) {
+		const struct conf_tunnel *t = i < c->n_peers ? NULL : &c->tunnel[i - c->n_peers];
+		const struct conf_ipsec *a = t ? &t->ipsec : &c->peer[i].ipsec;
+
+		for (unsigned j = 0; j < i && a->required && a->psk && !a->certificate; j++) {
+			const struct conf_tunnel *u = j < c->n_peers ? NULL : &c->tunnel[j - c->n_peers];
+			const struct conf_ipsec *b = u ? &u->ipsec : &c->peer[j].ipsec;
+			struct conf_pos first = u ? u->pos : c->peer[j].pos;
+
+			if (!b->required || !b->psk || !strcmp(a->psk, b->psk) || !one_for_both(a, b) ||
+			    (!t && !same_address(&c->peer[i], &c->peer[j])))
+				continue;
+			conf_error(ld, t ? t->pos : c->peer[i].pos, "%s \"%s\" and %s \"%s\" (%s:%u) have different psks, "
+				   "which strongSwan tells apart by identities alone: give %s a remote-id of its own (what the "
+				   "other side calls itself, as a rule its address)",
+				   t ? "tunnel" : "peer", t ? t->name : c->peer[i].name, u ? "tunnel" : "peer",
+				   u ? u->name : c->peer[j].name, first.file, first.line, t ? "the tunnel" : "each");
+			break;
+		}
+	}
+}
+
 static void check_session(struct conf_loader *ld, const struct conf_tunnel *t, const struct conf_session *s)
 {
 	char name[140];
@@ -524,6 +560,7 @@ void conf_check(struct conf_loader *ld)
 	check_users(ld);
 	check_peers(ld);
 	check_networks(ld);
+	check_psks(ld);
 	for (unsigned i = 0; i < c->n_tunnels; i++) {
 		if (is_site(&c->tunnel[i].ipsec))
 			continue;

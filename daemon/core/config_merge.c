@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/config_int.h"
+#include "core/ipsec_conn.h"
 
 const struct conf_sect *conf_find_sect(const struct conf_loader *ld, enum conf_sec kind, const char *title)
 {
@@ -214,6 +215,9 @@ static void finish_ipsec(struct conf_loader *ld, const struct conf_sect *s, stru
 	p->private_key_pem = pem(ld, s, "private-key", p->private_key, PEM_KEY);
 	p->ca_pem = pem(ld, s, "ca", p->ca, PEM_CERTIFICATE);
 	p->crl_pem = pem(ld, s, "crl", p->crl, PEM_CRL);
+	if (ipsec_certs(p) > IPSEC_MAX_CERTS)
+		conf_error(ld, s->pos, "%s \"%s\": more than %d certificates behind our own and lists of revoked ones",
+			   conf_sec_name(s->kind), s->title, IPSEC_MAX_CERTS);
 }
 
 /* The sessions of a peer or tunnel; the first of a tunnel without any is its own keys. */

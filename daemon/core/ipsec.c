@@ -102,25 +102,16 @@ void ipsec_step(struct ipsec *p)
 }
 /* What should be */
 
-static void make(struct wr *w, enum conn_part which, const struct ipsec_desc *desc)
+static void make(struct wr *w, unsigned which, const struct ipsec_desc *desc)
 {
-	switch (which) {
-	case PART_SECRET:
-		if (desc->conf->certificate)
-			ipsec_load_key(w, desc);
-		else
-			ipsec_load_shared(w, desc);
-		break;
-	case PART_CRL:
-		if (desc->conf->crl)
-			ipsec_load_crl(w, desc);
-		break;
-	case PART_CONN:
+	if (which == PART_CONN)
 		ipsec_load_conn(w, desc);
-		break;
-	case PARTS:
-		break;
-	}
+	else if (which != PART_SECRET)
+		ipsec_load_cert(w, desc, which - PART_CERT);
+	else if (desc->conf->certificate)
+		ipsec_load_key(w, desc);
+	else
+		ipsec_load_shared(w, desc);
 }
 
 /* p->conns has this one, marked; loaded anew when it changed. */
@@ -144,10 +135,12 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 	}
 	c->keep = true;
 	c->dial = desc->dial;
+	if (c->part[PART_SECRET].msg && c->pubkey != !!desc->conf->certificate)
+		ipsec_unload_secret(p, c);		/* charon would take it from others still */
 	c->pubkey = desc->conf->certificate;
 	c->site = is_site(desc->conf);
 	c->port = c->site ? 0 : desc->port[0];
-	for (enum conn_part i = 0; i < PARTS; i++) {
+	for (unsigned i = 0; i < PARTS; i++) {
 		struct wr w = wr_init(buf, IPSEC_MESSAGE_MAX);
 		struct part *part = &c->part[i];
 		size_t len;
@@ -156,6 +149,8 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 		len = wr_len(&w);
 		if (w.bad || (len == part->len && !memcmp(buf, part->msg ? part->msg : buf, len)))
 			continue;
+		if (i == PART_SECRET && c->pubkey && c->key_id[0])
+			ipsec_unload_secret(p, c);
 		if (i == PART_CONN && part->loaded && (c->dial || c->site))
 			ipsec_terminate(p, c->name, c->site && !c->dial);	/* made by what was */
 		part_clear(part);

@@ -143,18 +143,24 @@ void ipsec_initiate(struct ipsec *p, struct conn *c)
 	c->initiated = c->initiate;
 }
 
-void ipsec_unload(struct ipsec *p, const struct conn *c, bool networks)
+void ipsec_unload_secret(struct ipsec *p, struct conn *c)
 {
 	bool alone = true;
 
 	for (const struct conn *o = p->conns; o; o = o->next)
 		alone &= o == c || strcmp(o->key_id, c->key_id);
-	ipsec_terminate(p, c->name, networks);
-	(void)ipsec_request(p, "unload-conn", NULL, "name", c->name);
 	if (!c->pubkey)
 		(void)ipsec_request(p, "unload-shared", NULL, "id", c->name);
 	else if (c->key_id[0] && alone)
 		(void)ipsec_request(p, "unload-key", NULL, "id", c->key_id);
+	c->key_id[0] = '\0';
+}
+
+void ipsec_unload(struct ipsec *p, struct conn *c, bool networks)
+{
+	ipsec_terminate(p, c->name, networks);
+	(void)ipsec_request(p, "unload-conn", NULL, "name", c->name);
+	ipsec_unload_secret(p, c);
 }
 
 /* Dialled, as soon as its name is resolved: an SA of an earlier ktund waits for that. */
@@ -262,7 +268,7 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		c->refused = true;
 		vici_text(vici_get(body, "errmsg"), why, sizeof(why));
 		snprintf(c->why, sizeof(c->why), "charon refuses its %s: %s", i == PART_CONN ? "connection" :
-			 i == PART_CRL ? "crl" : c->pubkey ? "private key" : "psk", why);
+			 i != PART_SECRET ? "certificates or crl" : c->pubkey ? "private key" : "psk", why);
 		log_line(&ctx->log, LOG_ERR, "%s: %s", c->name, c->why);
 	}
 }
@@ -278,14 +284,14 @@ bool conn_loaded(const struct conn *c)
 
 void ipsec_load(struct ipsec *p, struct conn *c)
 {
-	const char *const command[PARTS] = { c->pubkey ? "load-key" : "load-shared", "load-cert", "load-conn" };
+	const char *secret = c->pubkey ? "load-key" : "load-shared";
 
 	for (unsigned i = 0; i < PARTS && !c->refused; i++) {
 		struct part *part = &c->part[i];
 
 		if (part->msg && !part->loaded && !part->id)
-			part->id = vici_request(&p->v, p->ctx->loop.now, command[i], NULL,
-						(struct span){ part->msg, part->len }, 0);
+			part->id = vici_request(&p->v, p->ctx->loop.now, i == PART_SECRET ? secret : i == PART_CONN ?
+						"load-conn" : "load-cert", NULL, (struct span){ part->msg, part->len }, 0);
 	}
 }
 

@@ -39,7 +39,7 @@ static bool same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-static bool same_proof(const struct conf_ipsec *a, const struct conf_ipsec *b)
+bool ipsec_same_proof(const struct conf_ipsec *a, const struct conf_ipsec *b)
 {
 	return same(a->psk, b->psk) && same(a->certificate_pem, b->certificate_pem) && same(a->ca_pem, b->ca_pem) &&
 	       same(a->crl_pem, b->crl_pem) && same(a->local_id, b->local_id) && same(a->remote_id, b->remote_id);
@@ -52,7 +52,7 @@ const struct conf_peer *ipsec_beside(const struct config *c, const struct conf_p
 	for (unsigned version = 2; from && version <= 3; version++) {
 		int i = config_match_peer(c, version, ENCAP_UDP, from, NULL);
 
-		if (i >= 0 && c->peer[i].ipsec.required && same_proof(&c->peer[i].ipsec, &site->ipsec))
+		if (i >= 0 && c->peer[i].ipsec.required && ipsec_same_proof(&c->peer[i].ipsec, &site->ipsec))
 			return &c->peer[i];
 	}
 	return NULL;
@@ -96,12 +96,40 @@ static const char *esp_words(const struct conf_ipsec *c)
 	return sets[0].name;
 }
 
+/* The next block of a PEM file, from *at; certificates may stand in one file with other things (RFC 7468 2).  .p NULL: no more. */
+static struct span next_pem(const char **at, const char *ends)
+{
+	static const char begin[] = "-----BEGIN ", end[] = "-----END ";
+
+	for (const char *p; (p = strstr(*at, begin)); ) {
+		const char *line = p + strcspn(p, "\r\n"), *last = strstr(line, end);
+		size_t n = strlen(ends);
+
+		if (!last)
+			last = line + strlen(line);
+		last += strcspn(last, "\r\n");
+		*at = last;
+		if ((size_t)(line - p) > n && !memcmp(line - n, ends, n))
+			return (struct span){ (const uint8_t *)p, (size_t)(last - p) };
+	}
+	return (struct span){ NULL, 0 };
+}
+
+static const char certificate[] = "CERTIFICATE-----", crl[] = "X509 CRL-----";
+
 static void auth(struct wr *w, const char *side, const char *id, const char *certs, const char *pem, bool strict)
 {
+	bool own = !strcmp(side, "local");
+	struct span one;
+
 	vici_section(w, side);
 	vici_key(w, "auth", pem ? "pubkey" : "psk");
 	if (pem)
-		vici_list_of(w, certs, pem);
+		vici_list(w, certs);
+	for (const char *at = pem; at && (one = next_pem(&at, certificate)).p; at = own ? NULL : at)
+		vici_list_item_span(w, one);		/* ours is the first, and those that it needs follow it */
+	if (pem)
+		vici_list_end(w);
 	if (id)
 		vici_key(w, "id", id);
 	if (strict)
@@ -205,15 +233,19 @@ void ipsec_load_conn(struct wr *w, const struct ipsec_desc *d)
 
 void ipsec_load_shared(struct wr *w, const struct ipsec_desc *d)
 {
+	bool anywhere = !d->remote || d->dial || (strlen(d->remote) > 2 && !strcmp(d->remote + strlen(d->remote) - 2, "/0"));
+
 	vici_key(w, "id", d->name);
 	vici_key(w, "type", "IKE");
 	vici_key(w, "data", d->conf->psk);
-	/* The best match is taken: an address or identity before anybody. */
+	/* The best match is taken: the other side's identity, or a caller's address or prefix, before anybody, and then ours. */
 	vici_list(w, "owners");
 	if (d->conf->remote_id)
 		vici_list_item(w, d->conf->remote_id);
-	if (d->remote && !strchr(d->remote, '/'))
+	if (!anywhere)
 		vici_list_item(w, d->remote);
+	if (!d->conf->remote_id && d->conf->local_id)
+		vici_list_item(w, d->conf->local_id);
 	if (!d->conf->remote_id)
 		vici_list_item(w, "%any");
 	vici_list_end(w);
@@ -225,11 +257,44 @@ void ipsec_load_key(struct wr *w, const struct ipsec_desc *d)
 	vici_key(w, "data", d->conf->private_key_pem);
 }
 
-void ipsec_load_crl(struct wr *w, const struct ipsec_desc *d)
+/* The n-th certificate behind ours, or list, and which of them it is. */
+static struct span nth_cert(const struct conf_ipsec *c, unsigned n, bool *is_crl)
 {
-	vici_key(w, "type", "X509_CRL");
+	const char *at = c->certificate_pem ? c->certificate_pem : "";
+	struct span one = next_pem(&at, certificate);
+
+	*is_crl = false;
+	do {
+		one = next_pem(&at, *is_crl ? crl : certificate);
+		if (!one.p && !*is_crl) {
+			*is_crl = true;
+			at = c->crl_pem ? c->crl_pem : "";
+			one = next_pem(&at, crl);
+		}
+	} while (one.p && n--);
+	return one;
+}
+
+void ipsec_load_cert(struct wr *w, const struct ipsec_desc *d, unsigned n)
+{
+	bool is_crl;
+	struct span one = nth_cert(d->conf, n, &is_crl);
+
+	if (!one.p)
+		return;
+	vici_key(w, "type", is_crl ? "X509_CRL" : "X509");
 	vici_key(w, "flag", "NONE");
-	vici_key(w, "data", d->conf->crl_pem);
+	vici_key_span(w, "data", one);
+}
+
+unsigned ipsec_certs(const struct conf_ipsec *c)
+{
+	unsigned n = 0;
+	bool is_crl;
+
+	while (nth_cert(c, n, &is_crl).p)
+		n++;
+	return n;
 }
 
 const char *ipsec_reason(struct span line, bool ike_up)

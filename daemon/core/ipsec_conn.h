@@ -27,6 +27,9 @@ struct ipsec_desc {
 	const struct conf_ipsec *l2tp;		/* mode = tunnel: L2TP of the same callers, at these ports; or NULL */
 };
 
+/* Do both demand the same proof (psk, certificates, identities), so that who has given one has given the other? */
+bool ipsec_same_proof(const struct conf_ipsec *, const struct conf_ipsec *);
+
 /* Of a peer without L2TP, the one that has L2TP for callers from the same address who prove themselves in the same way: charon
  * cannot tell them apart, and what they want must be in one connection.  Or NULL. */
 const struct conf_peer *ipsec_beside(const struct config *, const struct conf_peer *site);
@@ -42,8 +45,12 @@ void ipsec_load_shared(struct wr *w, const struct ipsec_desc *);
 /* Message of load-key, for a connection with a certificate instead of a secret. */
 void ipsec_load_key(struct wr *w, const struct ipsec_desc *);
 
-/* Message of load-cert, for the list of revoked certificates. */
-void ipsec_load_crl(struct wr *w, const struct ipsec_desc *);
+/* Message of load-cert, of which there are as many as the files have certificates behind our own, and lists of revoked ones: the
+ * n-th from 0.  Nothing is written where there is none. */
+enum { IPSEC_MAX_CERTS = 8 };
+void ipsec_load_cert(struct wr *w, const struct ipsec_desc *, unsigned n);
+/* How many of these there are. */
+unsigned ipsec_certs(const struct conf_ipsec *);
 
 /* What a line of charon's log says about why a set-up failed: phase, and what to look at; NULL: it is about something else.
  * ike_up: there is an IKE_SA already. */

@@ -11,8 +11,8 @@
 
 enum { READ_SIZE = 65536 };
 
-/* What charon must have of a connection: its secret or private key, the list of revoked certificates, itself. */
-enum conn_part { PART_SECRET, PART_CRL, PART_CONN, PARTS };
+/* What charon must have of a connection: its secret or private key, further certificates and lists of revoked ones, itself. */
+enum conn_part { PART_SECRET, PART_CERT, PART_CONN = PART_CERT + IPSEC_MAX_CERTS, PARTS };
 struct part {
 	uint8_t *msg;				/* NULL: there is none */
 	size_t len;
@@ -109,7 +109,9 @@ void ipsec_terminate(struct ipsec *, const char *name, bool networks);
 void ipsec_list(struct ipsec *, const char *name);
 void ipsec_initiate(struct ipsec *, struct conn *);
 /* The connection, its secret and its SAs; networks: as above. */
-void ipsec_unload(struct ipsec *, const struct conn *, bool networks);
+void ipsec_unload(struct ipsec *, struct conn *, bool networks);
+/* Its secret or private key, if no other connection has the same. */
+void ipsec_unload_secret(struct ipsec *, struct conn *);
 
 /* ipsec_sa.c */
 bool ipsec_is_ours(struct span name);

@@ -33,6 +33,19 @@ bool ipsec_knows_mark(const struct ctx *ctx, uint32_t mark)
 	return s;
 }
 
+bool ipsec_proved(const struct ctx *ctx, const struct endpoint *from, uint32_t mark, const struct conf_peer *peer)
+{
+	const struct config *c = ctx->conf;
+	char name[IPSEC_NAME];
+
+	for (const struct sa *s = ctx->ipsec->sas; s; s = s->next)
+		for (unsigned i = 0; i < c->n_peers && s->mark == mark && ipsec_same_host(&s->peer, from); i++)
+			if (c->peer[i].ipsec.required && !strcmp(ipsec_name(name, false, c->peer[i].name), s->conn) &&
+			    (&c->peer[i] == peer || ipsec_same_proof(&c->peer[i].ipsec, &peer->ipsec)))
+				return true;
+	return !mark;
+}
+
 int ipsec_socket(const struct ctx *ctx, uint32_t mark)
 {
 	for (const struct sa *s = ctx->ipsec->sas; s; s = s->next)

@@ -123,6 +123,11 @@ const struct conf_peer *stranger_admit(struct listener *on, const struct dgram *
 		stranger_refuse(ctx, d, p, "it demands IPsec, and this came without");
 		return NULL;
 	}
+	if (p->ipsec.required && !ipsec_proved(ctx, &d->peer, d->mark, p)) {
+		ctx->count.sccrq_dropped++;
+		stranger_refuse(ctx, d, p, "its IPsec is another peer's, with another psk, certificate or identity");
+		return NULL;
+	}
 	if (!source_admit(ctx->sources, ctx->loop.now, &d->peer, p->limits.setup_rate, p->limits.setup_burst)) {
 		ctx->count.sccrq_rate_limited++;
 		stranger_refuse(ctx, d, p, "setup-rate of this address is exceeded");
@@ -232,7 +237,8 @@ const struct conf_peer *stranger_policy(const struct ctx *ctx, const struct dgra
 			i = -1;
 	}
 	if (i < 0 || (unsigned)i >= ctx->conf->n_peers ||
-	    (ctx->conf->peer[i].ipsec.required && !ipsec_guards(ctx, &d->local, &d->peer)))
+	    (ctx->conf->peer[i].ipsec.required && (!ipsec_guards(ctx, &d->local, &d->peer) ||
+						   !ipsec_proved(ctx, &d->peer, d->mark, &ctx->conf->peer[i]))))
 		return NULL;
 	return &ctx->conf->peer[i];
 }

@@ -167,10 +167,15 @@ void vici_list(struct wr *w, const char *name)
 	name_of(w, name);
 }
 
-void vici_list_item(struct wr *w, const char *value)
+void vici_list_item_span(struct wr *w, struct span value)
 {
 	wr_u8(w, VICI_LIST_ITEM);
-	value_of(w, text_span(value));
+	value_of(w, value);
+}
+
+void vici_list_item(struct wr *w, const char *value)
+{
+	vici_list_item_span(w, text_span(value));
 }
 
 void vici_list_end(struct wr *w)

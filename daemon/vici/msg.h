@@ -46,6 +46,7 @@ void vici_key(struct wr *w, const char *name, const char *value);
 void vici_key_span(struct wr *w, const char *name, struct span value);
 void vici_list(struct wr *w, const char *name);
 void vici_list_item(struct wr *w, const char *value);
+void vici_list_item_span(struct wr *w, struct span value);
 void vici_list_end(struct wr *w);
 /* A list of one. */
 void vici_list_of(struct wr *w, const char *name, const char *value);

@@ -188,6 +188,8 @@ certificate() {
 lns_config sesame >/dev/null
 sed -i "s|psk = \"[a-z]*\"|$(certificate lns)|" "$TMP/lns.conf"
 check "reload: certificates instead" ktun_in lns reload
+check "the psk goes from charon, where others could still have used it" \
+	busywait 5000 grep -q "unloaded shared key with id 'ktund-peer-four'" "$TMP/lns-ike.log"
 lac_config sesame "remote-id = \"lns.example.org\"" >/dev/null
 sed -i "s|psk = \"[a-z]*\"|$(certificate lac)|" "$TMP/lac.conf"
 again "certificates" "$TMP/lac.conf" 'with ECDSA.* successful'

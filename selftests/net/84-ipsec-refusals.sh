@@ -8,7 +8,7 @@
 
 setup_ns LNS LAC
 veth_pair "$LNS" eth0 192.0.2.1/24 "$LAC" eth0 192.0.2.2/24
-for i in 3 4 5 6 7; do
+for i in 3 4 5 6 7 20 21 22 23 33; do
 	ip -n "$LAC" addr add 192.0.2.$i/24 dev eth0
 done
 
@@ -28,6 +28,12 @@ signed() {	# signed NAME AUTHORITY [DAYS]
 	openssl x509 -req -in "$TMP/$1.csr" -CA "$TMP/$2.pem" -CAkey "$TMP/$2.key" -CAcreateserial -days "${3:-30}" \
 		-extfile <(printf "subjectAltName=DNS:$1.example.org\nauthorityKeyIdentifier=keyid\n") -out "$TMP/$1.pem"
 }
+between() {	# between NAME AUTHORITY: an authority that another vouches for
+	# shellcheck disable=SC2086
+	openssl req $CURVE -keyout "$TMP/$1.key" -out "$TMP/$1.csr" -subj "/CN=$1"
+	openssl x509 -req -in "$TMP/$1.csr" -CA "$TMP/$2.pem" -CAkey "$TMP/$2.key" -CAcreateserial -days 30 \
+		-extfile <(echo 'basicConstraints=critical,CA:true') -out "$TMP/$1.pem"
+}
 revoked() { openssl ca -config "$TMP/$2.cnf" -keyfile "$TMP/$2.key" -cert "$TMP/$2.pem" -revoke "$TMP/$1.pem"; }
 list() {	# list AUTHORITY SECONDS
 	openssl ca -config "$TMP/$1.cnf" -keyfile "$TMP/$1.key" -cert "$TMP/$1.pem" -gencrl -crlsec "$2" -out "$TMP/$1.crl"
@@ -35,7 +41,8 @@ list() {	# list AUTHORITY SECONDS
 {
 	(umask 077; printf -- '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' >"$TMP/garbage.key") &&
 	authority ca && authority ca2 && signed lns ca && signed lac ca && signed old ca -1 && signed thief ca && signed other ca2 &&
-		revoked thief ca && list ca 86400 && list ca2 1
+		revoked thief ca && list ca 86400 && list ca2 1 && between middle ca && signed leaf middle &&
+		cat "$TMP/middle.pem" >>"$TMP/leaf.pem" && cat "$TMP/ca2.pem" "$TMP/ca.pem" >"$TMP/both.pem"
 } >"$TMP/openssl.log" 2>&1 || fatal "certificates are made"
 certificate() {	# certificate NAME CA [CRL]
 	echo "certificate = \"$TMP/$1.pem\" private-key = \"$TMP/$1.key\" ca = \"$TMP/$2.pem\" local-id = \"$1.example.org\""
@@ -52,6 +59,11 @@ peer "named" { address = "192.0.2.3" psk = "sesame" remote-id = "branch.example.
 peer "certificate" { address = "192.0.2.4" $(certificate lns ca ca) }
 peer "old" { address = "192.0.2.5" $(certificate old ca) }
 peer "revoked" { address = "192.0.2.6" $(certificate thief ca) }
+peer "strict" { address = "192.0.2.20" $(certificate lns both) }
+peer "lax" { address = "192.0.2.16/29" psk = "sesame" }
+peer "first" { address = "192.0.2.22" psk = "first" local-id = "first.example.org" }
+peer "second" { address = "192.0.2.23" psk = "second" local-id = "second.example.org" }
+peer "third" { address = "192.0.2.32/28" psk = "third" }
 peer "no-list" { address = "192.0.2.7" $(certificate lns ca2 ca2) }
 CONF
 tunnel() {	# tunnel NAME ADDRESS KEYS
@@ -60,12 +72,12 @@ tunnel() {	# tunnel NAME ADDRESS KEYS
 {
 	tunnel v1-proposals 192.0.2.2 'psk = "sesame" ike = 1 proposals = "aes128-sha1-modp2048"'
 	tunnel v1-esp 192.0.2.2 'psk = "sesame" ike = 1 esp-proposals = "aes192-sha1"'
-	tunnel v1-psk 192.0.2.2 'psk = "open-sesame" ike = 1'
+	tunnel v1-psk 192.0.2.2 'psk = "open-sesame" ike = 1 remote-id = "lns.example.org"'
 	tunnel v1-their-id 192.0.2.2 'psk = "sesame" ike = 1 remote-id = "gate.example.org"'
 	tunnel v1-our-id 192.0.2.3 'psk = "sesame" ike = 1 local-id = "twig.example.org"'
 	tunnel v2-proposals 192.0.2.2 'psk = "sesame" proposals = "aes128-sha1-modp2048"'
 	tunnel v2-esp 192.0.2.2 'psk = "sesame" esp-proposals = "aes192-sha1"'
-	tunnel v2-psk 192.0.2.2 'psk = "open-sesame"'
+	tunnel v2-psk 192.0.2.2 'psk = "open-sesame" remote-id = "lns.example.org"'
 	tunnel v2-their-id 192.0.2.2 'psk = "sesame" remote-id = "gate.example.org"'
 	tunnel v2-our-id 192.0.2.3 'psk = "sesame" local-id = "twig.example.org"'
 	tunnel good 192.0.2.4 "remote-id = \"lns.example.org\" $(certificate lac ca ca)"
@@ -77,6 +89,12 @@ tunnel() {	# tunnel NAME ADDRESS KEYS
 	tunnel to-old 192.0.2.5 "$(certificate lac ca)"
 	tunnel to-thief 192.0.2.6 "$(certificate lac ca ca)"
 	tunnel no-list 192.0.2.7 "$(certificate other ca)"
+	tunnel sneak 192.0.2.20 'psk = "sesame"'
+	tunnel honest 192.0.2.21 'psk = "sesame"'
+	tunnel chain 192.0.2.20 "$(certificate leaf ca)"
+	tunnel first 192.0.2.22 'ike = 1 psk = "first" remote-id = "first.example.org"'
+	tunnel second 192.0.2.23 'ike = 1 psk = "second" remote-id = "second.example.org"'
+	tunnel third 192.0.2.33 'ike = 1 psk = "third" remote-id = "192.0.2.1"'
 } | write_config lac >/dev/null
 
 charon_start "$LNS" lns
@@ -127,6 +145,21 @@ check "brings a session" busywait 20000 sessions_up lns 1
 check "another tunnel on the same way is refused, and it is said why" says thief 'tunnel good goes between the same addresses and ports'
 check "the first does not notice" sessions_up lns 1
 ktun_in lac down tunnel good >/dev/null 2>&1
+busywait 10000 sessions_up lns 0
+ktun_in lac up tunnel sneak >/dev/null 2>&1
+check "with the proof of one peer from the address of another, who has to prove more: refused" busywait 15000 \
+	grep -q 'SCCRQ from 192.0.2.20.*, peer strict refused: its IPsec is another' "$TMP/lns.log"
+check_fail "there is no session" sessions_up lns 1
+ktun_in lac down tunnel sneak >/dev/null 2>&1
+check "a certificate with the one between it and the second of two authorities" ktun_in lac up tunnel chain
+check "brings a session" busywait 20000 sessions_up lns 1
+ktun_in lac down tunnel chain >/dev/null 2>&1
+check "the proof of the other peer does at its own addresses; three more by IKEv1, each with a psk of its own" \
+	eval 'for t in honest first second third; do ktun_in lac up tunnel $t; done'
+check "bring four sessions" busywait 30000 sessions_up lns 4
+for t in honest first second third; do
+	ktun_in lac down tunnel $t >/dev/null 2>&1
+done
 busywait 10000 sessions_up lns 0
 refused old "the LAC's certificate has expired" 'authentication: the peer refuses us' "authentication: the peer's certificate is not valid at this time"
 refused thief "the LAC's certificate was revoked" 'authentication: the peer refuses us' "authentication: the peer's certificate was revoked"

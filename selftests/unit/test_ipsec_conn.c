@@ -75,9 +75,15 @@ static void who_calls_us(void **state)
 	       "local_ts=[ dynamic[udp/1702] ] remote_ts=[ dynamic[udp] ] " MARKS "rekey_time=0 } } } ");
 	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ %any ] ");
 	d.remote = "10.0.0.0/8";
+	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ 10.0.0.0/8 %any ] ");
+	d.remote = "0.0.0.0/0";
 	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ %any ] ");
 	d.remote = "10.0.0.7";
 	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ 10.0.0.7 %any ] ");
+	c.local_id = modern;
+	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ 10.0.0.7 modern %any ] ");
+	c.remote_id = psk;				/* nobody else may use it */
+	expect(ipsec_load_shared, &d, "id=ktund-peer-x type=IKE data=sesame owners=[ sesame 10.0.0.7 ] ");
 }
 
 static void between_networks(void **state)
@@ -149,7 +155,7 @@ static void whom_we_dial(void **state)
 	       "remote { auth=psk id=lns.example.org } children { l2tp-1701 { mode=transport "
 	       "esp_proposals=[ " MODERN_ESP "aes256-sha1 aes128-sha1 ] local_ts=[ dynamic[udp/1701] ] "
 	       "remote_ts=[ dynamic[udp/1702] ] } } } ");
-	expect(ipsec_load_shared, &d, "id=ktund-tunnel-t type=IKE data=sesame owners=[ lns.example.org 192.0.2.1 ] ");
+	expect(ipsec_load_shared, &d, "id=ktund-tunnel-t type=IKE data=sesame owners=[ lns.example.org ] ");
 	c.ike = 1;
 	c.local_id = c.remote_id = NULL;
 	c.dpd_ms = 500;
@@ -160,9 +166,33 @@ static void whom_we_dial(void **state)
 	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1702] ] } } } ");
 }
 
+/* Of the file with ours only the first is ours; the others go with it.  Each authority counts. */
+#define OURS "certs=[ -----BEGIN CERTIFICATE-----?OURS?-----END CERTIFICATE----- ] "
+#define CAS "cacerts=[ -----BEGIN CERTIFICATE-----?CA?-----END CERTIFICATE----- " \
+	"-----BEGIN CERTIFICATE-----?CA2?-----END CERTIFICATE----- ] "
+
+static void first(struct wr *w, const struct ipsec_desc *d)
+{
+	ipsec_load_cert(w, d, 0);
+}
+
+static void last(struct wr *w, const struct ipsec_desc *d)
+{
+	ipsec_load_cert(w, d, 3);
+}
+
+static void none(struct wr *w, const struct ipsec_desc *d)
+{
+	ipsec_load_cert(w, d, 4);
+}
+
 static void certificates(void **state)
 {
-	char file[] = "/f", ours[] = "OURS", key[] = "KEY", ca[] = "CA", crl[] = "CRL", sets[] = "a-1";
+#define PEM(what, text) "-----BEGIN " what "-----\n" text "\n-----END " what "-----"
+	char file[] = "/f", key[] = "KEY", sets[] = "a-1", ca[] = PEM("CERTIFICATE", "CA") "\n" PEM("CERTIFICATE", "CA2") "\n",
+	     ours[] = "Subject: ours\n" PEM("CERTIFICATE", "OURS") "\n" PEM("PRIVATE KEY", "KEY") "\r\n"
+		      PEM("CERTIFICATE", "BETWEEN") "\n" PEM("CERTIFICATE", "ABOVE"),
+	     crl[] = PEM("X509 CRL", "CRL") "\n" PEM("X509 CRL", "CRL2") "\n";
 	struct conf_ipsec c = { .required = true, .certificate = file, .certificate_pem = ours, .private_key_pem = key,
 				.ca_pem = ca, .proposals = sets, .esp_proposals = sets };
 	struct ipsec_desc d = { .name = "ktund-tunnel-t", .conf = &c, .dial = true, .local = "192.0.2.2", .remote = "192.0.2.1",
@@ -170,17 +200,26 @@ static void certificates(void **state)
 
 	(void)state;
 	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
-	       "proposals=[ a-1 ] unique=never mobike=no " TIMES_T "local { auth=pubkey certs=[ OURS ] } "
-	       "remote { auth=pubkey cacerts=[ CA ] id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ a-1 ] "
+	       "proposals=[ a-1 ] unique=never mobike=no " TIMES_T "local { auth=pubkey " OURS "} "
+	       "remote { auth=pubkey " CAS "id=%any } children { l2tp-1701 { mode=transport esp_proposals=[ a-1 ] "
 	       "local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
 	expect(ipsec_load_key, &d, "type=any data=KEY ");
 	c.crl = file;
 	c.crl_pem = crl;
 	expect(ipsec_load_conn, &d, "ktund-tunnel-t { version=2 local_addrs=[ 192.0.2.2 ] remote_addrs=[ 192.0.2.1 ] "
-	       "proposals=[ a-1 ] unique=never mobike=no " TIMES_T "local { auth=pubkey certs=[ OURS ] } "
-	       "remote { auth=pubkey cacerts=[ CA ] id=%any revocation=strict } children { l2tp-1701 { mode=transport "
+	       "proposals=[ a-1 ] unique=never mobike=no " TIMES_T "local { auth=pubkey " OURS "} "
+	       "remote { auth=pubkey " CAS "id=%any revocation=strict } children { l2tp-1701 { mode=transport "
 	       "esp_proposals=[ a-1 ] local_ts=[ dynamic[udp/1701] ] remote_ts=[ dynamic[udp/1701] ] } } } ");
-	expect(ipsec_load_crl, &d, "type=X509_CRL flag=NONE data=CRL ");
+	expect(first, &d, "type=X509 flag=NONE data=-----BEGIN CERTIFICATE-----?BETWEEN?-----END CERTIFICATE----- ");
+	assert_int_equal(ipsec_certs(&c), 4);
+	expect(last, &d, "type=X509_CRL flag=NONE data=-----BEGIN X509 CRL-----?CRL2?-----END X509 CRL----- ");
+	expect(none, &d, "");
+	c.crl_pem = NULL;
+	assert_int_equal(ipsec_certs(&c), 2);
+	ours[strlen(ours) - 12] = '\0';			/* cut off: charon will say what it thinks of that */
+	assert_int_equal(ipsec_certs(&c), 2);
+	c.certificate_pem = NULL;
+	assert_int_equal(ipsec_certs(&c), 0);
 }
 
 static void what_does_not_fit(void **state)
