@@ -34,7 +34,7 @@ void ipsec_marked(struct ctx *, const struct k_reply *, int fd);
 bool ipsec_knows_mark(const struct ctx *, uint32_t mark);
 /* The kernel lets in what any SA has brought.  Was this one, which gives what it brings this mark, made by somebody who has proved
  * what this peer demands?  Without a mark it is one that we dialled, or not of our making. */
-bool ipsec_proved(const struct ctx *, const struct endpoint *from, uint32_t mark, const struct conf_peer *);
+bool ipsec_proved(const struct ctx *, uint32_t mark, const struct conf_peer *);
 /* What ESP adds to this tunnel's packets; false: there is none. */
 bool ipsec_esp(const struct tunnel *, struct esp *ret);
 /* Octets that one packet between the networks of a tunnel (dialled) or peer without L2TP may have; 0: it is not up, or not known. */

@@ -11,7 +11,7 @@
 
 enum { CHECK_MIN_MS = 1000, CHECK_MAX_MS = 10000 };	/* who starts charon loads his own right after, as a rule */
 
-static const char *const events[] = { "child-updown", "child-rekey", "log", NULL };
+static const char *const events[] = { "child-updown", "child-rekey", "ike-update", "log", NULL };
 
 void ipsec_close(struct ipsec *p)
 {
@@ -383,6 +383,8 @@ static void perform(struct ipsec *p, struct fx *f)
 			ipsec_sas(p, vici_fx_body(f), vici_is(vici_get(vici_fx_body(f), "up"), "yes"), true);
 		else if (!strcmp(m->name, "child-rekey"))
 			ipsec_rekeyed(p, vici_fx_body(f));
+		else if (!strcmp(m->name, "ike-update"))
+			ipsec_moved(p, vici_fx_body(f));
 		else if (!strcmp(m->name, "log"))
 			ipsec_logged(p, vici_fx_body(f));
 		break;

@@ -46,7 +46,8 @@ struct sa {
 	struct sa *next;
 	uint32_t child;				/* charon's unique id */
 	char conn[IPSEC_NAME];
-	char who[256];				/* the same for all SAs of one peer with one purpose; "": too long to tell */
+	char who[256];				/* this and ike_port are one peer's with one purpose; "": too long */
+	uint16_t ike_port;			/* which a NAT may change */
 	struct endpoint local, peer;		/* port 0 */
 	uint32_t spi_in, spi_out, reqid;
 	uint32_t mark;				/* 0: none */
@@ -122,6 +123,8 @@ bool ipsec_same_host(const struct endpoint *, const struct endpoint *);
 /* A message of list-sas, or of child-updown (event). */
 void ipsec_sas(struct ipsec *, struct span msg, bool up, bool event);
 void ipsec_rekeyed(struct ipsec *, struct span msg);
+/* ike-update: a peer's IKE comes from elsewhere, for its NAT has another mind. */
+void ipsec_moved(struct ipsec *, struct span msg);
 /* list-sas is complete: what it did not say is no more. */
 void ipsec_sas_listed(struct ipsec *);
 bool ipsec_parse_host(struct span text, struct endpoint *ret);

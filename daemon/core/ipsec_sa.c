@@ -33,13 +33,13 @@ bool ipsec_knows_mark(const struct ctx *ctx, uint32_t mark)
 	return s;
 }
 
-bool ipsec_proved(const struct ctx *ctx, const struct endpoint *from, uint32_t mark, const struct conf_peer *peer)
+bool ipsec_proved(const struct ctx *ctx, uint32_t mark, const struct conf_peer *peer)
 {
 	const struct config *c = ctx->conf;
 	char name[IPSEC_NAME];
 
 	for (const struct sa *s = ctx->ipsec->sas; s; s = s->next)
-		for (unsigned i = 0; i < c->n_peers && s->mark == mark && ipsec_same_host(&s->peer, from); i++)
+		for (unsigned i = 0; i < c->n_peers && s->mark == mark; i++)
 			if (c->peer[i].ipsec.required && !strcmp(ipsec_name(name, false, c->peer[i].name), s->conn) &&
 			    (&c->peer[i] == peer || ipsec_same_proof(&c->peer[i].ipsec, &peer->ipsec)))
 				return true;
@@ -236,7 +236,7 @@ static void take_tunnels(struct ctx *ctx, const struct sa *s, const struct sa *o
 static void follow(struct ipsec *p, const struct sa *s)
 {
 	for (const struct sa *old = p->sas; old && s->who[0]; old = old->next)
-		if (old != s && old->child < s->child && !strcmp(old->who, s->who))
+		if (old != s && old->child < s->child && old->ike_port == s->ike_port && !strcmp(old->who, s->who))
 			take_tunnels(p->ctx, s, old);
 }
 
@@ -283,12 +283,12 @@ static const char *list_text(struct span list, char *buf, size_t size)
 /* Behind one NAT peers differ by the port of their IKE, whatever they call themselves. */
 static void set_who(struct sa *s, struct span ike, struct span child)
 {
-	char local[48], remote[48], port[8], id[80], ts[2][56];
+	char local[48], remote[48], id[80], ts[2][56];
 	int n;
 
-	n = snprintf(s->who, sizeof(s->who), "%s|%s|%s|%s|%s|%s", vici_text(vici_get(ike, "local-host"), local, sizeof(local)),
+	s->ike_port = (uint16_t)vici_number(vici_get(ike, "remote-port"), false);
+	n = snprintf(s->who, sizeof(s->who), "%s|%s|%s|%s|%s", vici_text(vici_get(ike, "local-host"), local, sizeof(local)),
 		     vici_text(vici_get(ike, "remote-host"), remote, sizeof(remote)),
-		     vici_text(vici_get(ike, "remote-port"), port, sizeof(port)),
 		     vici_text(vici_get(ike, "remote-id"), id, sizeof(id)),
 		     list_text(vici_get(child, "local-ts"), ts[0], sizeof(ts[0])),
 		     list_text(vici_get(child, "remote-ts"), ts[1], sizeof(ts[1])));
@@ -389,6 +389,27 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 			set_ids(s, fresh);
 			take_tunnels(p->ctx, s, s);
 		}
+	}
+}
+
+/* remote-port, connection { remote-host, remote-port: the old ones }.  Another address is another SA's: L2TP does not move. */
+void ipsec_moved(struct ipsec *p, struct span msg)
+{
+	uint16_t port = (uint16_t)vici_number(vici_get(msg, "remote-port"), false), old;
+	struct rd r = rd_init(msg.p, msg.n);
+	struct vici_item ike;
+	struct endpoint peer;
+	char name[IPSEC_NAME];
+
+	while (vici_next(&r, &ike)) {
+		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name) ||
+		    !ipsec_parse_host(vici_get(ike.value, "remote-host"), &peer))
+			continue;
+		old = (uint16_t)vici_number(vici_get(ike.value, "remote-port"), false);
+		vici_text(ike.name, name, sizeof(name));
+		for (struct sa *s = p->sas; s && port; s = s->next)
+			if (s->ike_port == old && ipsec_same_host(&s->peer, &peer) && !strcmp(s->conn, name))
+				s->ike_port = port;
 	}
 }
 

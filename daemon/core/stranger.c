@@ -123,7 +123,7 @@ const struct conf_peer *stranger_admit(struct listener *on, const struct dgram *
 		stranger_refuse(ctx, d, p, "it demands IPsec, and this came without");
 		return NULL;
 	}
-	if (p->ipsec.required && !ipsec_proved(ctx, &d->peer, d->mark, p)) {
+	if (p->ipsec.required && !ipsec_proved(ctx, d->mark, p)) {
 		ctx->count.sccrq_dropped++;
 		stranger_refuse(ctx, d, p, "its IPsec is another peer's, with another psk, certificate or identity");
 		return NULL;
@@ -238,7 +238,7 @@ const struct conf_peer *stranger_policy(const struct ctx *ctx, const struct dgra
 	}
 	if (i < 0 || (unsigned)i >= ctx->conf->n_peers ||
 	    (ctx->conf->peer[i].ipsec.required && (!ipsec_guards(ctx, &d->local, &d->peer) ||
-						   !ipsec_proved(ctx, &d->peer, d->mark, &ctx->conf->peer[i]))))
+						   !ipsec_proved(ctx, d->mark, &ctx->conf->peer[i]))))
 		return NULL;
 	return &ctx->conf->peer[i];
 }

@@ -127,7 +127,18 @@ sed 's/^/# /' "$TMP/pings.out"
 check "at most four are lost with the old one" lost_by lac 4
 check "nothing of the other client's" lost_by c1 0
 
-# --- the same by IKEv1, as Windows and Apple do it ---------------------------------------------------
+# --- the same by IKEv1, as Windows and Apple do it, after the NAT has given the client other ports -----
+ike_port() {
+	ktun_in lns -j show sas | tr '{' '\n' | sed -n 's/.*"remote_address": *"203.0.113.2", *"remote_port": *\([0-9]*\).*/\1/p' | tail -n 1
+}
+other_port() { carries && (($(ike_port) >= 40000)); }
+nat_forgets() {
+	ns "$NAT" nft 'flush chain ip nat post; add rule ip nat post oifname out0 udp dport 4500 masquerade to :40000-50000;
+		add rule ip nat post oifname out0 masquerade' &&
+		ip -n "$NAT" link set out0 down && ip -n "$NAT" link set out0 up
+}
+check "the NAT begins anew, with other ports" nat_forgets
+check "packets go on, and IKE has another port" busywait 30000 other_port
 another_mark() { (($(lines lns 'its IPsec has another mark') > MARKS)); }
 pings
 MARKS=$(lines lns 'its IPsec has another mark') FOREIGN=$(counter dropped_foreign)
