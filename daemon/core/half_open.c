@@ -80,6 +80,8 @@ uint32_t half_open_slot(struct ctx *ctx, uint32_t tunnel_id)
 
 void half_open_keep_all(struct ctx *ctx)
 {
+	if (!ho_count(ctx->half_open) && !ho_count(ctx->v3_half_open))
+		return;					/* its pages are zeros that nobody has touched */
 	memset(ctx->half_open_slot, 0, MAX_ID * sizeof(*ctx->half_open_slot));
 	for (unsigned version = 2; version <= 3; version++)
 		for (const struct ho_entry *e = NULL; (e = ho_next(table_of(ctx, version), e));)
