@@ -89,7 +89,7 @@ static int check_link(const struct k_link *l, char *why)
 	const uint8_t *ip = (const uint8_t *)&l->ip, *peer = (const uint8_t *)&l->peer_ip;
 
 	if (!flag_ok(&l->up) || !flag_ok(&l->ipv4) || !flag_ok(&l->ipv6) || !flag_ok(&l->no_ipv4) || !flag_ok(&l->no_ipv6) ||
-	    !flag_ok(&l->pin_peer))
+	    !flag_ok(&l->pin_peer) || !flag_ok(&l->dormant) || !flag_ok(&l->awake) || (l->dormant && l->awake))
 		return bad(why, "a flag of the link");
 	if ((l->mtu && l->mtu < MIN_MTU) || (l->mru && l->mru < MIN_MTU))
 		return bad(why, "MTU or MRU below 68");
@@ -146,7 +146,7 @@ static int check_eth(const struct k_request *r, char *why)
 		return bad(why, "an id is 0");
 	if (r->eth.mtu && r->eth.mtu < MIN_MTU)
 		return bad(why, "MTU below 68");
-	if (!flag_ok(&r->eth.up) || !flag_ok(&r->eth.send_seq) || !flag_ok(&r->eth.recv_seq))
+	if (!flag_ok(&r->eth.up) || !flag_ok(&r->eth.send_seq) || !flag_ok(&r->eth.recv_seq) || !flag_ok(&r->eth.dormant))
 		return bad(why, "a flag of the session");
 	if (!name_ok(r->eth.name) || !name_ok(r->eth.bridge) || !name_ok(r->eth.vrf))
 		return bad(why, "a link's name");

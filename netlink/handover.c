@@ -66,6 +66,8 @@ static const struct row session_rows[] = {
 	ROW(10, NUMBER, struct session, in.eth_tunnel),
 	ROW(11, NUMBER, struct session, in.eth_session),
 	ROW(12, FLAG, struct session, in.away),
+	ROW(HANDOVER_OPTIONAL + 1, FLAG, struct session, link_down),
+	ROW(HANDOVER_OPTIONAL + 2, NUMBER, struct session, in.nsid),
 };
 
 static const struct row pin_rows[] = {
@@ -150,6 +152,7 @@ static const struct row eth_request_rows[] = {
 	ROW(116, OCTETS, struct k_request, eth.bridge),
 	ROW(117, OCTETS, struct k_request, eth.vrf),
 	ROW(118, OCTETS, struct k_request, eth.netns),
+	ROW(HANDOVER_OPTIONAL + 3, FLAG, struct k_request, eth.dormant),
 };
 
 static const struct row hook_request_rows[] = {
@@ -448,6 +451,7 @@ static int remake_session(struct keeper *k, const struct k_request *r, const str
 	made->in.name[sizeof(made->in.name) - 1] = 0;
 	made->state = OBJECT_UP;
 	table_set_link(k->table, made, s->in.ifindex);
+	table_link_down(k->table, made, s->link_down);
 	return 0;
 }
 

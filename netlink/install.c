@@ -144,6 +144,7 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, const 
 		 struct pins *pins, struct installed *in, char *why)
 {
 	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .alias = alias, .mtu = l->mtu, .up = l->up,
+				 .dormant = l->dormant, .awake = l->awake,
 				 .group = alias ? K_LINK_GROUP : 0 };
 	int err;
 
@@ -154,10 +155,10 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, const 
 		return err;
 	/* One request, one turn under RTNL.  Up before the addresses: the kernel gives a link its multicast route
 	 * with an IPv6 address only if it is up; the peer sends nothing before it has heard our last Configure-Ack. */
-	if (name || alias || l->mtu || l->up) {
+	if (name || alias || l->mtu || l->up || l->dormant || l->awake) {
 		err = rtnl_link_set(nl, &set);
 		if (err)
-			return netlink_fail(nl, why, err, name ? "rename" : l->mtu ? "set MTU" : "link up");
+			return netlink_fail(nl, why, err, name ? "rename" : l->mtu ? "set MTU" : l->up ? "link up" : "status");
 		if (l->mtu)
 			in->mtu = l->mtu;
 		if (name && !if_indextoname(in->ifindex, in->name))
@@ -295,8 +296,10 @@ static int place_eth(struct nl *nl, const struct k_request *r, struct rtnl_link 
 			return why_fail(why, set->netns, "network namespace", r->eth.netns);
 	}
 	err = rtnl_link_set(nl, set);
-	if (set->netns)
+	if (set->netns) {
+		in->nsid = rtnl_nsid(nl, set->netns);
 		close(set->netns);
+	}
 	if (err)
 		return netlink_fail(nl, why, err, set->netns ? "move to the network namespace" : set->mtu ? "set MTU" : "link up");
 	in->away = set->netns;
@@ -309,7 +312,7 @@ static int place_eth(struct nl *nl, const struct k_request *r, struct rtnl_link 
 static int install_eth(struct nl *nl, const struct k_request *r, const char *alias, struct installed *ret, char *why)
 {
 	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
-	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu };
+	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu, .dormant = r->eth.dormant };
 	struct kobj_session eth;
 	uint32_t mtu = 0;
 	int err;

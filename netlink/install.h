@@ -20,6 +20,7 @@ struct installed {
 	uint32_t eth_tunnel, eth_session;	/* the kernel's ids of an Ethernet session, 0: it is PPP */
 	bool pinned, audited;		/* audited: known before the audit began */
 	bool away;			/* the link is in another network namespace, and ifindex 0 */
+	int32_t nsid;			/* which we know as this, -1: not known */
 };
 
 /* What a session must know of its tunnel.  instance: whose links they are (journal.h); NULL: unmarked. */

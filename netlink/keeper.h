@@ -23,7 +23,8 @@
  * - Requests for an object that is busy wait their turn, in order (K_SESSION_DOWN right behind its K_SESSION_UP is
  *   fine, K_SESSION_UP right behind its K_TUNNEL_UP, too).  -EBUSY only when far too many wait.
  * - K_TUNNEL_DOWN takes its sessions along; requests for those that are still waiting end with -ENOENT.
- * - After an event _GONE the object is still in the table: take it down.  The next client hears of it right behind K_LIST.
+ * - After an event _GONE the object is still in the table: take it down.  The next client hears of it right behind K_LIST,
+ *   and of Ethernet links that are down; K_LINK_UP comes for these alone.
  * - An IPv6 default route without metric gets 512: a new IPv6 route would stand behind one with the same metric. */
 
 enum { K_VERSION = 5, K_MAX_FDS = 4, K_MAX_ROUTES = 16, K_MAX_HOOK = 8192, K_MAX_PATH = 256, K_STATS_BATCH = 64,
@@ -54,7 +55,7 @@ enum k_op {
 	K_TUNNEL_MARK,	/* a tunnel's socket sends with another mark from now on */
 	K_SA_DROP,	/* SAs that charon left behind, and their policies if nothing else uses them */
 	K_ETH_UP,	/* L2TPv3 Ethernet session in a tunnel that is v3: SESSION_CREATE, link; no descriptors.  For the rest
-			 * it is a session like others, but K_LINK_SET is not for it */
+			 * it is a session like others, but all that K_LINK_SET may change is whether it is dormant */
 	K_KEPT_OUT,	/* what the gate (gate.h) dropped */
 	K_EVENT = 64,	/* unsolicited, id 0: .event */
 };
@@ -90,6 +91,7 @@ struct k_link {
 	bool no_ipv4, no_ipv6;		/* NP mode DROP again */
 	bool pin_peer;			/* first a host route to the tunnel's peer by today's path, so that the routes
 					 * below cannot swallow it */
+	bool dormant, awake;		/* operational state (RFC 2863); of a link in another namespace it stays as it is */
 	uint32_t ip, peer_ip;		/* IPv4 point-to-point address */
 	uint64_t ifid, peer_ifid;	/* IPv6 link-local fe80::ifid, the octets as on the wire */
 	uint16_t n_routes;
@@ -113,8 +115,7 @@ struct k_request {
 		/* bridge, vrf, netns (a name): "" for none.  vlan: of the bridge, 0: as the bridge has it.  netns is with neither. */
 		struct {
 			struct k_wire wire;
-			bool send_seq, recv_seq, up;
-			uint8_t pad;
+			bool send_seq, recv_seq, up, dormant;
 			uint16_t mtu, vlan;		/* mtu 0: what the outer path leaves */
 			char name[16];			/* wanted link name; "": l2tpethN */
 			char bridge[16], vrf[16], netns[64];
@@ -134,7 +135,7 @@ struct k_request {
 
 struct k_stats { uint16_t tunnel_id, session_id; uint64_t rx_packets, rx_octets, rx_errors, tx_packets, tx_octets, tx_errors; };
 
-enum k_event_what { K_LINK_GONE = 1, K_SESSION_GONE, K_TUNNEL_GONE, K_LINK_DOWN, K_AUDITED, K_STOPPING };
+enum k_event_what { K_LINK_GONE = 1, K_SESSION_GONE, K_TUNNEL_GONE, K_LINK_DOWN, K_AUDITED, K_STOPPING, K_LINK_UP };
 
 struct k_reply {
 	uint32_t op, id;

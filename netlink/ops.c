@@ -672,7 +672,7 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 
 	if (!s)
 		return;
-	if (s->was->op == K_ETH_UP) {
+	if (!table_may_set(s, &r->link)) {
 		answer_result(k, from, -EOPNOTSUPP, "an Ethernet session's link is its user's to configure");
 		return;
 	}
@@ -683,11 +683,11 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 			wait_for(k, &s->wait, from, r);
 		return;
 	}
-	if (!s->in.ifindex) {
-		answer_result(k, from, -ENODEV, "the session's link vanished");
+	if (!s->in.ifindex) {			/* away: it cannot be configured from here */
+		answer_result(k, from, s->in.away ? 0 : -ENODEV, "the session's link vanished");
 		return;
 	}
-	if (table_new_routes(s, &r->link) + s->was->session.link.n_routes > K_MAX_ROUTES) {
+	if (table_routes(s, &r->link) > K_MAX_ROUTES) {
 		answer_result(k, from, -ENOSPC, "too many routes for one session");
 		return;
 	}
@@ -701,8 +701,10 @@ static void link_set(struct keeper *k, const struct origin *from, const struct k
 	e->job.done = link_set_done;
 	e->session_id = s->id;
 	e->in = s->in;
-	e->old_ip = s->was->session.link.ip;
-	e->old_peer_ip = s->was->session.link.peer_ip;
+	if (s->was->op != K_ETH_UP) {
+		e->old_ip = s->was->session.link.ip;
+		e->old_peer_ip = s->was->session.link.peer_ip;
+	}
 	e->ends = ends_of(k, table_tunnel(k->table, s->tunnel_id));
 	workers_run(k->workers, &e->job);
 }

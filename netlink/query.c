@@ -201,6 +201,8 @@ static void list_end(struct keeper *k)
 			tell_event(k, K_TUNNEL_GONE, t->id, 0);
 		if (s && s->state != OBJECT_GOING && (s->gone || (s->state == OBJECT_UP && !s->in.ifindex && !s->in.away)))
 			tell_event(k, s->gone ? K_SESSION_GONE : K_LINK_GONE, s->tunnel_id, s->id);
+		else if (s && s->state != OBJECT_GOING && s->link_down)
+			tell_event(k, K_LINK_DOWN, s->tunnel_id, s->id);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -16,6 +17,8 @@
 #include "nl.h"
 
 enum { ORDERS = 64 };			/* in one system call */
+/* RFC 2863; <net/if.h> keeps <linux/if.h>'s names of them out. */
+enum { OPER_DORMANT = 5, OPER_UP, MODE_DEFAULT = 0, MODE_DORMANT };
 
 /* A fresh message with its fixed header; NULL: no memory. */
 static struct nl_msg *message(int type, int flags, const void *head, size_t len)
@@ -59,6 +62,7 @@ static const void *attr(const struct nlmsghdr *h, size_t head, int type, size_t 
 
 int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
 {
+	uint8_t state = l->dormant ? OPER_DORMANT : l->awake ? OPER_UP : 0;
 	struct ifinfomsg ifi = { .ifi_index = (int)l->ifindex };
 	int err = nl_route(nl);
 	struct nl_msg *m;
@@ -73,6 +77,8 @@ int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
 				   (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
 				   (l->group && nla_put_u32(m, IFLA_GROUP, l->group)) ||
 				   (l->master && nla_put_u32(m, IFLA_MASTER, l->master)) ||
+				   (state && nla_put_u8(m, IFLA_OPERSTATE, state)) ||
+				   (state && nla_put_u8(m, IFLA_LINKMODE, l->dormant ? MODE_DORMANT : MODE_DEFAULT)) ||
 				   (l->netns && nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)l->netns))), NULL, NULL);
 }
 
@@ -130,6 +136,40 @@ int rtnl_link_find(const char *name, uint32_t *ret_ifindex, uint32_t *ret_mtu)
 	*ret_ifindex = (uint32_t)r.ifr_ifindex;
 	close(fd);
 	return err;
+}
+
+static int on_nsid(const struct nlmsghdr *h, void *arg)
+{
+	const void *id = h->nlmsg_type == RTM_NEWNSID ? attr(h, NLMSG_ALIGN(sizeof(struct rtgenmsg)), NETNSA_NSID, 4) : NULL;
+
+	if (id)
+		memcpy(arg, id, 4);
+	return 0;
+}
+
+int32_t rtnl_nsid(struct nl *nl, int netns)
+{
+	struct rtgenmsg g = { 0 };
+	int32_t id = -1;
+	struct nl_msg *m;
+
+	if (nl_route(nl))
+		return -1;
+	m = message(RTM_GETNSID, 0, &g, sizeof(g));
+	return finish(nl, m, m && nla_put_u32(m, NETNSA_FD, (uint32_t)netns), on_nsid, &id) ? -1 : id;
+}
+
+bool rtnl_link_is_up(uint32_t ifindex)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = { 0 };
+	bool up;
+
+	if (fd < 0)
+		return false;
+	up = if_indextoname(ifindex, r.ifr_name) && !ioctl(fd, SIOCGIFFLAGS, &r) && r.ifr_flags & IFF_UP;
+	close(fd);
+	return up;
 }
 
 int rtnl_port_vlan(struct nl *nl, uint32_t ifindex, uint16_t vid, bool add)

@@ -12,8 +12,15 @@ struct nl;
 /* Marks routes as ours in the kernel's tables ("ip route" shows it as proto 107). */
 enum { RTNL_PROTOCOL = 107 };
 
-/* netns: a descriptor of the namespace to move to. */
-struct rtnl_link { uint32_t ifindex; const char *name, *alias; uint16_t mtu; uint32_t group, master; int netns; bool up; };
+/* netns: a descriptor of the namespace to move to.  dormant, awake: the operational state, and that it stays so. */
+struct rtnl_link {
+	uint32_t ifindex;
+	const char *name, *alias;
+	uint16_t mtu;
+	uint32_t group, master;
+	int netns;
+	bool up, dormant, awake;
+};
 
 /* Changes of one link in one request; what is zero (name, alias NULL) is left alone.  A name needs a link that is down. */
 int rtnl_link_set(struct nl *, const struct rtnl_link *);
@@ -27,6 +34,10 @@ struct rtnl_info { uint32_t ifindex, mtu; char kind[16]; bool vlan_filtering; ui
 int rtnl_link_info(struct nl *, const char *name, struct rtnl_info *ret);
 /* Its ifindex and MTU alone, by ioctl: in the thread's namespace, and without a turn under RTNL. */
 int rtnl_link_find(const char *name, uint32_t *ret_ifindex, uint32_t *ret_mtu);
+/* What this namespace calls the one of the descriptor, -1: nothing. */
+int32_t rtnl_nsid(struct nl *, int netns);
+/* Has it been set up?  No: it is down, or gone. */
+bool rtnl_link_is_up(uint32_t ifindex);
 /* The bridge's port carries vid's frames untagged and takes untagged ones for it; or, !add, has no part in vid. */
 int rtnl_port_vlan(struct nl *, uint32_t ifindex, uint16_t vid, bool add);
 /* Every link's ifindex and alias ("" if it has none). */

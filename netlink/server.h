@@ -89,6 +89,7 @@ struct keeper {
 
 	struct nl nl;			/* look-ups at start only */
 	struct nl_sock *link_notes, *l2tp_notes;
+	bool link_ups;			/* notes of links that are set up are wanted, too */
 	uint32_t lost_link[LOST_LINKS];	/* links that went while nobody knew whose they were */
 	unsigned n_lost;
 	struct k_request *guards;	/* the last K_GUARD that the kernel took, or NULL */

@@ -10,7 +10,7 @@
 enum { IDS = 65536, LINK_BUCKETS = 4096, PEER_BUCKETS = 4096, WIRE_BUCKETS = 8192 };
 
 struct table {
-	unsigned n_tunnels, n_sessions;
+	unsigned n_tunnels, n_sessions, n_links_down;
 	uint16_t by_link[LINK_BUCKETS], by_peer[PEER_BUCKETS], by_wire[WIRE_BUCKETS];
 	struct tunnel *tunnel[IDS];		/* pages that no id touches cost nothing */
 	struct session *session[IDS];
@@ -153,6 +153,7 @@ void table_del_session(struct table *t, struct session *s)
 		at = &t->session[*at]->next_by_wire;
 	*at = s->next_by_wire;
 	table_set_link(t, s, 0);
+	table_link_down(t, s, false);
 	if (s->prev)
 		t->session[s->prev]->next = s->next;
 	else
@@ -185,6 +186,17 @@ void table_set_link(struct table *t, struct session *s, uint32_t ifindex)
 	}
 }
 
+void table_link_down(struct table *t, struct session *s, bool down)
+{
+	t->n_links_down += (unsigned)down - s->link_down;
+	s->link_down = down;
+}
+
+unsigned table_links_down(const struct table *t)
+{
+	return t->n_links_down;
+}
+
 struct session *table_by_link(const struct table *t, uint32_t ifindex)
 {
 	uint16_t id = t->by_link[ifindex % LINK_BUCKETS];
@@ -212,22 +224,33 @@ static bool has_route(const struct k_link *l, const struct k_route *r)
 	return false;
 }
 
-unsigned table_new_routes(const struct session *s, const struct k_link *add)
+unsigned table_routes(const struct session *s, const struct k_link *add)
 {
-	unsigned n = 0;
+	unsigned n = s->was->op == K_ETH_UP ? 0 : s->was->session.link.n_routes;
 
-	for (unsigned i = 0; i < add->n_routes; i++)
+	for (unsigned i = 0; i < add->n_routes && s->was->op != K_ETH_UP; i++)
 		n += !has_route(&s->was->session.link, &add->route[i]);
 	return n;
 }
 
+bool table_may_set(const struct session *s, const struct k_link *l)
+{
+	bool more = l->mtu || l->mru || l->up || l->ipv4 || l->ipv6 || l->no_ipv4 || l->no_ipv6 || l->pin_peer || l->ip ||
+		    l->ifid || l->n_routes;
+
+	return s->was->op != K_ETH_UP || !more;
+}
+
 int table_merge_link(struct session *s, const struct k_link *add)
 {
-	unsigned n = s->was->session.link.n_routes;
 	struct k_request whole = { 0 }, *was;
 	struct k_link *l = &whole.session.link;
 
-	if (n + table_new_routes(s, add) > K_MAX_ROUTES)
+	if (s->was->op == K_ETH_UP) {
+		s->was->eth.dormant = add->dormant;
+		return 0;
+	}
+	if (table_routes(s, add) > K_MAX_ROUTES)
 		return -ENOSPC;
 	memcpy(&whole, s->was, k_request_size(s->was, sizeof(*s->was)));
 	l->mtu = add->mtu ? add->mtu : l->mtu;

@@ -38,6 +38,7 @@ struct session {
 	uint16_t next_by_link, next_by_wire;
 	uint8_t state;
 	bool gone, doomed;		/* doomed: goes down with its tunnel as soon as it is idle */
+	bool link_down;			/* table_link_down() */
 	struct installed in;
 	struct k_request *was;
 	struct waiting *wait;
@@ -60,13 +61,18 @@ void table_del_tunnel(struct table *, struct tunnel *);
 void table_del_session(struct table *, struct session *);
 /* The session's link is known (ifindex) or no longer there (0). */
 void table_set_link(struct table *, struct session *, uint32_t ifindex);
+/* Somebody has set the session's link down, or up again; how many are down. */
+void table_link_down(struct table *, struct session *, bool down);
+unsigned table_links_down(const struct table *);
 struct session *table_by_link(const struct table *, uint32_t ifindex);
 /* The tunnels of a peer's address, whatever its port, among a few others: from NULL to NULL. */
 struct tunnel *table_next_from(const struct table *, const struct k_addr *peer, const struct tunnel *);
 unsigned table_tunnels(const struct table *);
 unsigned table_sessions(const struct table *);
-/* How many routes of add the session does not have yet. */
-unsigned table_new_routes(const struct session *s, const struct k_link *add);
+/* How many routes the session has with those of add; Ethernet: none. */
+unsigned table_routes(const struct session *s, const struct k_link *add);
+/* An Ethernet session's link is its user's to configure, but for how the circuit beyond it is. */
+bool table_may_set(const struct session *, const struct k_link *);
 /* A session's remembered request takes in what a K_LINK_SET changed.  -ENOSPC: too many routes in all; -ENOMEM. */
 int table_merge_link(struct session *, const struct k_link *);
 /* A copy of the octets of *r that its operation needs; NULL: no memory. */

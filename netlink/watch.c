@@ -6,7 +6,10 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <linux/l2tp.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <netlink/socket.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -32,20 +35,21 @@ struct verify {
 	int exists;
 };
 
-/* Only deletions and links that go down come up: with thousands of links each set-up makes a dozen other notes.
- * BPF loads words from network order; netlink is in host order. */
-static void only_losses(struct nl_sock *sk)
+/* Only deletions and links that go down come up (ups: or are set up again): with thousands of links each set-up makes a dozen
+ * other notes.  BPF loads words from network order; netlink is in host order. */
+static void only_losses(struct nl_sock *sk, bool ups)
 {
 	enum { AT = NLMSG_HDRLEN };
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNSID), 6, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 0, 6),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT + offsetof(struct ifinfomsg, ifi_change)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xffffffff, 4, 0),		/* a new link */
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, AT + offsetof(struct ifinfomsg, ifi_flags)),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), !ups, 0),
 		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -68,6 +72,30 @@ static void listen_l2tp(struct keeper *k)
 	big_buffer(k->l2tp_notes);
 }
 
+/* Who is told that a link is down must hear that it is up again. */
+static void link_up(struct keeper *k, struct session *s)
+{
+	table_link_down(k->table, s, false);
+	tell_event(k, K_LINK_UP, s->tunnel_id, s->id);
+}
+
+/* When there is something to wait for: it may have happened, and nobody had asked for that note. */
+static void await_ups(struct keeper *k)
+{
+	bool any = table_links_down(k->table);
+
+	if (any == k->link_ups || !k->link_notes)
+		return;
+	k->link_ups = any;
+	only_losses(k->link_notes, any);
+	for (unsigned id = 1; id < 65536 && any; id++) {
+		struct session *s = table_session(k->table, id);
+
+		if (s && s->link_down && rtnl_link_is_up(s->in.ifindex))
+			link_up(k, s);
+	}
+}
+
 void watch_start(struct keeper *k)
 {
 	int err = nl_listen(&k->nl, RTNLGRP_LINK, &k->link_notes);
@@ -75,9 +103,11 @@ void watch_start(struct keeper *k)
 	if (err < 0) {
 		say(k, "no notes about links: %s", strerror(-err));
 	} else {
-		only_losses(k->link_notes);
+		nl_socket_add_memberships(k->link_notes, RTNLGRP_NSID, 0);
+		only_losses(k->link_notes, false);
 		big_buffer(k->link_notes);
 	}
+	await_ups(k);
 	listen_l2tp(k);
 	if (!k->l2tp_notes)
 		say(k, "the kernel has no L2TP yet: load module l2tp_ppp and l2tp_netlink (modprobe -a l2tp_ppp l2tp_netlink)");
@@ -108,13 +138,41 @@ static void link_deleted(struct keeper *k, uint32_t ifindex)
 		ops_link_gone(k, s);
 }
 
-/* Also the first note of a deletion, whose own note follows. */
-static void link_down(struct keeper *k, uint32_t ifindex)
+/* Down is also the first note of a deletion, whose own note follows. */
+static void link_changed(struct keeper *k, uint32_t ifindex, bool up)
 {
-	const struct session *s = table_by_link(k->table, ifindex);
+	struct session *s = table_by_link(k->table, ifindex);
 
-	if (s && s->state == OBJECT_UP)
+	if (!s || (s->state != OBJECT_UP && s->state != OBJECT_CHANGING))
+		return;
+	if (up && s->link_down)
+		link_up(k, s);
+	if (!up)
 		tell_event(k, K_LINK_DOWN, s->tunnel_id, s->id);
+	if (!up && s->was->op == K_ETH_UP)
+		table_link_down(k->table, s, true);
+	await_ups(k);
+}
+
+/* The kernel puts their links into the first namespace, down (default_device_exit_batch()): nobody asked for that. */
+static void namespace_gone(struct keeper *k, int32_t nsid)
+{
+	for (unsigned id = 1; id < 65536; id++) {
+		struct session *s = table_session(k->table, id);
+
+		if (!s || s->state != OBJECT_UP || !s->in.away || s->in.nsid != nsid)
+			continue;
+		s->in.away = false;
+		ops_link_gone(k, s);
+	}
+}
+
+static void namespace_note(struct keeper *k, struct nlmsghdr *h)
+{
+	struct nlattr *id = nlmsg_find_attr(h, sizeof(struct rtgenmsg), NETNSA_NSID);
+
+	if (id && nla_len(id) == 4)
+		namespace_gone(k, (int32_t)nla_get_u32(id));
 }
 
 bool watch_was_lost(struct keeper *k, uint32_t ifindex)
@@ -140,15 +198,17 @@ void watch_link_notes(struct keeper *k)
 		if (n < 0)
 			return;
 		for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-			if (h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
+			if (h->nlmsg_type == RTM_DELNSID)
+				namespace_note(k, h);
+			if (h->nlmsg_type == RTM_DELNSID || h->nlmsg_len < NLMSG_LENGTH(sizeof(ifi)))
 				continue;
 			memcpy(&ifi, nl_payload(h), sizeof(ifi));
 			if (ifi.ifi_family != AF_UNSPEC)
 				continue;
 			if (h->nlmsg_type == RTM_DELLINK)
 				link_deleted(k, (uint32_t)ifi.ifi_index);
-			else if (h->nlmsg_type == RTM_NEWLINK && ifi.ifi_change & IFF_UP && !(ifi.ifi_flags & IFF_UP))
-				link_down(k, (uint32_t)ifi.ifi_index);
+			else if (h->nlmsg_type == RTM_NEWLINK && ifi.ifi_change & IFF_UP)
+				link_changed(k, (uint32_t)ifi.ifi_index, ifi.ifi_flags & IFF_UP);
 		}
 	}
 }

@@ -33,7 +33,7 @@ struct held {
 	uint32_t ifindex;
 	char name[16];
 	struct k_addr local;
-	struct { bool ipv4, ipv6; uint16_t mtu; uint32_t ip, peer_ip; uint64_t ifid, peer_ifid; } link;
+	struct { bool ipv4, ipv6, dormant; uint16_t mtu; uint32_t ip, peer_ip; uint64_t ifid, peer_ifid; } link;
 };
 
 struct adoption {
@@ -121,6 +121,7 @@ void adoption_add(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS])
 	case K_ETH_UP:
 		a->by_session[r->session_id] = a->n;
 		h->peer_session_id = was->eth.wire.peer_session_id;
+		h->link.dormant = was->eth.dormant;
 		break;
 	case K_SESSION_UP:
 		a->by_session[r->session_id] = a->n;
@@ -419,6 +420,8 @@ static bool carries(const struct held *h, const struct session *s, enum link_par
 		return h->link.ipv4 && (!wanted || (h->link.ip == s->addrs.ip && h->link.peer_ip == s->addrs.peer_ip));
 	case LINK_IPV6:
 		return h->link.ipv6 && (!wanted || (h->link.ifid == s->addrs.ifid && h->link.peer_ifid == s->addrs.peer_ifid));
+	case LINK_DORMANT:
+		return h->link.dormant;
 	}
 	return false;
 }
@@ -429,7 +432,7 @@ static const char *settle_session(struct session *s, struct held *h)
 	struct k_request rq;
 
 	s->applied = 0;
-	for (uint8_t part = LINK_BASE; h && part <= LINK_IPV6; part = (uint8_t)(part << 1))
+	for (uint8_t part = LINK_BASE; h && part <= LINK_DORMANT; part = (uint8_t)(part << 1))
 		if (carries(h, s, part, s->wanted & part))
 			s->applied |= part;
 	if (h)
@@ -468,6 +471,8 @@ static void go_on(struct session *s, bool waits)
 	if (s->call.state == CALL_ESTABLISHED)
 		session_call_up(s);
 	session_apply(s);
+	if (s->call.state == CALL_ESTABLISHED)
+		eth_status(s, true);		/* if it is down we hear of it */
 	session_drain(s);
 }
 

@@ -7,6 +7,7 @@
 #include "core/dial.h"
 #include "core/event.h"
 #include "core/session.h"
+#include "core/turn.h"
 #include "core/version.h"
 
 void eth_describe(const struct session *s, struct k_request *rq)
@@ -18,6 +19,7 @@ void eth_describe(const struct session *s, struct k_request *rq)
 	rq->eth.recv_seq = s->call.v3.info.own.sequencing;
 	rq->eth.mtu = s->mtu;
 	rq->eth.up = true;
+	rq->eth.dormant = s->wanted & LINK_DORMANT;
 	if (p->interface)
 		snprintf(rq->eth.name, sizeof(rq->eth.name), "%s", p->interface);
 	if (p->bridge)
@@ -27,6 +29,11 @@ void eth_describe(const struct session *s, struct k_request *rq)
 	if (p->netns)
 		snprintf(rq->eth.netns, sizeof(rq->eth.netns), "%s", p->netns);
 	rq->eth.vlan = p->vlan;
+}
+
+void eth_link_describe(const struct session *s, struct k_link *l)
+{
+	*l = (struct k_link){ .dormant = s->wanted & LINK_DORMANT, .awake = !(s->wanted & LINK_DORMANT) };
 }
 
 void eth_installed(struct session *s)
@@ -43,9 +50,37 @@ void eth_installed(struct session *s)
 	hook_run(s, true);
 }
 
+/* RFC 3931 5.4.5: to a circuit that is not active nothing is sent.  Of a dormant link bridges and routing daemons know that. */
+static void follow_peer(struct session *s)
+{
+	if (s->call.v3.info.peer.circuit_status & V3_CIRCUIT_ACTIVE)
+		s->wanted &= (uint8_t)~LINK_DORMANT;
+	else
+		s->wanted |= LINK_DORMANT;
+}
+
 void eth_call_up(struct session *s)
 {
 	s->wanted |= LINK_BASE;
+	follow_peer(s);
 	session_apply(s);
 	eth_installed(s);
+}
+
+void eth_peer_status(struct session *s)
+{
+	follow_peer(s);
+	if (s->kernel == KS_UP)
+		session_apply(s);
+}
+
+void eth_status(struct session *s, bool active)
+{
+	uint16_t status = active ? V3_CIRCUIT_ACTIVE : 0;
+
+	if (s->ending || !is_ethernet(s->policy) || !((s->call.v3.info.own.circuit_status ^ status) & V3_CIRCUIT_ACTIVE))
+		return;
+	v3_call_sli(&s->tunnel->cc, &s->call, s->ctx->loop.now, status);
+	session_changed(s);
+	tunnel_drain(s->tunnel);
 }

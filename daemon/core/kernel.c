@@ -183,7 +183,8 @@ static void happened(struct ctx *ctx, const struct k_reply *r)
 	switch ((enum k_event_what)r->event.what) {
 	case K_LINK_GONE:
 		if (s)
-			session_kernel_lost(s, "its interface was deleted");
+			session_kernel_lost(s, is_ethernet(s->policy) && s->policy->netns ? "its network namespace was deleted" :
+					    "its interface was deleted");
 		break;
 	case K_SESSION_GONE:
 		if (s)
@@ -199,6 +200,15 @@ static void happened(struct ctx *ctx, const struct k_reply *r)
 				    "session %u/%u: interface %s was set down by somebody; nothing passes until `ip "
 				    "link set %s up`",
 				    s->wire_id, session_peer_id(s), s->ifname, s->ifname);
+		if (s)
+			eth_status(s, false);
+		break;
+	case K_LINK_UP:
+		if (s && !s->ending)
+			log_limited(&ctx->log, &ctx->limit[T_KERNEL], ctx->loop.now, LOG_NOTICE,
+				    "session %u/%u: interface %s is up again", s->wire_id, session_peer_id(s), s->ifname);
+		if (s)
+			eth_status(s, true);
 		break;
 	case K_AUDITED:
 		ctx->count.audits++;

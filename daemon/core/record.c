@@ -43,7 +43,7 @@ static const struct rec_row endpoint_rows[] = {
 #define MAX(tag, member, max) REC_MAX(tag, struct session, member, max)
 
 static const struct rec_row session_rows[] = {
-	MAX(10, kernel, KS_GONE), MAX(11, wanted, 7), MAX(12, asked, 7), MAX(13, applied, 7), MAX(14, outdated, 7),
+	MAX(10, kernel, KS_GONE), MAX(11, wanted, 15), MAX(12, asked, 15), MAX(13, applied, 15), MAX(14, outdated, 15),
 	MAX(15, ready, 7), ROW(16, REC_BOOL, ppp_down), ROW(17, REC_BOOL, call_down), ROW(18, REC_BOOL, ending),
 	ROW(19, REC_BOOL, up), ROW(20, REC_BOOL, hooked), ROW(21, REC_BOOL, waiting_address), ROW(22, REC_BOOL, counted),
 	ROW(23, REC_BOOL, hanging_up), ROW(24, REC_BOOL, counting), ROW(25, REC_BOOL, admitted), MAX(26, end, PPP_END_RESOURCES),

@@ -8,7 +8,8 @@
 #include "core/tunnel.h"
 
 /* Parts of a link that the kernel is asked for; session_apply brings `applied` up to `wanted`. */
-enum link_part { LINK_BASE = 1, LINK_IPV4 = 2, LINK_IPV6 = 4 };
+/* LINK_DORMANT: of Ethernet, while the peer's circuit is not active. */
+enum link_part { LINK_BASE = 1, LINK_IPV4 = 2, LINK_IPV6 = 4, LINK_DORMANT = 8 };
 
 struct session {
 	struct ctx *ctx;
@@ -121,6 +122,10 @@ void session_went_up(struct session *);
 void eth_call_up(struct session *);
 void eth_installed(struct session *);
 void eth_describe(const struct session *, struct k_request *);
+void eth_link_describe(const struct session *, struct k_link *);
+/* The peer says whether its circuit is active; ours has become so, or is no more. */
+void eth_peer_status(struct session *);
+void eth_status(struct session *, bool active);
 
 /* core/link.c: frames between descriptors, datagrams and PPP.  link_init: PPP with who we are; false: memory. */
 bool link_init(struct session *);

@@ -82,7 +82,10 @@ void session_apply(struct session *s)
 		describe(s, &rq);
 	} else {
 		kernel_request(&rq, K_LINK_SET, s->tunnel->id, s->id);
-		link_describe(s, missing, &rq.link);
+		if (is_ethernet(s->policy))
+			eth_link_describe(s, &rq.link);
+		else
+			link_describe(s, missing, &rq.link);
 		rq.link.no_ipv4 = surplus & LINK_IPV4;
 		rq.link.no_ipv6 = surplus & LINK_IPV6;
 	}

@@ -174,8 +174,15 @@ static void test_table(void)
 	table_set_link(t, s[2], 0);
 	ok(!table_by_link(t, 5 + 4096 * 2) && table_by_link(t, 5) == s[0] && table_by_link(t, 5 + 4096 * 3) == s[3],
 	   "a link that went is not found, the others are");
+	table_link_down(t, s[0], true);
+	table_link_down(t, s[1], true);
+	table_link_down(t, s[1], true);
+	table_link_down(t, s[2], true);
+	table_link_down(t, s[2], false);
+	ok(table_links_down(t) == 2, "two of the links are down");
 	table_del_session(t, s[1]);
 	table_del_session(t, s[3]);
+	ok(table_links_down(t) == 1, "one of them went with its session");
 	ok(tu->n_sessions == 2 && !table_session(t, 101) && table_session(t, 100) == s[0], "from the middle and the head");
 	good = tu->first_session == 102 && s[2]->next == 100 && s[0]->prev == 102 && !s[0]->next && !s[2]->prev;
 	ok(good, "the tunnel's list is whole");
@@ -191,6 +198,28 @@ static void test_table(void)
 	q.session.link.route[0].dst.addr[3] = 99;
 	ok(table_merge_link(s[0], &q.session.link) == -ENOSPC, "to their limit");
 	table_free(t);
+}
+
+/* Of an Ethernet session's link nothing is ours to set but its operational state. */
+static void test_eth_link(void)
+{
+	struct k_request q = { .op = K_ETH_UP, .tunnel_id = 3, .session_id = 7,
+			       .eth.wire = { .session_id = 9, .peer_session_id = 8 } };
+	struct k_link dormant = { .dormant = true }, awake = { .awake = true }, up = { .dormant = true, .up = true };
+	struct k_link routes = { .n_routes = 1 };
+	struct k_request t = tunnel(3), p = session(3, 8);
+	struct table *table = table_new();
+	struct session *s, *ppp;
+
+	table_add_tunnel(table, &t);
+	s = table_add_session(table, &q);
+	ppp = table_add_session(table, &p);
+	ok(table_may_set(s, &dormant) && table_may_set(s, &awake) && !table_may_set(s, &up) && !table_may_set(s, &routes) &&
+	   table_may_set(ppp, &up) && table_may_set(ppp, &routes), "Ethernet: dormant or not, and nothing else");
+	ok(!table_merge_link(s, &dormant) && s->was->eth.dormant && !memcmp(&s->was->eth.wire, &q.eth.wire, sizeof(q.eth.wire)),
+	   "it is remembered as dormant, and otherwise as it was");
+	ok(!table_merge_link(s, &awake) && !s->was->eth.dormant && !table_routes(s, &routes), "and as awake");
+	table_free(table);
 }
 
 static void test_wire(void)
@@ -271,6 +300,7 @@ int main(void)
 	test_hook_words();
 	test_octets();
 	test_table();
+	test_eth_link();
 	test_wire();
 	test_why();
 	printf("1..%d\n", count);
