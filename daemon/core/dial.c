@@ -60,11 +60,27 @@ static void failed(struct dial *d, const char *why)
 	timer_set(&ctx->loop, &d->retry, d->next_at);
 }
 
-/* 4.4.3: the tunnel that the peer dialled is there instead of ours. */
+/* In L2TPv3 each end's configuration says which circuits it asks for: those of the dial that the peer may not ask for, it alone
+ * can bring up. */
+static bool has_all(const struct conf_peer *p, const struct conf_tunnel *as)
+{
+	for (unsigned i = 0; i < as->n_sessions; i++) {
+		bool found = as->session[i].idle;
+
+		for (unsigned k = 0; k < p->n_sessions && !found; k++)
+			found = !strcmp(p->session[k].remote_end_id, as->session[i].remote_end_id);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* 4.4.3: the tunnel that the peer dialled, in L2TPv3 from any port, is there instead of ours. */
 static bool has_theirs(const struct dial *d)
 {
 	for (const struct tunnel *t = source_first(d->ctx->sources, &d->peer); t; t = t->same_source)
-		if (t->from && !t->down && t->peer.port == d->peer.port &&
+		if (t->from && !t->down && t->peer.encap == d->peer.encap &&
+		    (d->as->l2tp.version == 3 && t->v == &version_3 ? has_all(t->from, d->as) : t->peer.port == d->peer.port) &&
 		    !memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr)))
 			return true;
 	return false;

@@ -13,7 +13,7 @@
 #include "l2tp/v3_halfopen.h"
 
 /* Both ends dialled at once (RFC 3931 5.4.3 Control Connection Tie Breaker): is the peer's SCCRQ not to be answered?  Only one
- * that is signed with the dial's secret takes part. */
+ * that is signed with the dial's secret takes part.  It comes from any port, while we dial the listener's (4.1.2.2). */
 static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct v3_msg *m)
 {
 	for (struct dial *dial = ctx->dials; dial; dial = dial->next) {
@@ -22,7 +22,7 @@ static bool tie_lost(struct ctx *ctx, const struct dgram *d, const struct v3_msg
 		struct v3_signature sig;
 		enum cc_tie tie;
 
-		if (!t || t->v != &version_3 || t->cc.state != CC_WAIT_CTL_REPLY || t->peer.port != d->peer.port ||
+		if (!t || t->v != &version_3 || t->cc.state != CC_WAIT_CTL_REPLY || t->peer.encap != d->peer.encap ||
 		    memcmp(t->peer.addr, d->peer.addr, sizeof(d->peer.addr)) ||
 		    v3_verify(&t->cc.v3.auth, d->octets, d->len, &sig) != V3_GOOD)
 			continue;

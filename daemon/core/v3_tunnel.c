@@ -63,16 +63,38 @@ static const char *refusal(const struct tunnel *t, const struct policy *p, const
 	return session_refusal(t, p);
 }
 
-/* The session that has this circuit already.  In another tunnel its end has most likely not been noticed yet: it makes room, and
- * who asks may ask again. */
+/* Did we dial the one and the peer the other?  A circuit that both configurations ask for has one name (5.4.4). */
+static bool cross(const struct tunnel *a, const struct tunnel *b)
+{
+	return !a->as != !b->as && a->peer.encap == b->peer.encap && !memcmp(a->peer.addr, b->peer.addr, sizeof(a->peer.addr));
+}
+
+static bool same_circuit(const struct tunnel *t, const struct conf_session *of, const struct tunnel *with,
+			 const struct conf_session *as)
+{
+	if (cross(t, with))
+		return t->v == &version_3 && !strcmp(of->remote_end_id, as->remote_end_id);
+	return t->as == with->as && (t->as || !strcmp(t->from->name, with->from->name)) && !strcmp(of->name, as->name);
+}
+
+/* The session that has this circuit already. */
 static struct session *holder(const struct tunnel *with, const struct conf_session *as)
 {
 	for (const struct tunnel *t = source_first(with->ctx->sources, &with->peer); t; t = t->same_source)
 		for (struct session *s = t->sessions; s; s = s->next)
-			if (!s->ending && s->as && !strcmp(s->as->name, as->name) && t->as == with->as &&
-			    (t->as || !strcmp(t->from->name, with->from->name)))
+			if (!s->ending && s->as && same_circuit(t, s->as, with, as))
 				return s;
 	return NULL;
+}
+
+/* In another tunnel its end has most likely not been noticed yet: it makes room, and who asks may ask again.  Not the one that we
+ * dialled, which would come back for it. */
+static void make_room(struct session *old, const struct tunnel *t)
+{
+	if (cross(old->tunnel, t))
+		tunnel_probe(old->tunnel);
+	else if (old->tunnel != t)
+		session_end(old, L2TP_CDN_ADMIN, 0, "replaced: its peer asks for it in a new tunnel");
 }
 
 /* RFC 3931 5.4.2. */
@@ -91,8 +113,8 @@ static struct l2tp_cause judge(struct tunnel *t, const struct v3_fx_request *rq,
 		return l2tp_cause(L2TP_CDN_PERMANENT, 0, "sequencing of PPP needs a secret here", NULL);
 	if (!why && !old)
 		return (struct l2tp_cause){ 0 };
-	if (old && old->tunnel != t)
-		session_end(old, L2TP_CDN_ADMIN, 0, "replaced: its peer asks for it in a new tunnel");
+	if (old)
+		make_room(old, t);
 	return l2tp_cause(L2TP_CDN_TEMPORARY, 0, why ? why : "this Remote End ID is in use", NULL);
 }
 
@@ -189,6 +211,8 @@ static void status(struct tunnel *t, const void *effect)
 	log_peer(ctx, T_PROTOCOL, &t->peer, LOG_NOTICE, "session %u/%u: the peer's circuit is %s", s->wire_id,
 		 session_peer_id(s), is);
 	event(ctx, "session-status", t, s, "the peer's circuit is %s", is);
+	if (is_ethernet(s->policy))
+		eth_peer_status(s);
 }
 
 /* The verbs. */

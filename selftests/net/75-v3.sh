@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # L2TPv3 between two ktunds: Ethernet pseudowires that carry frames, what is refused and how, and what survives.
 #   A 192.0.2.1, 2001:db8::1 ---- 192.0.2.2, 2001:db8::2 B: A dials, B answers
-#   C and D: where a session's two links are
+#   C and D: where a session's two links are; E: where one is, and which goes
 # shellcheck disable=SC2016	# eval and check expand them
 . "$(dirname "$0")/lib.sh"
 
-setup_ns A B C D
+setup_ns A B C D E
 veth_pair "$A" eth0 192.0.2.1/24,2001:db8::1/64 "$B" eth0 192.0.2.2/24,2001:db8::2/64
 ip -n "$B" -batch - <<-'LINES'
 	link add br0 type bridge vlan_filtering 1
@@ -36,6 +36,11 @@ b=$(write_config b <<-CONF
 	    session "trunk" { interface = "trunk" bridge = "br0" vlan = 30 pseudowire = vlan }
 	    session "ordered" { interface = "ordered" netns = "$D" }
 	    session "twin" { interface = "twin" }
+	    session "both" { interface = "both" }
+	}
+	tunnel "both" {
+	    version = 3 remote = "192.0.2.1" secret = "sesame" remote-end-id = "both" interface = "both" start = no persist = yes
+	    redial-min = 500ms redial-max = 2s
 	}
 	peer "six" {
 	    address = "2001:db8::/64" profile = "a"
@@ -53,6 +58,9 @@ CONF
 )
 a=$(write_config a <<-'CONF'
 	host-name = "lcce-a"
+	listen "192.0.2.1" { }
+	peer "b" { address = "192.0.2.2" secret = "sesame" session "both" { interface = "both" } }
+	tunnel "both" { remote = "192.0.2.2" secret = "sesame" remote-end-id = "both" interface = "both" start = no }
 	defaults { version = 3 ipsec = none persist = yes redial-min = 500ms redial-max = 2s hello-interval = 5s }
 	tunnel "one" {
 	    remote = "192.0.2.2" secret = "sesame" digest = sha1
@@ -160,7 +168,7 @@ check "one more, into a bridge that is not there" ktun_in a add session tunnel_i
 says_why() { ktun_in a show tunnel 3000 | grep -q 'bridge br9: No such device'; }
 check "show says why it does not come" busywait 30000 says_why
 check "it is taken back" ktun_in a del session tunnel_id 3000 remote_end_id twin
-check "and ordered without" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin
+check "and ordered without" ktun_in a add session tunnel_id 3000 remote_end_id twin name twin netns "$E"
 check "they are there" eval 'busywait 60000 up a 9 && busywait 30000 up b 9'
 check "in the kernel by the id that was asked for" eval 'ip -n "$A" l2tp show tunnel tunnel_id 3000 | grep -q "^Tunnel 3000"'
 check "the links are in other namespaces, and up" eval 'ip -n "$C" -br link show ordered | grep -q "<.*UP" && ip -n "$D" -br link show ordered | grep -q "<.*UP"'
@@ -171,8 +179,33 @@ check "and sequence numbers" eval 'numbered "$A" ordered && numbered "$B" ordere
 in_netns() { [[ $(session_get "$1" netns '"remote_end_id":"ordered"') == "$2" ]]; }
 check "show says where they are" eval 'in_netns a "$C" && in_netns b "$D"'
 check_fail "no namespace of this name" ktun_in a add session tunnel_id 3000 remote_end_id lost netns nowhere
+
+# The namespace that a link is in is deleted: the kernel would leave it in the first one
+ip netns del "$E"
+check "a link's network namespace is deleted: its session ends" busywait 30000 says a 'twin.*its network namespace was deleted'
+check "at both ends" busywait 30000 says b "CDN.*its network namespace was deleted"
+no_twin() { ! ip link show twin && ! ip -n "$A" link show twin; }
+check "its link is nowhere" busywait 15000 no_twin
+check "the others have not noticed" ping_ok "$C" 10.8.0.2 56
+ip netns add "$E"
+check "it comes back with its namespace" eval 'busywait 90000 up a 9 && busywait 30000 up b 9 && ip -n "$E" -br link show twin | grep -q "<.*UP"'
 check "a session is deleted" ktun_in a del session tunnel_id 3000 session_id "$(session_get a session_id '"remote_end_id":"twin"')"
 check "that one alone" eval 'busywait 30000 up a 8 && busywait 30000 up b 8 && ping_ok "$C" 10.8.0.2 56'
+
+# Circuit Status (RFC 3931 5.4.5)
+circuit() { [[ $(session_get "$1" circuit '"remote_end_id":"trunk"') == "$2" ]]; }
+port_state() { bridge -n "$B" link show dev trunk | grep -q "state $1"; }
+state() { ip -n "$B" link show trunk | grep -q "state $1"; }
+ip -n "$A" link set trunk down
+check "a link is set down: the peer is told" busywait 15000 circuit b inactive
+check "and its link is dormant" busywait 15000 state DORMANT
+check "which a bridge knows" busywait 15000 port_state disabled
+check "the others are as they were" eval 'ping_ok "$A" 10.1.0.2 56 && [[ $(grep -c "circuit is inactive" "$TMP/b.log") == 1 ]]'
+ip -n "$A" link set trunk up
+check "it is set up: the peer is told" busywait 15000 circuit b active
+check "and its bridge's port opens" eval 'busywait 15000 port_state forwarding && ping_ok "$A" 10.4.0.2 56'
+ip -n "$A" link set trunk down
+check "down once more" busywait 15000 state DORMANT
 
 # ktund is killed while frames pass
 ns "$A" sh -c 'echo $$ >"$1"; exec ping -n -q -i 0.05 -W 5 10.1.0.2' sh "$TMP/pinger" >"$TMP/pings" 2>&1 &
@@ -188,20 +221,24 @@ none_lost() {
 	[[ $(<"$TMP/pings") =~ ([0-9]+)' packets transmitted, '([0-9]+)' received' ]] || return 1
 	((BASH_REMATCH[1] > 100 && BASH_REMATCH[1] - BASH_REMATCH[2] <= 1)) || { cat "$TMP/pings"; return 1; }
 }
-again() {	# NAME CONFIG NS
-	kill -KILL "$(ktund_pid "$1")"
+again() {	# NAME CONFIG NS [MEANWHILE...]
+	local name=$1 conf=$2 ns=$3
+	shift 3
+	kill -KILL "$(ktund_pid "$name")"
 	sleep 0.3
-	ktund_start "$3" "$1" "$2"
+	"${@:-true}" && ktund_start "$ns" "$name" "$conf"
 }
 check "ktund of B is killed" again b "$b" "$B"
 check "and has all of them" busywait 15000 up b 8
-check "ktund of A is killed" again a "$a" "$A"
+check "what was inactive still is" eval 'circuit b inactive && state DORMANT'
+check "ktund of A is killed, and the link set up meanwhile" again a "$a" "$A" ip -n "$A" link set trunk up
 check "and has all of them, too" busywait 15000 up a 8
 ns "$A" ping -n -q -i 0.2 -c 20 -W 5 10.6.0.2 >"$TMP/pings.ip" 2>&1
 sleep 3					# HELLOs
 kill -INT "$pinger"
 wait $shell
 check "not one ping was lost" none_lost
+check "the peer has heard of the link" eval 'busywait 15000 circuit b active && busywait 15000 port_state forwarding && ping_ok "$A" 10.4.0.2 56'
 check "what is in other namespaces is still there" eval 'ping_ok "$C" 10.8.0.2 56 && in_netns a "$C" && in_netns b "$D"'
 check "nor over IP" grep -q " 0% packet loss" "$TMP/pings.ip"
 check "A has the sessions that it had" eval 'ids a | cmp - "$TMP/ids.a"'
@@ -229,6 +266,31 @@ ns "$A" tc qdisc del dev eth0 root
 ns "$B" tc qdisc del dev eth0 root
 check "addresses a third time" addresses
 check "frames pass" ping_ok "$A" 10.1.0.2 56 1372
+
+# Both ends dial at once, from any port (RFC 3931 5.4.3); so slow is the way that none hears of the other before
+ns "$A" tc qdisc add dev eth0 root netem delay 2s
+ns "$B" tc qdisc add dev eth0 root netem delay 2s
+ktun_in a up tunnel both >"$TMP/up.a" 2>&1 &
+first=$!
+ktun_in b up tunnel both >"$TMP/up.b" 2>&1
+wait $first
+ns "$A" tc qdisc del dev eth0 root
+ns "$B" tc qdisc del dev eth0 root
+yielded() { [[ $(cat "$TMP"/[ab].log | grep -c "tunnel both: .*tie breaker: the peer's control connection stays") == 1 ]]; }
+check "one yields to the other" yielded
+check "and their pseudowire is there" eval 'busywait 30000 up a 8 && busywait 30000 up b 8'
+check "in one tunnel" eval 'tunnels_in "$A" 5 && tunnels_in "$B" 5'
+check "frames pass" eval 'ip -n "$A" addr add 10.9.0.1/24 dev both && ip -n "$B" addr add 10.9.0.2/24 dev both && ping_ok "$A" 10.9.0.2 56'
+ktun_in a down tunnel both >/dev/null 2>&1
+ktun_in b down tunnel both >/dev/null 2>&1
+check "it ends" busywait 30000 tunnels_in "$B" 4
+check "now one dials after the other" eval 'ktun_in a up tunnel both && busywait 30000 up b 8 && ktun_in b up tunnel both'
+check "whose pseudowire is there" busywait 30000 says a 'call refused: this Remote End ID is in use'
+check "as it was" eval 'up a 8 && up b 8 && ip -n "$A" addr add 10.9.0.1/24 dev both && ip -n "$B" addr add 10.9.0.2/24 dev both && ping_ok "$A" 10.9.0.2 56'
+check "when that is gone" ktun_in a down tunnel both
+check "it takes its place" eval 'busywait 30000 up a 8 && busywait 30000 up b 8'
+check "and ends" ktun_in b down tunnel both
+check "at both ends" eval 'busywait 30000 tunnels_in "$A" 4 && busywait 30000 tunnels_in "$B" 4'
 
 # A reload touches what differs
 sed -i 's/session "plain" { interface = "plain"/& l2-specific-sublayer = default/' "$b"
