@@ -83,11 +83,17 @@ static int add_session(struct cli *cli, struct order *o, uint8_t version)
 	return FAILED;
 }
 
+static bool is_ktund(const struct holder *h)
+{
+	return !strncmp(h->name, "ktund", 5);
+}
+
 /* Whatever can be known to be wrong before anything is changed. */
 static int check_session(struct cli *cli, struct order *o, uint8_t *ret_version)
 {
 	struct kobj_tunnel t = o->t;
 	char why[WORDS_WHY];
+	struct holder h;
 	int err;
 
 	if (!o->tunnel) {
@@ -100,6 +106,11 @@ static int check_session(struct cli *cli, struct order *o, uint8_t *ret_version)
 		}
 		if (!words_fit_version(o, t.version, why))
 			return wrong("%s", why);
+		if (holder_find(&t, &h) && is_ktund(&h)) {	/* its keeper would soon take the session away */
+			complain("tunnel %u is no static one: %s (pid %d) has it, and only what is negotiated is in it; with "
+				 "\"remote_end_id TEXT\" ktund negotiates a session", t.tunnel_id, h.name, (int)h.pid);
+			return FAILED;
+		}
 	}
 	*ret_version = t.version;
 	if (wants_place(&o->a) && attach_check(&o->a, why)) {
@@ -163,7 +174,7 @@ static int delete(struct cli *cli, const struct order *o)
 	if (err)
 		return refused(cli, OP_FIND, "session", sid, err);
 	if (!o->force && holder_find(&t, &h)) {
-		const char *instead = strncmp(h.name, "ktund", 5) ? "" : sid ? "`ktun disconnect session N` ends it, " :
+		const char *instead = !is_ktund(&h) ? "" : sid ? "`ktun disconnect session N` ends it, " :
 				      "`ktun down tunnel NAME` ends it, ";
 
 		complain("tunnel %u is no static one: %s (pid %d) speaks for it; %s\"force\" deletes the kernel's %s all the same",

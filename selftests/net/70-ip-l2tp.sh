@@ -298,6 +298,8 @@ check "ktun does not delete the tunnel" says 'ktund-keeper (pid' 1 del tunnel tu
 check "and says what would" grep -qF 'ktun down tunnel' "$TMP/out"
 check "nor the session" says 'ktun disconnect session' 1 del session tunnel_id 101 session_id 7
 check "it is still there" says 'Session 7 in tunnel 101' 0 show session session_id 7
+check "ktun adds no session that the keeper would take away again" says 'tunnel 101 is no static one: ktund-keeper' 1 \
+	add session tunnel_id 101 session_id 50 peer_session_id 51
 check "force deletes it" kk del session tunnel_id 101 session_id 7 force
 check "and the tunnel" kk del tunnel tunnel_id 101 force
 check "nothing is left of both" none
