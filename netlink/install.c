@@ -308,11 +308,12 @@ static int place_eth(struct nl *nl, const struct k_request *r, struct rtnl_link 
 	return port ? attach_link(nl, in->name, &to, why) : 0;
 }
 
-/* SESSION_CREATE gives the link its name: it is down and unknown until then, and needs no other. */
+/* SESSION_CREATE gives the link its name: it is down and unknown until then, and needs no other.  One in another namespace cannot
+ * be woken. */
 static int install_eth(struct nl *nl, const struct k_request *r, const char *alias, struct installed *ret, char *why)
 {
 	struct installed in = { .pppox = -1, .channel = -1, .unit_fd = -1 };
-	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu, .dormant = r->eth.dormant };
+	struct rtnl_link set = { .alias = alias, .mtu = r->eth.mtu, .dormant = r->eth.dormant && !r->eth.netns[0] };
 	struct kobj_session eth;
 	uint32_t mtu = 0;
 	int err;

@@ -172,6 +172,7 @@ static void came_up(struct session *s, const struct k_reply *r, int channel, int
 void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel, int unit)
 {
 	struct session *s = ctx->session[r->session_id];
+	bool failed;
 
 	if (!s || s->tunnel->id != r->tunnel_id) {
 		if (channel >= 0)
@@ -187,11 +188,12 @@ void session_kernel_reply(struct ctx *ctx, const struct k_reply *r, int channel,
 			came_up(s, r, channel, unit);
 		break;
 	case K_LINK_SET:
-		if (r->result)
+		failed = r->result && !is_ethernet(s->policy);	/* what a link says of its circuit is no reason to end it */
+		if (failed)
 			s->asked = s->dropped = 0;
 		else
 			done(s);
-		if (r->result && !s->ending)
+		if (failed && !s->ending)
 			refused(s, r);
 		else
 			session_apply(s);
