@@ -180,6 +180,8 @@ void config_free(struct config *);	/* wipes secrets; NULL is fine */
 bool conf_next_network(const char **list, struct addr *ret);
 const struct conf_pool *config_pool(const struct config *, const char *name);
 const struct conf_user *config_user(const struct config *, const void *name, size_t len);
+/* Have they different psks and no identities by which strongSwan could tell which is to be used? */
+bool config_psks_clash(const struct conf_ipsec *, const struct conf_ipsec *);
 /* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -EINVAL: no such peer, or it has no
  * remote_name; -ENOMEM. */
 int config_set_resolved(struct config *, unsigned peer, const struct addr *addr, unsigned n);

@@ -500,8 +500,10 @@ static void check_peers(struct conf_loader *ld)
 }
 
 /* charon keeps all psks together, and takes what fits the other side's identity best, and then ours. */
-static bool one_for_both(const struct conf_ipsec *a, const struct conf_ipsec *b)
+bool config_psks_clash(const struct conf_ipsec *a, const struct conf_ipsec *b)
 {
+	if (!a->required || !a->psk || !b->required || !b->psk || !strcmp(a->psk, b->psk))
+		return false;
 	if (a->remote_id || b->remote_id)
 		return a->remote_id && b->remote_id && !strcmp(a->remote_id, b->remote_id);
 	return !a->local_id || !b->local_id || !strcmp(a->local_id, b->local_id);
@@ -517,13 +519,12 @@ static void check_psks(struct conf_loader *ld)
 		const struct conf_tunnel *t = i < c->n_peers ? NULL : &c->tunnel[i - c->n_peers];
 		const struct conf_ipsec *a = t ? &t->ipsec : &c->peer[i].ipsec;
 
-		for (unsigned j = 0; j < i && a->required && a->psk && !a->certificate; j++) {
+		for (unsigned j = 0; j < i && !a->certificate; j++) {
 			const struct conf_tunnel *u = j < c->n_peers ? NULL : &c->tunnel[j - c->n_peers];
 			const struct conf_ipsec *b = u ? &u->ipsec : &c->peer[j].ipsec;
 			struct conf_pos first = u ? u->pos : c->peer[j].pos;
 
-			if (!b->required || !b->psk || !strcmp(a->psk, b->psk) || !one_for_both(a, b) ||
-			    (!t && !same_address(&c->peer[i], &c->peer[j])))
+			if (!config_psks_clash(a, b) || (!t && !same_address(&c->peer[i], &c->peer[j])))
 				continue;
 			conf_error(ld, t ? t->pos : c->peer[i].pos, "%s \"%s\" and %s \"%s\" (%s:%u) have different psks, "
 				   "which strongSwan tells apart by identities alone: give %s a remote-id of its own (what the "

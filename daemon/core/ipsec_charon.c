@@ -182,8 +182,12 @@ static void tidy(struct ipsec *p, struct span list, bool shared)
 	char name[IPSEC_NAME];
 
 	while (vici_next(&r, &it)) {
-		if (!ipsec_is_ours(it.value) || it.value.n >= sizeof(name) ||
-		    ipsec_conn_find(p, vici_text(it.value, name, sizeof(name))) || will_be_ours(p->ctx, name))
+		const struct conn *c;
+
+		if (!ipsec_is_ours(it.value) || it.value.n >= sizeof(name))
+			continue;
+		c = ipsec_conn_find(p, vici_text(it.value, name, sizeof(name)));
+		if ((c && !(shared && c->pubkey)) || will_be_ours(p->ctx, name))
 			continue;
 		if (shared) {
 			(void)ipsec_request(p, "unload-shared", NULL, "id", name);

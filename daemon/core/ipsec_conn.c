@@ -333,6 +333,11 @@ const char *ipsec_reason(struct span line, bool ike_up)
 		{ "received TS_UNACCEPTABLE", "CHILD_SA: the peer protects other addresses or ports" },
 		{ "no acceptable traffic selectors", "CHILD_SA: the peer wants to protect other addresses or ports" },
 		{ "received INVALID_ID_INFORMATION", "CHILD_SA: the peer protects other addresses or ports" },
+		{ "Aggressive Mode PSK disabled", "IKE_SA: the peer wants IKEv1's Aggressive Mode, which gives a psk away to "
+		  "listeners, for it was told a group name or identity: leave that empty there" },
+		{ "ignoring IKE_SA setup", "IKE_SA: more peers begin at once than charon lets; it takes them later (strongswan.conf: "
+		  "block_threshold for those behind one address, init_limit_*)" },
+		{ "deleting half open IKE_SA", "IKE_SA: the peer stopped in the middle; does UDP port 4500 get through to us?" },
 		{ "peer not responding", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
 		{ "giving up after", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
 	};

@@ -274,6 +274,20 @@ static void not_found(struct vl_call *call, const char *kind, int64_t id, const 
 	vl_error(call, "org.ktund.NotFound", json_pack("{s:s, s:s}", "kind", kind, "name", name));
 }
 
+/* Identities are for configured tunnels. */
+static const char *psk_in_the_way(const struct ctx *ctx, const char *psk)
+{
+	const struct conf_ipsec mine = { .required = true, .psk = (char *)(uintptr_t)psk };
+
+	for (unsigned i = 0; i < ctx->conf->n_peers; i++)
+		if (config_psks_clash(&mine, &ctx->conf->peer[i].ipsec))
+			return ctx->conf->peer[i].name;
+	for (const struct dial *d = ctx->dials; d; d = d->next)
+		if (config_psks_clash(&mine, &d->as->ipsec))
+			return d->as->name;
+	return NULL;
+}
+
 void ordered_add_tunnel(void *arg, struct vl_call *call, json_t *params)
 {
 	const char *remote = NULL, *local = NULL, *encap = NULL, *secret = NULL, *psk = NULL;
@@ -287,10 +301,17 @@ void ordered_add_tunnel(void *arg, struct vl_call *call, json_t *params)
 	struct ctx *ctx = arg;
 	struct ordered *o;
 	char why[160] = "", name[8];
+	const char *other;
 	struct dial *d;
 
 	if (!vl_params(call, params, p, sizeof(p) / sizeof(p[0])))
 		return;
+	other = psk ? psk_in_the_way(ctx, psk) : NULL;
+	if (other) {
+		snprintf(why, sizeof(why), "\"%.40s\" has another psk, and strongSwan tells psks apart by identities alone: "
+			 "configure the tunnel, with a remote-id", other);
+		t.wrong = why;
+	}
 	put(&t, " version = 3 ipsec = %s persist = yes", psk ? "required" : "none");
 	put_key(&t, "psk", psk);
 	put_key(&t, "remote", remote);

@@ -95,6 +95,10 @@ check "and the session never noticed" pings
 
 # --- L2TPv3, ordered in words -----------------------------------------------------------------------
 echo sesame >"$TMP/psk"
+echo other >"$TMP/other-psk"
+out=$(ktun_in lac add tunnel remote 192.0.2.77 tunnel_id 3001 psk_file "$TMP/other-psk" 2>&1)
+# shellcheck disable=SC2016
+check "another psk without an identity: refused, and it is said why" eval '[[ $out == *branch*"has another psk"* ]]'
 check "ktun add tunnel psk_file" ktun_in lac add tunnel remote 2001:db8::1 local 2001:db8::3 tunnel_id 3000 psk_file "$TMP/psk"
 check "add session" ktun_in lac add session tunnel_id 3000 remote_end_id wire name wire
 check "up inside IPsec" busywait 30000 sessions_up lac 2
