@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/config_int.h"
+#include "core/ipsec_conn.h"
 
 /* Everything a section can set, to try values on. */
 struct scratch {
@@ -458,11 +459,33 @@ static bool same_address(const struct conf_peer *a, const struct conf_peer *b)
 	       !memcmp(a->address.a, b->address.a, sizeof(a->address.a));
 }
 
+/* Each is a child of a peer's connection. */
+static void check_ports(struct conf_loader *ld)
+{
+	const struct config *c = ld->c;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_listens; i++) {
+		unsigned j = 0;
+
+		while (j < i && (c->listen[j].encap != ENCAP_UDP || c->listen[j].addr.port != c->listen[i].addr.port))
+			j++;
+		n += j == i && c->listen[i].encap == ENCAP_UDP;
+	}
+	for (unsigned i = 0; i < c->n_peers && n > IPSEC_MAX_PORTS; i++)
+		if (c->peer[i].ipsec.required && !is_site(&c->peer[i].ipsec)) {
+			conf_error(ld, c->peer[i].pos, "peer \"%s\": listen sections have %u different ports; with IPsec "
+				   "there can be %d", c->peer[i].name, n, IPSEC_MAX_PORTS);
+			break;
+		}
+}
+
 static void check_peers(struct conf_loader *ld)
 {
 	const struct config *c = ld->c;
 	bool listens = false;
 
+	check_ports(ld);
 	for (unsigned i = 0; i < ld->n_sects; i++)
 		listens |= ld->sect[i].kind == SEC_LISTEN;
 	for (unsigned i = 0; i < c->n_peers; i++) {

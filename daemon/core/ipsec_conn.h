@@ -14,7 +14,7 @@
 /* Connections and secrets of ours begin so; nobody else's are touched. */
 #define IPSEC_PREFIX "ktund-"
 
-enum { IPSEC_MAX_PORTS = 4, IPSEC_NAME = 80, IPSEC_MESSAGE_MAX = 65536 };
+enum { IPSEC_MAX_PORTS = 16, IPSEC_NAME = 80, IPSEC_MESSAGE_MAX = 65536 };
 
 struct ipsec_desc {
 	const char *name;			/* IPSEC_PREFIX... */
