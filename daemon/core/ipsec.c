@@ -114,6 +114,25 @@ static void make(struct wr *w, unsigned which, const struct ipsec_desc *desc)
 		ipsec_load_shared(w, desc);
 }
 
+/* In IKEv2 charon lets in whoever knows one of the psks that fit his identity. */
+static void warn_of_psks(struct ctx *ctx, const struct ipsec_desc *desc)
+{
+	const struct config *c = ctx->conf;
+
+	for (unsigned i = 0; i < c->n_peers + c->n_tunnels; i++) {
+		const struct conf_tunnel *t = i < c->n_peers ? NULL : &c->tunnel[i - c->n_peers];
+		const struct conf_ipsec *o = t ? &t->ipsec : &c->peer[i].ipsec;
+
+		if (desc->dial || !desc->conf->psk || !desc->conf->remote_id || desc->conf->ike == 1 || !o->required || !o->psk ||
+		    o->remote_id || !strcmp(o->psk, desc->conf->psk))
+			continue;
+		log_line(&ctx->log, LOG_WARNING, "%s: who knows the psk of %s %s, which has no remote-id, may call himself %s, "
+			 "too; a certificate keeps them apart", desc->name, t ? "tunnel" : "peer", t ? t->name : c->peer[i].name,
+			 desc->conf->remote_id);
+		break;
+	}
+}
+
 /* p->conns has this one, marked; loaded anew when it changed. */
 static void want(struct ipsec *p, const struct ipsec_desc *desc)
 {
@@ -132,6 +151,7 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 		if (!strcmp(desc->conf->proposals, "legacy"))
 			log_line(&p->ctx->log, LOG_WARNING, "%s: proposals = legacy takes what can be broken "
 				 "(3DES, SHA-1, modp1024)", c->name);
+		warn_of_psks(p->ctx, desc);
 	}
 	c->keep = true;
 	c->dial = desc->dial;

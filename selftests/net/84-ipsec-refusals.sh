@@ -102,6 +102,8 @@ charon_start "$LAC" lac
 ktund_start "$LNS" lns "$TMP/lns.conf" --charon "$TMP/lns.charon/vici" || fatal "the LNS starts"
 ktund_start "$LAC" lac "$TMP/lac.conf" --charon "$TMP/lac.charon/vici" || fatal "the LAC starts"
 busywait 10000 grep -q 'is there for IPsec' "$TMP/lns.log"
+check "a psk that fits another peer's identity, too: said" \
+	grep -q 'ktund-peer-named: who knows the psk of peer .* may call himself branch.example.org' "$TMP/lns.log"
 
 refused() {	# refused TUNNEL WHAT LAC-WORDS LNS-WORDS
 	: >"$TMP/lac.log"
