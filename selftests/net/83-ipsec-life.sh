@@ -145,7 +145,7 @@ MARKS=$(lines lns 'its IPsec has another mark') FOREIGN=$(counter dropped_foreig
 check "IKEv1: a new IKE_SA and SA beside the old ones" again_by_ikev1 c1 sesame 203.0.113.1
 check "its SA has another mark: the tunnel follows" busywait 10000 another_mark
 sleep 1
-check "the old SA goes" again_done c1
+check "the old SA goes" busywait 5000 again_done c1
 sleep 1
 pings_stop >"$TMP/pings.out"
 sed 's/^/# /' "$TMP/pings.out"

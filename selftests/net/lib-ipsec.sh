@@ -128,7 +128,13 @@ again_by_ikev1() {
 	LIB_OLD_CHILD=$(charon_swanctl "$name" --list-sas | sed -nE 's/^ *l2tp-1701: #([0-9]+),.*INSTALLED.*/\1/p' | tail -n 1)
 	charon_swanctl "$name" --initiate --ike ktund-tunnel-head --child l2tp-1701 --timeout 60
 }
-again_done() { charon_swanctl "$1" --terminate --child-id "$LIB_OLD_CHILD" --force; }
+# The other side may have been quicker: it deletes the old IKE_SA a while after it has taken the new one for it.
+again_done() {
+	local sas
+	charon_swanctl "$1" --terminate --child-id "$LIB_OLD_CHILD" --force >/dev/null 2>&1
+	sas=$(charon_swanctl "$1" --list-sas 2>/dev/null)
+	[[ $sas == *INSTALLED* && $sas != *": #$LIB_OLD_CHILD, "* ]]
+}
 
 lost() { grep -o 'lost=[0-9]*' "$TMP/steady-$1" | cut -d= -f2; }
 
