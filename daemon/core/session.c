@@ -583,8 +583,6 @@ static void perform(struct session *s, const struct fx *f)
 			log_line(&ctx->log, LOG_DEBUG, "session %u/%u: protocol %04x: %s --%s--> %s", s->wire_id,
 				 session_peer_id(s), state->proto, state->was, state->event, state->is);
 		break;
-	case PPP_FX_PHASE:
-		break;
 	case PPP_FX_LCP_UP:
 		mtu = s->mtu;
 		if (!s->policy->mtu)

@@ -33,10 +33,9 @@ bool ppp_auth_in(const uint8_t list[PPP_AUTH_N], uint64_t auth);
 /* At the end of each verb: an effect that could not be stored has made the owner's picture wrong. */
 void ppp_leave(struct ppp *);
 
-/* Phases (RFC 1661 3.2); called by the automata and by authentication. */
-void ppp_set_phase(struct ppp *, enum ppp_phase phase);
 /* RXJ-: the peer cannot do without what it rejects. */
 void ppp_rejected(struct ppp *, enum cp_which which);
+/* Phases (RFC 1661 3.2); called by the automata and by authentication. */
 void ppp_lcp_up(struct ppp *);
 void ppp_lcp_down(struct ppp *);
 void ppp_lcp_finished(struct ppp *);

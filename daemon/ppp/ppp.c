@@ -48,16 +48,6 @@ bool ppp_auth_in(const uint8_t list[PPP_AUTH_N], uint64_t auth)
 	return false;
 }
 
-void ppp_set_phase(struct ppp *p, enum ppp_phase phase)
-{
-	struct ppp_fx_phase fx = { p->phase, (uint8_t)phase };
-
-	if (p->phase == phase)
-		return;
-	p->phase = (uint8_t)phase;
-	fx_push(&p->out, PPP_FX_PHASE, &fx, sizeof(fx));
-}
-
 /* The end: all timers stop, all automata are fresh. */
 static void link_down(struct ppp *p, enum ppp_end dflt)
 {
@@ -71,7 +61,7 @@ static void link_down(struct ppp *p, enum ppp_end dflt)
 		cp_init(&p->cp[i]);
 	p->auth_deadline = p->echo_deadline = NEVER;
 	p->ncp_start = false;
-	ppp_set_phase(p, PPP_DEAD);
+	p->phase = PPP_DEAD;
 	fx_push(&p->out, PPP_FX_DOWN, &fx, sizeof(fx));
 }
 
@@ -87,7 +77,7 @@ static void close_link(struct ppp *p, enum ppp_end end)
 	cp_event(p, CP_LCP, CP_CLOSE);
 	if (p->phase == PPP_DEAD)
 		return;
-	ppp_set_phase(p, PPP_TERMINATE);
+	p->phase = PPP_TERMINATE;
 	if (p->cp[CP_LCP].state <= CP_STOPPED)
 		link_down(p, end);
 }
@@ -116,7 +106,7 @@ void ppp_lcp_up(struct ppp *p)
 		return;
 	}
 	if (fx.auth || fx.peer_auth)
-		ppp_set_phase(p, PPP_AUTHENTICATE);
+		p->phase = PPP_AUTHENTICATE;
 	auth_start(p, fx.auth, fx.peer_auth);
 	if (auth_done(p))
 		ppp_auth_over(p);
@@ -139,10 +129,10 @@ void ppp_lcp_down(struct ppp *p)
 	cp_event(p, CP_IPV6CP, CP_DOWN);
 	if (p->end == PPP_END_NONE) {
 		p->auth_deadline = ms_min(p->auth_deadline, p->now + conf_auth_ms(p));
-		ppp_set_phase(p, PPP_ESTABLISH);
+		p->phase = PPP_ESTABLISH;
 	} else {
 		p->auth_deadline = NEVER;
-		ppp_set_phase(p, PPP_TERMINATE);
+		p->phase = PPP_TERMINATE;
 	}
 }
 
@@ -157,7 +147,7 @@ void ppp_auth_over(struct ppp *p)
 	p->auth_deadline = NEVER;
 	p->early = 0;
 	p->ncp_start = true;
-	ppp_set_phase(p, PPP_NETWORK);
+	p->phase = PPP_NETWORK;
 	fx_push(&p->out, PPP_FX_AUTH_DONE, NULL, 0);
 }
 
@@ -258,7 +248,7 @@ void ppp_up(struct ppp *p, ms_t now)
 	p->chap_id = (uint8_t)env_u32(p->env);
 	p->addrs = (struct ppp_addrs){ 0 };
 	p->auth_deadline = now + conf_auth_ms(p);
-	ppp_set_phase(p, PPP_ESTABLISH);
+	p->phase = PPP_ESTABLISH;
 	cp_event(p, CP_LCP, CP_OPEN);
 	cp_event(p, CP_LCP, CP_UP);
 	ppp_leave(p);

@@ -65,7 +65,6 @@ enum ppp_end {				/* why a link went down */
 enum ppp_fx {
 	PPP_FX_TX,		/* [struct ppp_fx_tx + octets] a frame for the peer */
 	PPP_FX_STATE,		/* [struct ppp_fx_state] for the log, in the RFC's words */
-	PPP_FX_PHASE,		/* [struct ppp_fx_phase] */
 	PPP_FX_LCP_UP,		/* [struct ppp_fx_lcp] LCP Opened */
 	PPP_FX_AUTH_CHECK,	/* [struct ppp_fx_auth] who is this? owner answers with ppp_auth_verdict (now or later) */
 	PPP_FX_AUTH_DONE,	/* authentication is over, both ways (or none was wanted): the network phase begins */
@@ -78,7 +77,6 @@ enum ppp_fx {
 
 struct ppp_fx_tx { uint16_t proto; uint8_t octets[]; };		/* len - 2 octets of information field */
 struct ppp_fx_state { uint16_t proto; const char *was, *event, *is; };
-struct ppp_fx_phase { uint8_t was, is; };
 struct ppp_fx_lcp { uint16_t mru, peer_mru; uint32_t magic, peer_magic, accm, peer_accm; uint8_t auth, peer_auth; bool pfc, acfc; };
 struct ppp_fx_ncp { uint16_t proto; struct ppp_addrs addrs; };
 struct ppp_fx_down { uint8_t end; char msg[64]; };	/* msg: the peer's words if any, cleaned */

@@ -486,7 +486,7 @@ static void ppp_effect(struct sess *s, const struct fx *f)
 			lac_drain(s->t);
 		}
 		break;
-	case PPP_FX_STATE: case PPP_FX_PHASE: case PPP_FX_LCP_UP: case PPP_FX_AUTH_CHECK: case PPP_FX_AUTH_DONE:
+	case PPP_FX_STATE: case PPP_FX_LCP_UP: case PPP_FX_AUTH_CHECK: case PPP_FX_AUTH_DONE:
 	case PPP_FX_NCP_DOWN: case PPP_FX_IDENT:
 		break;
 	}

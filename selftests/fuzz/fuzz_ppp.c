@@ -69,7 +69,7 @@ static void effect(struct world *w, const struct fx *f)
 	case PPP_FX_TX:
 		sent(w, (const void *)f->data, f->len - sizeof(struct ppp_fx_tx));
 		break;
-	case PPP_FX_STATE: case PPP_FX_PHASE:
+	case PPP_FX_STATE:
 		break;
 	case PPP_FX_LCP_UP:
 		w->oks = 0;

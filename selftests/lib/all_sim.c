@@ -388,7 +388,7 @@ static void perform(struct all_session *s, const struct fx *f)
 	case PPP_FX_TX:
 		tx(s, out->proto, out->octets, f->len - sizeof(*out));
 		break;
-	case PPP_FX_STATE: case PPP_FX_PHASE: case PPP_FX_LCP_UP: case PPP_FX_IDENT:
+	case PPP_FX_STATE: case PPP_FX_LCP_UP: case PPP_FX_IDENT:
 		break;
 	case PPP_FX_AUTH_CHECK:
 		s->auth_checks++;

@@ -86,7 +86,7 @@ static struct fx *next_fx(struct peer *t)
 {
 	struct fx *f;
 
-	while ((f = fx_pop(&t->p.out)) && (f->type == PPP_FX_STATE || f->type == PPP_FX_PHASE))
+	while ((f = fx_pop(&t->p.out)) && f->type == PPP_FX_STATE)
 		fx_free(f);
 	return f;
 }

@@ -129,7 +129,7 @@ static void effect(struct ppp_sim *s, unsigned i, const struct fx *f)
 	case PPP_FX_TX:
 		send(s, i, (const void *)f->data, f->len - sizeof(struct ppp_fx_tx));
 		break;
-	case PPP_FX_STATE: case PPP_FX_PHASE: case PPP_FX_IDENT:
+	case PPP_FX_STATE: case PPP_FX_IDENT:
 		break;
 	case PPP_FX_LCP_UP:
 		n->lcp_up++;

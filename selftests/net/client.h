@@ -135,7 +135,7 @@ static void ppp_effect(struct lac *l, const struct fx *f, ms_t now)
 			FRAME(l, PPP_IPCP, "\x01\x01\x00\x0a\x03\x06\x0a\x0a\x00\x63");
 		}
 		break;
-	case PPP_FX_STATE: case PPP_FX_PHASE: case PPP_FX_AUTH_CHECK: case PPP_FX_AUTH_DONE: case PPP_FX_NCP_DOWN:
+	case PPP_FX_STATE: case PPP_FX_AUTH_CHECK: case PPP_FX_AUTH_DONE: case PPP_FX_NCP_DOWN:
 	case PPP_FX_IDENT: case PPP_FX_DOWN:
 		break;
 	}
