@@ -81,9 +81,7 @@ check "$EVENTS events of $SAS SAs: all are taken" busywait 120000 grep -q 'a sec
 sed 's/^/# /' "$TMP/flood.log"
 check "in the end ktund knows those SAs that there are, each with its socket" busywait 60000 sockets $SAS
 check "and shows them" busywait 20000 shown $SAS
-turn=$(ktun_in gw -j show stats | number loop_stall_ms)
-echo "# $kib KiB before, $(memory) after; a turn took $turn ms at most"
-[[ ${KTUND_VM:-} != icount ]] || check "no turn of the event loop took 20 ms" test "${turn%.*}" -lt 20
+echo "# $kib KiB before, $(memory) after"
 sanitized || check "memory is what these need" test $(($(memory) - kib)) -lt 2048
 check "the log has not seen them all" test "$(wc -l <"$TMP/gw.log")" -lt $((EVENTS / 4))
 check "it ends when it is told to" timeout 60 ip netns exec "$GW" "$KTUND_BUILD/ktun" --runtime-dir "$TMP/gw.run" shutdown
