@@ -296,11 +296,13 @@ static void rx_conf_req(struct run *r, uint8_t id, struct span options)
 	struct cp *cp = r->cp;
 
 	/* Our Ack got lost.  4.1 would renegotiate everything, and users would notice.  Not for long, nor often, so
-	 * that it is no deadlock with a peer that has started anew; with LCP, its Magic-Number would tell. */
-	if (cp->state == CP_OPENED && same_as_last(cp, options) && cp->reacks < CP_REACK_MAX &&
+	 * that it is no deadlock with a peer that has started anew; with LCP, its Magic-Number would tell.  Once if the
+	 * identifier is another: he may have our Ack, and have lost his own to us (5.1). */
+	if (cp->state == CP_OPENED && same_as_last(cp, options) && cp->reacks < (id == cp->req_id ? CP_REACK_MAX : 1) &&
 	    (r->which == CP_LCP ? r->p->peer_lcp.magic != 0 :
 	     r->p->now - cp->opened <= (CP_REACK_MAX + 1) * conf_restart_ms(r->p))) {
 		cp->reacks++;
+		cp->req_id = id;
 		ppp_tx(r->p, r->proto->proto, CONF_ACK, id, options.p, options.n);
 		return;
 	}

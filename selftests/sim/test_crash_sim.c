@@ -12,6 +12,7 @@
  *		asked for
  *	owner	who was admitted is not told; what was asked for is believed to be there; what was to be removed stays; a
  *		link that has proved nothing does not begin anew
+ *	cp.c	a request that comes again with another identifier is Acked as often as one with the same
  *	ppp	no deadline is set; addresses, the authenticator's state or an open question are forgotten
  * Survives: messages that came early, that an acknowledgement is due, that a Configure-Ack is held back or which
  * identifier was the last are forgotten, echoes are not forgiven: the peer, or our own timer, sends again. */
@@ -191,9 +192,9 @@ out:
 /* PPP in the calls, an owner as daemon/core, and a kernel that holds what it has. */
 
 static struct all_side a[2];
-static unsigned all_crashes, all_up;
+static unsigned all_crashes, all_up, all_half_way;
 
-static void start_all(uint64_t seed)
+static void start_all(uint64_t seed, unsigned spread_ms)
 {
 	static const uint8_t any[PPP_AUTH_N] = { PPP_AUTH_MSCHAPV2, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP };
 	unsigned lns, list;
@@ -223,7 +224,7 @@ static void start_all(uint64_t seed)
 		x->owner_ms = sim_roll(&s, 2) ? 1000 : 20;
 		x->kernel_ms = sim_roll(&s, 2) ? 800 : 5;
 		x->planned = 1 + sim_roll(&s, 4);
-		x->spread_ms = sim_roll(&s, 2) * 4000;
+		x->spread_ms = sim_roll(&s, 2) * spread_ms;
 	}
 	a[0].conf.ipv6 = a[1].conf.ipv6 = sim_roll(&s, 2);
 	all_start(a);
@@ -243,6 +244,17 @@ static bool is_up(const struct all_session *c)
 	       c->there == AT_THERE && c->attached && c->ups == 1 && c->creates == 1 && !c->deletes;
 }
 
+static bool all_are_up(void)
+{
+	if (a[0].end.n_calls != a[0].planned + a[1].planned || a[1].end.n_calls != a[0].end.n_calls)
+		return false;
+	for (int i = 0; i < 2; i++)
+		for (unsigned k = 0; k < a[i].end.n_calls; k++)
+			if (!is_up(&a[i].s[k]))
+				return false;
+	return true;
+}
+
 static const char *faults(void)
 {
 	for (int i = 0; i < 2; i++) {
@@ -260,12 +272,45 @@ static const char *faults(void)
 #define HOLDS(f) do { const char *why_ = f; if (why_) { printf("# seed %llu: %s:%d: %s\n", \
 	(unsigned long long)seed, __FILE__, __LINE__, why_); bad = 1; goto out; } } while (0)
 
+/* RFC 1661's Restart timer, 3 s; how many of them, one after the other, a crash may cost. */
+enum { TOGETHER_MS = 100, RESTART_MS = 3000, RESTARTS = 5 };
+
+/* A crash while calls and their PPP are being set up, over a network that loses nothing and keeps the order: each waits for some
+ * Restart timers, as after frames that got lost, and for none to run out. */
+static int test_all_half_way(uint64_t seed)
+{
+	struct all_side *x;
+	ms_t end, last;
+	int bad = 0;
+
+	start_all(seed, 0);
+	x = &a[sim_roll(&s, 2)];
+	a[0].crash = a[1].crash = s.loss = s.dup = 0;
+	s.delay_ms = 1;
+	for (int i = 0; i < 2; i++) {
+		a[i].owner_ms = 20;
+		a[i].kernel_ms = 5;
+	}
+	x->crash = 5 + sim_roll(&s, 20);
+	for (end = s.now + TOGETHER_MS, last = s.now; s.now < end && !x->crashes; last = s.now)
+		sim_run(&s, s.now + 1);
+	x->crash = 0;
+	all_half_way += x->crashes;
+	sim_run(&s, last + RESTARTS * RESTART_MS + 1000);
+	HOLDS(faults());
+	CHECK(all_are_up());
+out:
+	all_done(a);
+	sim_done(&s);
+	return bad;
+}
+
 /* Calls come up under crashes, live on under more of them, and end under more. */
 static int test_all_crash(uint64_t seed)
 {
 	int bad = 0;
 
-	start_all(seed);
+	start_all(seed, 4000);
 	sim_run(&s, s.now + 2000 + sim_roll(&s, 20000));
 	HOLDS(faults());
 	s.loss = s.dup = 0;
@@ -321,7 +366,7 @@ out:
 
 int main(void)
 {
-	unsigned slow = 0, bad = 0, worse = 0;
+	unsigned slow = 0, late = 0, bad = 0, worse = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* or a sanitizer that exits takes our verdict with it */
 	for (uint64_t seed = 1; seed <= SEEDS && slow < 5; seed++)
@@ -334,10 +379,14 @@ int main(void)
 	printf("%sok - control connections crash at any moment: %u seeds\n", bad ? "not " : "", SEEDS);
 	printf("# %u crashes, %u halves of calls up at the end\n", crashes, calls_up);
 	printf("%sok - all of this happened\n", crashes > SEEDS && calls_up > SEEDS ? "" : "not ");
+	for (uint64_t seed = 1; seed <= SEEDS && late < 5; seed++)
+		late += (unsigned)test_all_half_way(seed);
+	printf("%sok - PPP half-way waits for no more than a few Restart timers: %u seeds, %u crashes\n", late ? "not " : "", SEEDS,
+	       all_half_way);
 	for (uint64_t seed = 1; seed <= ALL_SEEDS && worse < 5; seed++)
 		worse += (unsigned)test_all_crash(seed);
 	printf("%sok - so do tunnels with PPP and kernel sessions: %u seeds\n", worse ? "not " : "", ALL_SEEDS);
 	printf("# %u crashes, %u halves of sessions up\n", all_crashes, all_up);
-	return slow || half_way <= SEEDS / 4 || bad || worse || crashes <= SEEDS || calls_up <= SEEDS || all_crashes <= ALL_SEEDS ||
-	       all_up <= ALL_SEEDS;
+	return slow || half_way <= SEEDS / 4 || late || all_half_way <= SEEDS / 4 || bad || worse || crashes <= SEEDS ||
+	       calls_up <= SEEDS || all_crashes <= ALL_SEEDS || all_up <= ALL_SEEDS;
 }

@@ -163,6 +163,37 @@ static void loop(void **state)
 	want_down(&t, PPP_END_LOOP);
 }
 
+/* A peer that has not heard our Ack asks again and has it again.  One that has (5.1: his identifier changes) and still asks has
+ * lost what he told us, in a crash: everything begins anew, with his second word and not when he gives up. */
+static void our_ack_is_lost(void **state)
+{
+	(void)state;
+	peer_up(&t, NULL, NULL);
+	peer_lcp(&t, "0104 0578 0506 1a2b3c4d");
+	peer_network(&t);
+	want_tx(&t, PPP_IPCP, CONF_REQ, "0306 0a000001");
+	for (unsigned i = 0; i < 4; i++) {
+		peer_says(&t, PPP_LCP, CONF_REQ, 1, "0104 0578 0506 1a2b3c4d");
+		want_tx(&t, PPP_LCP, CONF_ACK, "0104 0578 0506 1a2b3c4d");
+	}
+	want_nothing(&t);
+}
+
+static void started_anew(void **state)
+{
+	(void)state;
+	peer_up(&t, NULL, NULL);
+	peer_lcp(&t, "0104 0578 0506 1a2b3c4d");
+	peer_network(&t);
+	want_tx(&t, PPP_IPCP, CONF_REQ, "0306 0a000001");
+	peer_says(&t, PPP_LCP, CONF_REQ, 77, "0104 0578 0506 1a2b3c4d");
+	want_tx(&t, PPP_LCP, CONF_ACK, "0104 0578 0506 1a2b3c4d");	/* he may count each time */
+	want_nothing(&t);
+	peer_says(&t, PPP_LCP, CONF_REQ, 78, "0104 0578 0506 1a2b3c4d");
+	want_tx(&t, PPP_LCP, CONF_REQ, "01040578 0506........");
+	want_tx(&t, PPP_LCP, CONF_ACK, "0104 0578 0506 1a2b3c4d");
+}
+
 static void codes(void **state)
 {
 	(void)state;
@@ -335,8 +366,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(windows_options), T(macos_and_mikrotik), T(judged_options), T(broken_packets), T(our_options_are_refused),
-		T(endless_naks), T(loop), T(codes), T(big_echo), T(echo_only_when_idle), T(ends), T(stranger), T(out_of_memory),
-		T(size),
+		T(endless_naks), T(loop), T(our_ack_is_lost), T(started_anew), T(codes), T(big_echo), T(echo_only_when_idle),
+		T(ends), T(stranger), T(out_of_memory), T(size),
 	};
 
 	return cmocka_run_group_tests_name("ppp_lcp", tests, NULL, NULL);
