@@ -60,7 +60,8 @@ faults() {	# faults WHO STEP: in the instance that was started last, by the clie
 		check "$1, $process: nothing was left each time" test "$(figure left)" = 0
 		check "$1, $process: the next call comes up" drive $process 1 0
 		check "$1, $process: no descriptor is left, and the keeper's threads have theirs" \
-			busywait 5000 eval 'test "$(fds "$ktund")" -le "$k_fds" -a "$(fds "$keeper")" -le "$kk_fds"'
+			busywait 5000 eval 'test "$(fds "$ktund")" -le "$k_fds" -a "$(fds "$keeper")" -le "$kk_fds"' ||
+			{ echo "# ktund $k_fds, keeper $kk_fds before; now:"; ls -l "/proc/$ktund/fd" "/proc/$keeper/fd" | sed 's/^/# /'; }
 	done
 }
 
