@@ -357,6 +357,8 @@ static void copy_members(struct session *s, const struct session *was)
 	s->ppp_down = was->ppp_down;
 	s->call_down = was->call_down;
 	s->ending = was->ending;
+	if (s->ending)
+		circuit_remove(s);
 	s->up = was->up;
 	s->hooked = was->hooked;
 	s->hanging_up = was->hanging_up;

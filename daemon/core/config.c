@@ -198,6 +198,7 @@ void config_free(struct config *c)
 		conf_clear(base);
 		for (unsigned j = 0; j < c->peer[i].n_sessions; j++)
 			free_session(&c->peer[i].session[j]);
+		HASH_CLEAR(by_end_id, c->peer[i].by_end_id);
 		free(c->peer[i].session);
 		free(c->peer[i].name);
 		free(c->peer[i].resolved);
@@ -210,6 +211,7 @@ void config_free(struct config *c)
 		conf_clear(base);
 		for (unsigned j = 0; j < t->n_sessions; j++)
 			free_session(&t->session[j]);
+		HASH_CLEAR(by_end_id, t->by_end_id);
 		free(t->session);
 		free(t->name);
 	}
@@ -231,6 +233,14 @@ const struct conf_pool *config_pool(const struct config *c, const char *name)
 		if (!strcmp(c->pool[i].name, name))
 			return &c->pool[i];
 	return NULL;
+}
+
+const struct conf_session *config_session(const struct conf_session *table, const void *end_id, size_t n)
+{
+	const struct conf_session *s;
+
+	HASH_FIND(by_end_id, table, end_id, n, s);
+	return s;
 }
 
 const struct conf_user *config_user(const struct config *c, const void *name, size_t len)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "base/env.h"
 #include "io/udp.h"
 #include "l2tp/cc.h"
@@ -119,6 +121,7 @@ struct conf_peer {
 	struct cc_conf cc;					/* secret, timers, our host name; strings owned here */
 	struct conf_l2tp l2tp;
 	struct conf_session *session; unsigned n_sessions;	/* those that it may call, by Remote End ID; L2TPv3 */
+	struct conf_session *by_end_id;				/* see config_session() */
 	struct addr *resolved; unsigned n_resolved;		/* of remote_name, see config_set_resolved */
 	struct conf_pos pos;
 };
@@ -130,6 +133,7 @@ struct conf_session {
 	bool idle;						/* never called: it stands for none (core/ordered.h) */
 	struct policy policy;
 	struct conf_pos pos;
+	UT_hash_handle by_end_id;
 };
 
 struct conf_tunnel {						/* we dial */
@@ -145,6 +149,7 @@ struct conf_tunnel {						/* we dial */
 	struct cc_conf cc;
 	struct conf_l2tp l2tp;
 	struct conf_session *session; unsigned n_sessions;	/* at least one */
+	struct conf_session *by_end_id;				/* see config_session() */
 	struct conf_pos pos;
 };
 
@@ -182,6 +187,8 @@ const struct conf_pool *config_pool(const struct config *, const char *name);
 const struct conf_user *config_user(const struct config *, const void *name, size_t len);
 /* Have they different psks and no identities by which strongSwan could tell which is to be used? */
 bool config_psks_clash(const struct conf_ipsec *, const struct conf_ipsec *);
+/* The first session of a peer or tunnel with this Remote End ID of n octets, or NULL; table: its by_end_id. */
+const struct conf_session *config_session(const struct conf_session *table, const void *end_id, size_t n);
 /* What the DNS says of peer's remote_name (0 addresses: it matches nobody); copied.  -EINVAL: no such peer, or it has no
  * remote_name; -ENOMEM. */
 int config_set_resolved(struct config *, unsigned peer, const struct addr *addr, unsigned n);

@@ -384,11 +384,6 @@ static void check_v3(struct conf_loader *ld, struct conf_pos pos, const char *wh
 			conf_error(ld, s[i].pos, "%s \"%s\" with version = 3 needs a remote-end-id", what, name);
 		else
 			check_place(ld, &s[i]);
-		for (unsigned j = 0; j < i; j++)
-			if ((is_ethernet(&s[i].policy) || !strcmp(what, "peer")) && s[i].remote_end_id && s[j].remote_end_id &&
-			    !strcmp(s[i].remote_end_id, s[j].remote_end_id))
-				conf_error(ld, s[i].pos, "remote-end-id \"%s\" is given twice (first in %s:%u)",
-					   s[i].remote_end_id, s[j].pos.file, s[j].pos.line);
 	}
 }
 

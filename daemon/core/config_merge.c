@@ -264,6 +264,23 @@ static void merge_sessions(struct conf_loader *ld, const struct conf_sect *s, en
 	}
 }
 
+/* The table to find them by Remote End ID, which tells circuits apart, and callers whatever they call. */
+static void index_sessions(struct conf_loader *ld, bool called, struct conf_session *list, unsigned n, struct conf_session **ret)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const char *id = list[i].remote_end_id;
+		const struct conf_session *first = id ? config_session(*ret, id, strlen(id)) : NULL;
+
+		if (first && (called || is_ethernet(&list[i].policy)))
+			conf_error(ld, list[i].pos, "remote-end-id \"%s\" is given twice (first in %s:%u)", id, first->pos.file,
+				   first->pos.line);
+		if (!id || first)
+			continue;
+		HASH_ADD_KEYPTR(by_end_id, *ret, id, strlen(id), &list[i]);
+		ld->oom |= !list[i].by_end_id.tbl;	/* HASH_NONFATAL_OOM: it was not added */
+	}
+}
+
 static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct conf_peer *p)
 {
 	struct conf_aux aux = { .addresses = 0 };
@@ -278,6 +295,8 @@ static void merge_peer(struct conf_loader *ld, const struct conf_sect *s, struct
 	default_name(ld, &p->cc.host_name, ld->c->host_name);
 	finish_policy(ld, s->pos, &p->policy, &aux, ROLE_LNS, p->cc.host_name);
 	merge_sessions(ld, s, ROLE_LNS, &p->l2tp, &p->cc, &p->session, &p->n_sessions);
+	if (p->l2tp.version == 3)
+		index_sessions(ld, true, p->session, p->n_sessions, &p->by_end_id);
 	finish_l2tp(ld, s, &p->l2tp, &p->cc, p->session, p->n_sessions);
 }
 
@@ -294,6 +313,8 @@ static void merge_tunnel(struct conf_loader *ld, const struct conf_sect *s, stru
 	if (t->redial_max_ms < t->redial_min_ms)
 		conf_error(ld, s->pos, "redial-max is less than redial-min");
 	merge_sessions(ld, s, ROLE_LAC, &t->l2tp, &t->cc, &t->session, &t->n_sessions);
+	if (t->l2tp.version == 3)
+		index_sessions(ld, false, t->session, t->n_sessions, &t->by_end_id);
 	finish_l2tp(ld, s, &t->l2tp, &t->cc, t->session, t->n_sessions);
 }
 

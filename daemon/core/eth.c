@@ -10,6 +10,27 @@
 #include "core/turn.h"
 #include "core/version.h"
 
+void circuit_add(struct session *s)
+{
+	HASH_ADD_KEYPTR(by_circuit, s->tunnel->circuits, s->as->remote_end_id, strlen(s->as->remote_end_id), s);
+}
+
+void circuit_remove(struct session *s)
+{
+	if (!s->by_circuit.tbl)			/* HASH_NONFATAL_OOM, too */
+		return;
+	HASH_DELETE(by_circuit, s->tunnel->circuits, s);
+	s->by_circuit.tbl = NULL;
+}
+
+struct session *circuit_find(const struct tunnel *t, const struct conf_session *as)
+{
+	struct session *s;
+
+	HASH_FIND(by_circuit, t->circuits, as->remote_end_id, strlen(as->remote_end_id), s);
+	return s;
+}
+
 void eth_describe(const struct session *s, struct k_request *rq)
 {
 	const struct policy *p = s->policy;

@@ -56,6 +56,8 @@ struct session *session_new(struct tunnel *t, const struct policy *policy, const
 	t->n_sessions++;
 	ctx->session[id] = s;
 	ctx->n_sessions++;
+	if (as && is_ethernet(policy))
+		circuit_add(s);
 	if (t->stat)
 		t->stat->sessions++;
 	return s;
@@ -736,6 +738,7 @@ void session_end(struct session *s, uint16_t result, uint16_t error, const char 
 	if (s->ending)
 		return;
 	s->ending = true;
+	circuit_remove(s);
 	session_comes_not(s);
 	session_changed(s);
 	snprintf(s->why, sizeof(s->why), "%s", why);

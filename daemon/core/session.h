@@ -58,6 +58,7 @@ struct session {
 	ms_t stats_at;
 	uint32_t slot;				/* of its checkpoint (store.h) */
 	struct session *next_changed, *next_waiting, *next_free;
+	UT_hash_handle by_circuit;
 	char why[96];				/* in words, why it ended */
 };
 
@@ -119,6 +120,10 @@ void stats_timer_start(struct ctx *);
 void session_went_up(struct session *);
 
 /* core/eth.c: Ethernet pseudowires. */
+/* The tunnel's table of circuits; remove: again does no harm.  find: of a session that has not ended, or NULL. */
+void circuit_add(struct session *);
+void circuit_remove(struct session *);
+struct session *circuit_find(const struct tunnel *, const struct conf_session *);
 void eth_call_up(struct session *);
 void eth_installed(struct session *);
 void eth_describe(const struct session *, struct k_request *);

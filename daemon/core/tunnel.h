@@ -42,6 +42,7 @@ struct tunnel {
 	struct peer_stat *stat;
 
 	struct session *sessions;
+	struct session *circuits;		/* uthash by Remote End ID of those that are Ethernet's, until they end */
 	unsigned n_sessions, n_strangers;	/* n_strangers: of these, not authenticated yet */
 	ms_t since;
 	unsigned untold;			/* control messages that came since we last sent one */

@@ -36,14 +36,9 @@ static const struct conf_peer *today(const struct tunnel *t)
 static const struct conf_session *by_end_id(const struct tunnel *t, const struct v3_call_info *info)
 {
 	const struct conf_tunnel *as = t->dial ? t->dial->as : t->as;	/* more sessions may have been ordered */
-	const struct conf_session *list = as ? as->session : today(t)->session;
-	unsigned n = as ? as->n_sessions : today(t)->n_sessions;
+	const struct conf_session *s = config_session(as ? as->by_end_id : today(t)->by_end_id, info->end_id, info->end_id_len);
 
-	for (unsigned i = 0; i < n; i++)
-		if (!list[i].idle && strlen(list[i].remote_end_id) == info->end_id_len &&
-		    !memcmp(list[i].remote_end_id, info->end_id, info->end_id_len))
-			return &list[i];
-	return NULL;
+	return s && !s->idle ? s : NULL;
 }
 
 /* PPP's frames have no sequence numbers outside the kernel: with them the kernel has the session before the user is known, which
@@ -69,21 +64,15 @@ static bool cross(const struct tunnel *a, const struct tunnel *b)
 	return !a->as != !b->as && a->peer.encap == b->peer.encap && !memcmp(a->peer.addr, b->peer.addr, sizeof(a->peer.addr));
 }
 
-static bool same_circuit(const struct tunnel *t, const struct conf_session *of, const struct tunnel *with,
-			 const struct conf_session *as)
-{
-	if (cross(t, with))
-		return t->v == &version_3 && !strcmp(of->remote_end_id, as->remote_end_id);
-	return t->as == with->as && (t->as || !strcmp(t->from->name, with->from->name)) && !strcmp(of->name, as->name);
-}
-
 /* The session that has this circuit already. */
 static struct session *holder(const struct tunnel *with, const struct conf_session *as)
 {
+	struct session *s;
+
 	for (const struct tunnel *t = source_first(with->ctx->sources, &with->peer); t; t = t->same_source)
-		for (struct session *s = t->sessions; s; s = s->next)
-			if (!s->ending && s->as && same_circuit(t, s->as, with, as))
-				return s;
+		if ((cross(t, with) || (t->as == with->as && (t->as || !strcmp(t->from->name, with->from->name)))) &&
+		    (s = circuit_find(t, as)))
+			return s;
 	return NULL;
 }
 
