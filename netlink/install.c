@@ -153,7 +153,7 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, const 
 	err = np_modes(in->unit_fd, l, alias, why);
 	if (err)
 		return err;
-	/* One request, one turn under RTNL.  Up before the addresses: the kernel gives a link its multicast route
+	/* One system call.  Up before the addresses: the kernel gives a link its multicast route
 	 * with an IPv6 address only if it is up; the peer sends nothing before it has heard our last Configure-Ack. */
 	if (name || alias || l->mtu || l->up || l->dormant || l->awake) {
 		err = rtnl_link_set(nl, &set);

@@ -53,6 +53,11 @@ static int open_listener(struct listener *l, const char **ret_call)
 		return l->fd;
 	if (!l->local.port)			/* one of its own; known by its real port from now on */
 		l->local.port = socket_port(l->fd);
+	if (!l->local.port) {			/* nobody could ever close it */
+		close(l->fd);
+		*ret_call = "getsockname(UDP socket)";
+		return -EADDRNOTAVAIL;
+	}
 	return 0;
 }
 

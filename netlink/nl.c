@@ -113,14 +113,16 @@ static void keep_text(struct nl *nl, const struct nlmsghdr *h)
 	}
 }
 
-/* One datagram of answers.  1: the end, *ret_err set; 0: more to come. */
-static int walk(struct nl *nl, char *buf, size_t len, uint32_t seq, nl_each each, void *arg, int *ret_err)
+struct seqs { uint32_t first, last; };
+
+/* One datagram of answers to these messages.  1: the last is answered, *ret_err set; 0: more to come. */
+static int walk(struct nl *nl, char *buf, size_t len, struct seqs of, nl_each each, void *arg, int *ret_err)
 {
 	for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
 		const struct nlmsgerr *e = nl_payload(h);
 		int err;
 
-		if (h->nlmsg_seq != seq)
+		if (h->nlmsg_seq - of.first > of.last - of.first)
 			continue;
 		if (h->nlmsg_type == NLMSG_ERROR) {
 			if (h->nlmsg_len < NLMSG_LENGTH(sizeof(int)))
@@ -128,6 +130,8 @@ static int walk(struct nl *nl, char *buf, size_t len, uint32_t seq, nl_each each
 			else if (!*ret_err)
 				*ret_err = e->error;
 			keep_text(nl, h);
+			if (h->nlmsg_seq != of.last)
+				continue;
 			return 1;
 		}
 		if (h->nlmsg_type == NLMSG_DONE)
@@ -141,8 +145,8 @@ static int walk(struct nl *nl, char *buf, size_t len, uint32_t seq, nl_each each
 	return 0;
 }
 
-/* Sends, and reads until the message with this number is answered. */
-static int exchange(struct nl *nl, struct nl_sock *sk, const void *data, size_t len, uint32_t seq, bool dump, nl_each each,
+/* Sends, and reads until the last of these messages is answered. */
+static int exchange(struct nl *nl, struct nl_sock *sk, const void *data, size_t len, struct seqs of, bool dump, nl_each each,
 		    void *arg)
 {
 	_Alignas(struct nlmsghdr) char small[ACK_SIZE];
@@ -173,7 +177,7 @@ static int exchange(struct nl *nl, struct nl_sock *sk, const void *data, size_t 
 		}
 		if (n < 0)
 			err = errno == EAGAIN ? -ETIMEDOUT : -errno;
-		else if (walk(nl, buf, (size_t)n, seq, each, arg, &err))
+		else if (walk(nl, buf, (size_t)n, of, each, arg, &err))
 			break;
 	}
 	return err;
@@ -192,8 +196,35 @@ int nl_talk(struct nl *nl, struct nl_sock *sk, struct nl_msg *m, nl_each each, v
 	dump = h->nlmsg_flags & NLM_F_DUMP;
 	if (!dump)
 		h->nlmsg_flags |= NLM_F_ACK;
-	err = exchange(nl, sk, h, h->nlmsg_len, h->nlmsg_seq, dump, each, arg);
+	err = exchange(nl, sk, h, h->nlmsg_len, (struct seqs){ h->nlmsg_seq, h->nlmsg_seq }, dump, each, arg);
 	nlmsg_free(m);
+	return err;
+}
+
+int nl_talk_two(struct nl *nl, struct nl_sock *sk, struct nl_msg *m, struct nl_msg *next)
+{
+	struct nlmsghdr *h, *h2;
+	int err = -ENOMEM;
+	struct seqs of;
+	uint32_t len;
+
+	if (!m || !next)
+		goto out;
+	nl_complete_msg(sk, m);
+	nl_complete_msg(sk, next);
+	h2 = nlmsg_hdr(next);
+	h2->nlmsg_flags |= NLM_F_ACK;
+	len = nlmsg_hdr(m)->nlmsg_len;
+	if (nlmsg_append(m, h2, h2->nlmsg_len, NLMSG_ALIGNTO))
+		goto out;
+	h = nlmsg_hdr(m);
+	h->nlmsg_len = len;
+	h->nlmsg_flags &= (uint16_t)~NLM_F_ACK;		/* it is heard of if it fails */
+	of = (struct seqs){ h->nlmsg_seq, h2->nlmsg_seq };
+	err = exchange(nl, sk, h, NLMSG_ALIGN(len) + h2->nlmsg_len, of, false, NULL, NULL);
+out:
+	nlmsg_free(m);
+	nlmsg_free(next);
 	return err;
 }
 
@@ -208,7 +239,7 @@ int nl_order(struct nl *nl, struct nl_sock *sk, struct nlmsghdr *first, size_t s
 		h->nlmsg_seq = seq = nl_socket_use_seq(sk);
 		h->nlmsg_flags = NLM_F_REQUEST | (i == n - 1 ? NLM_F_ACK : 0);
 	}
-	return n ? exchange(nl, sk, first, n * size, seq, false, NULL, NULL) : 0;
+	return n ? exchange(nl, sk, first, n * size, (struct seqs){ seq, seq }, false, NULL, NULL) : 0;
 }
 
 int nl_listen(struct nl *nl, unsigned group, struct nl_sock **ret)

@@ -35,6 +35,8 @@ struct nl_msg *nl_l2tp_msg(struct nl *, uint8_t cmd, int flags);
  * each() if given; its non-zero return ends the walk and is the result.  0 or -errno; ->text is set. */
 typedef int (*nl_each)(const struct nlmsghdr *, void *arg);
 int nl_talk(struct nl *, struct nl_sock *, struct nl_msg *m, nl_each each, void *arg);
+/* Likewise two messages in one system call; the result is that of the first that fails, and next is executed in any case. */
+int nl_talk_two(struct nl *, struct nl_sock *, struct nl_msg *m, struct nl_msg *next);
 /* Executes n messages of one size that stand in a row, each complete but for length, number and flags.  The result is the
  * last one's: those before it may have failed. */
 int nl_order(struct nl *, struct nl_sock *, struct nlmsghdr *first, size_t size, unsigned n);

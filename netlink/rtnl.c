@@ -60,26 +60,46 @@ static const void *attr(const struct nlmsghdr *h, size_t head, int type, size_t 
 
 /* Links */
 
-int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
+/* That the link comes up, and in which state. */
+static bool put_up(struct nl_msg *m, const struct rtnl_link *l)
 {
 	uint8_t state = l->dormant ? OPER_DORMANT : l->awake ? OPER_UP : 0;
-	struct ifinfomsg ifi = { .ifi_index = (int)l->ifindex };
+
+	return m && (!state || (!nla_put_u8(m, IFLA_OPERSTATE, state) &&
+				!nla_put_u8(m, IFLA_LINKMODE, l->dormant ? MODE_DORMANT : MODE_DEFAULT)));
+}
+
+static bool put_properties(struct nl_msg *m, const struct rtnl_link *l)
+{
+	return m && !((l->name && nla_put_string(m, IFLA_IFNAME, l->name)) ||
+		      (l->alias && nla_put_string(m, IFLA_IFALIAS, l->alias)) ||
+		      (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
+		      (l->group && nla_put_u32(m, IFLA_GROUP, l->group)) ||
+		      (l->master && nla_put_u32(m, IFLA_MASTER, l->master)) ||
+		      (l->netns && nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)l->netns)));
+}
+
+/* A new name or alias of a link that is up is told to everybody, at a twentieth of a session's price: it goes ahead then.  To
+ * another namespace all goes in one, where we may configure nothing afterwards. */
+int rtnl_link_set(struct nl *nl, const struct rtnl_link *l)
+{
+	struct ifinfomsg ifi = { .ifi_index = (int)l->ifindex }, up = ifi;
+	bool ahead = l->up && (l->name || l->alias) && !l->netns;
 	int err = nl_route(nl);
-	struct nl_msg *m;
+	struct nl_msg *m, *next;
 
 	if (err)
 		return err;
-	if (l->up)
-		ifi.ifi_flags = ifi.ifi_change = IFF_UP;
-	m = message(RTM_NEWLINK, 0, &ifi, sizeof(ifi));
-	return finish(nl, m, m && ((l->name && nla_put_string(m, IFLA_IFNAME, l->name)) ||
-				   (l->alias && nla_put_string(m, IFLA_IFALIAS, l->alias)) ||
-				   (l->mtu && nla_put_u32(m, IFLA_MTU, l->mtu)) ||
-				   (l->group && nla_put_u32(m, IFLA_GROUP, l->group)) ||
-				   (l->master && nla_put_u32(m, IFLA_MASTER, l->master)) ||
-				   (state && nla_put_u8(m, IFLA_OPERSTATE, state)) ||
-				   (state && nla_put_u8(m, IFLA_LINKMODE, l->dormant ? MODE_DORMANT : MODE_DEFAULT)) ||
-				   (l->netns && nla_put_u32(m, IFLA_NET_NS_FD, (uint32_t)l->netns))), NULL, NULL);
+	up.ifi_flags = up.ifi_change = IFF_UP;
+	m = message(RTM_NEWLINK, 0, l->up && !ahead ? &up : &ifi, sizeof(ifi));
+	if (!ahead)
+		return finish(nl, m, !put_properties(m, l) || !put_up(m, l), NULL, NULL);
+	next = message(RTM_NEWLINK, 0, &up, sizeof(up));
+	if (!put_properties(m, l) || !put_up(next, l)) {
+		nlmsg_free(m);
+		m = NULL;
+	}
+	return nl_talk_two(nl, nl->route, m, next);
 }
 
 static int on_info(const struct nlmsghdr *h, void *arg)

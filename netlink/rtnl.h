@@ -22,7 +22,7 @@ struct rtnl_link {
 	bool up, dormant, awake;
 };
 
-/* Changes of one link in one request; what is zero (name, alias NULL) is left alone.  A name needs a link that is down. */
+/* Changes of one link in one system call; what is zero (name, alias NULL) is left alone.  A name needs a link that is down. */
 int rtnl_link_set(struct nl *, const struct rtnl_link *);
 /* Puts n links into a group, with one system call for many.  0, or -errno of what kept some of them out. */
 int rtnl_links_group(struct nl *, const uint32_t *ifindex, unsigned n, uint32_t group);

@@ -46,6 +46,12 @@ start() {	# start NAME NS CONFIG
 }
 drive() { ns "$LAC" "$drive" 192.0.2.1 1701 "$1" "$2" "$3" "${shared[@]}" "${client[@]}"; }
 figure() { sed -n "s/.*\b$1=\([0-9]*\).*/\1/p" "$TMP/drive.log" | tail -n 1; }
+fds_as_before() {
+	busywait 5000 eval 'test "$(fds "$ktund")" -le '"$1"' -a "$(fds "$keeper")" -le '"$2" && return
+	echo "ktund had $1, the keeper $2; now:"
+	ls -l "/proc/$ktund/fd" "/proc/$keeper/fd"
+	return 1
+}
 faults() {	# faults WHO STEP: in the instance that was started last, by the client
 	local process k_fds kk_fds
 	drive ktund 1 0 >"$TMP/drive.log" 2>&1 || { cat "$TMP/drive.log"; fatal "calls without faults"; }
@@ -60,8 +66,7 @@ faults() {	# faults WHO STEP: in the instance that was started last, by the clie
 		check "$1, $process: nothing was left each time" test "$(figure left)" = 0
 		check "$1, $process: the next call comes up" drive $process 1 0
 		check "$1, $process: no descriptor is left, and the keeper's threads have theirs" \
-			busywait 5000 eval 'test "$(fds "$ktund")" -le "$k_fds" -a "$(fds "$keeper")" -le "$kk_fds"' ||
-			{ echo "# ktund $k_fds, keeper $kk_fds before; now:"; ls -l "/proc/$ktund/fd" "/proc/$keeper/fd" | sed 's/^/# /'; }
+			fds_as_before "$k_fds" "$kk_fds"
 	done
 }
 
