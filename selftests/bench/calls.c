@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 {
 	static struct v3_conf conf = { .cc.host_name = "calls", .cc.rws = 16, .cc.setup_ms = PATIENCE_MS };
 	ms_t end = now_ms() + PATIENCE_MS, ask = 0, calls_up = 0, now;
-	int installed = 0;
+	int others, installed = 0;
 
 	if (argc < 4 || argc > 5) {
 		fprintf(stderr, "usage: calls DST CONTROL N [SECRET]\n");
@@ -82,6 +82,7 @@ int main(int argc, char **argv)
 		conf.cc.secret = (struct span){ (const uint8_t *)argv[4], strlen(argv[4]) };
 	fd = udp_socket(0, address(argv[1]), L2TP_PORT);
 	v3_cc_init(&cc, &env, &conf, 1 + env_u32(&env) % 0x7fffffff);
+	others = sessions_of(argv[2], "keeper");
 	(void)v3_cc_open(&cc, now_ms(), 0);
 	settle(now_ms());
 	while ((now = now_ms()) < end && !down && installed < (int)n_calls) {
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
 			continue;
 		calls_up = calls_up ? calls_up : now;
 		ask = now + ASK_MS;
-		installed = sessions_of(argv[2], "keeper");
+		installed = sessions_of(argv[2], "keeper") - others;
 	}
 	printf("calls: %u of %u up after %.2f s, %d in the kernel after %.2f: %.1f per second\n", up, n_calls,
 	       (double)(calls_up - began) / 1e3, installed, (double)(now - began) / 1e3, n_calls * 1e3 / (double)(now - began));
