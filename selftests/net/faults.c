@@ -125,37 +125,61 @@ static unsigned in_file(const char *file, const char *what)
 	return n;
 }
 
+/* But those of netlink: the keeper's threads open them once, and keep them. */
 static unsigned descriptors(const struct process *p)
 {
-	char path[64];
+	static char netlink[65536];
+	char path[64], link[64];
+	struct dirent *e;
 	unsigned n = 0;
+	size_t len = 0;
+	FILE *f;
 	DIR *d;
 
+	snprintf(path, sizeof(path), "/proc/%d/net/netlink", p->pid);
+	f = fopen(path, "re");
+	if (f) {
+		len = fread(netlink, 1, sizeof(netlink) - 1, f);
+		fclose(f);
+	}
+	netlink[len] = 0;
 	snprintf(path, sizeof(path), "/proc/%d/fd", p->pid);
 	d = opendir(path);
-	while (d && readdir(d))
+	while (d && (e = readdir(d))) {
+		ssize_t got = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
+		unsigned long inode;
+		char row[32];
+
+		link[got > 0 ? got : 0] = 0;
+		if (sscanf(link, "socket:[%lu]", &inode) == 1) {
+			snprintf(row, sizeof(row), " %lu ", inode);
+			n -= !!strstr(netlink, row);
+		}
 		n++;
+	}
 	if (d)
 		closedir(d);
 	return n;
 }
 
-/* Links, tunnels of the kernel, descriptors of ktund: the keeper's threads open and keep their own. */
+/* Links, tunnels of the kernel, descriptors. */
 static bool idle(void)
 {
 	for (ms_t until = now_ms() + PATIENCE_MS; now_ms() < until; nap(TICK_MS))
-		if (!in_file("dev", "ppp") && !in_file("pppol2tp", "TUNNEL '") && descriptors(&process[0]) <= process[0].fds)
+		if (!in_file("dev", "ppp") && !in_file("pppol2tp", "TUNNEL '") && descriptors(&process[0]) <= process[0].fds &&
+		    descriptors(&process[1]) <= process[1].fds)
 			return true;
 	return false;
 }
 
 static void remember(void)
 {
-	process[0].fds = UINT32_MAX;
+	process[0].fds = process[1].fds = UINT32_MAX;
 	if (!idle())
 		die("something is there before anything failed");
 	nap(500);
 	process[0].fds = descriptors(&process[0]);
+	process[1].fds = descriptors(&process[1]);
 }
 
 int main(int argc, char **argv)
@@ -200,9 +224,9 @@ int main(int argc, char **argv)
 		}
 		if (!dead() && !idle()) {
 			left++;
-			printf("# %s: k = %u of kind %u: left: %u links, %u tunnels, descriptors %u of %u\n", p->name, k,
-			       p->shared->kind, in_file("dev", "ppp"), in_file("pppol2tp", "TUNNEL '"),
-			       descriptors(&process[0]), process[0].fds);
+			printf("# %s: k = %u of kind %u: left: %u links, %u tunnels, descriptors %u of %u and %u of %u\n",
+			       p->name, k, p->shared->kind, in_file("dev", "ppp"), in_file("pppol2tp", "TUNNEL '"),
+			       descriptors(&process[0]), process[0].fds, descriptors(&process[1]), process[1].fds);
 		}
 		if (dead())
 			printf("# %s: k = %u of kind %u: dead\n", p->name, k, p->shared->kind);
