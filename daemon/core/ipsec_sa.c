@@ -9,6 +9,7 @@
 
 #include "core/kernel.h"
 #include "core/listener.h"
+#include "core/policy.h"
 #include "core/tunnel.h"
 #include "core/turn.h"
 
@@ -61,6 +62,16 @@ static bool protects(const struct sa *s, const struct tunnel *t)
 
 	return !s->site && tunnel_protected(t) && ipsec_same_host(&t->peer, &s->peer) && t->mark == s->mark &&
 	       (!t->as || !strcmp(ipsec_name(mine, true, t->as->name), s->conn));
+}
+
+/* Any tunnel at all?  charon may say thousands of SAs a second, and to look through all tunnels for each takes its time. */
+static bool protects_any(const struct ctx *ctx, const struct sa *s)
+{
+	const struct tunnel *t = source_first(ctx->sources, &s->peer);
+
+	while (t && !protects(s, t))
+		t = t->same_source;
+	return t;
 }
 
 bool ipsec_esp(const struct tunnel *t, struct esp *ret)
@@ -182,7 +193,7 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stal
 {
 	struct ctx *ctx = p->ctx;
 	char host[64], text[120];
-	bool last = true;
+	bool last = true, tunnels;
 
 	for (struct sa **at = &p->sas; *at; at = &(*at)->next)
 		if (*at == gone) {
@@ -195,7 +206,8 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stal
 		last &= !ipsec_same_host(&s->peer, &gone->peer) || s->mark != gone->mark || s->site != gone->site ||
 			strcmp(s->conn, gone->conn);
 	snprintf(text, sizeof(text), "its IPsec is gone: %s", why);
-	for (unsigned id = 1; id < MAX_ID && last; id++) {
+	tunnels = last && protects_any(ctx, gone);
+	for (unsigned id = 1; id < MAX_ID && tunnels; id++) {
 		struct tunnel *t = ctx->tunnel[id];
 
 		if (t && protects(gone, t))
@@ -218,7 +230,9 @@ static void set_ids(struct sa *s, struct span child)
 /* Its tunnels live under it now. */
 static void take_tunnels(struct ctx *ctx, const struct sa *s, const struct sa *old)
 {
-	for (unsigned id = 1; id < MAX_ID; id++) {
+	bool any = protects_any(ctx, old);
+
+	for (unsigned id = 1; id < MAX_ID && any; id++) {
 		struct tunnel *t = ctx->tunnel[id];
 
 		if (!t || t->down || !protects(old, t))
