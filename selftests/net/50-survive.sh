@@ -49,11 +49,11 @@ lns=$(write_config lns <<-CONF
 	}
 	peer "xl" {
 	    address = "192.0.2.3/32"
-	    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 }
+	    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 tunnels = 1000 }
 	}
 	peer "anyone" {
 	    address = "0.0.0.0/0" secret = "tunnel-secret" ip-up = "$TMP/hooks/ip-up" ip-down = "$TMP/hooks/ip-down"
-	    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 }
+	    limits { half-open = 64 setup-rate = 1000 setup-burst = 1000 tunnels = 1000 }
 	}
 CONF
 )
