@@ -133,7 +133,7 @@ again_done() {
 	local sas
 	charon_swanctl "$1" --terminate --child-id "$LIB_OLD_CHILD" --force >/dev/null 2>&1
 	sas=$(charon_swanctl "$1" --list-sas 2>/dev/null)
-	[[ $sas == *INSTALLED* && $sas != *": #$LIB_OLD_CHILD, "* ]]
+	[[ $sas == *INSTALLED* && $sas != *"l2tp-1701: #$LIB_OLD_CHILD, "* ]]	# IKE_SAs have numbers of their own
 }
 
 lost() { grep -o 'lost=[0-9]*' "$TMP/steady-$1" | cut -d= -f2; }
