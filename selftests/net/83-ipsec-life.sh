@@ -113,6 +113,8 @@ reauthenticate() {	# charon forgets the order if it is still busy with the old o
 	was=$(ike_sas)
 	for i in 1 2 3; do
 		charon_swanctl lac --rekey --ike ktund-tunnel-head --reauth && busywait 5000 another_ike "$was" && return 0
+		charon_swanctl lac --rekey --ike ktund-tunnel-head	# who answered the last rekeying does not reauthenticate
+		busywait 5000 one_ike
 	done
 	return 1
 }
