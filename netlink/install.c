@@ -144,8 +144,7 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, const 
 		 struct pins *pins, struct installed *in, char *why)
 {
 	struct rtnl_link set = { .ifindex = in->ifindex, .name = name, .alias = alias, .mtu = l->mtu, .up = l->up,
-				 .dormant = l->dormant, .awake = l->awake,
-				 .group = alias ? K_LINK_GROUP : 0 };
+				 .dormant = l->dormant, .awake = l->awake, .group = alias ? K_LINK_GROUP : 0 };
 	int err;
 
 	if (l->mru && (err = pppdev_mru(in->unit_fd, l->mru)) < 0)
@@ -153,8 +152,8 @@ static int apply(struct nl *nl, const struct k_link *l, const char *name, const 
 	err = np_modes(in->unit_fd, l, alias, why);
 	if (err)
 		return err;
-	/* One system call.  Up before the addresses: the kernel gives a link its multicast route
-	 * with an IPv6 address only if it is up; the peer sends nothing before it has heard our last Configure-Ack. */
+	/* One system call.  Up before the addresses: the kernel gives a link its multicast route with an IPv6 address only if it
+	 * is up; the peer sends nothing before it has heard our last Configure-Ack. */
 	if (name || alias || l->mtu || l->up || l->dormant || l->awake) {
 		err = rtnl_link_set(nl, &set);
 		if (err)

@@ -65,11 +65,9 @@ static void failed(struct dial *d, const char *why)
 static bool has_all(const struct conf_peer *p, const struct conf_tunnel *as)
 {
 	for (unsigned i = 0; i < as->n_sessions; i++) {
-		bool found = as->session[i].idle;
+		const char *id = as->session[i].remote_end_id;
 
-		for (unsigned k = 0; k < p->n_sessions && !found; k++)
-			found = !strcmp(p->session[k].remote_end_id, as->session[i].remote_end_id);
-		if (!found)
+		if (!as->session[i].idle && !config_session(p->by_end_id, id, strlen(id)))
 			return false;
 	}
 	return true;
