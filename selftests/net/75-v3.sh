@@ -267,17 +267,17 @@ ns "$B" tc qdisc del dev eth0 root
 check "addresses a third time" addresses
 check "frames pass" ping_ok "$A" 10.1.0.2 56 1372
 
-# Both ends dial at once, from any port (RFC 3931 5.4.3); so slow is the way that none hears of the other before
-ns "$A" tc qdisc add dev eth0 root netem delay 2s
-ns "$B" tc qdisc add dev eth0 root netem delay 2s
+# Both ends dial at once, from any port (RFC 3931 5.4.3): neither hears of the other before both have sent their SCCRQ
+calls() { local all; all=$(ktun_in "$1" -j show tunnels) && [[ $all =~ \{[^}]*'"name":"both"'[^}]*'"state":"wait-ctl-reply"' ]]; }
+ns "$A" tc qdisc add dev eth0 root netem loss 100%
+ns "$B" tc qdisc add dev eth0 root netem loss 100%
 ktun_in a up tunnel both >"$TMP/up.a" 2>&1 &
-first=$!
-ktun_in b up tunnel both >"$TMP/up.b" 2>&1
-wait $first
+ktun_in b up tunnel both >"$TMP/up.b" 2>&1 &
+check "both ends dial" eval 'busywait 10000 calls a && busywait 10000 calls b'
 ns "$A" tc qdisc del dev eth0 root
 ns "$B" tc qdisc del dev eth0 root
 yielded() { [[ $(cat "$TMP"/[ab].log | grep -c "tunnel both: .*tie breaker: the peer's control connection stays") == 1 ]]; }
-check "one yields to the other" yielded
+check "one yields to the other" busywait 30000 yielded
 check "and their pseudowire is there" eval 'busywait 30000 up a 8 && busywait 30000 up b 8'
 check "in one tunnel" eval 'tunnels_in "$A" 5 && tunnels_in "$B" 5'
 check "frames pass" eval 'ip -n "$A" addr add 10.9.0.1/24 dev both && ip -n "$B" addr add 10.9.0.2/24 dev both && ping_ok "$A" 10.9.0.2 56'
