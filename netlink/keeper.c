@@ -736,7 +736,7 @@ static void turn(struct keeper *k)
 int keeper_run(struct keeper_options opt)
 {
 	struct keeper k = { .opt = opt, .lock = -1, .listen = -1, .client = -1, .signals = -1, .checkpoints = -1, .gen = 1,
-			   .guarding = true };
+			   .guarding = true, .eth_turn = PTHREAD_MUTEX_INITIALIZER };
 	int err;
 
 	k.out_last = &k.out;

@@ -14,7 +14,7 @@
 #include "wire.h"
 
 /* UNLINK_BATCH: about 0.3 s of RTNL (KERNEL.md 5.9 d); a second batch has it while the first waits for the links to be let go. */
-enum { UNLINK_BATCH = 256, UNLINKS = 2, ETH_BATCH = 16 };
+enum { UNLINK_BATCH = 256, UNLINKS = 2, ETH_BATCH = 16, ETHS = 2 };
 
 /* One errand of a worker thread: filled before, read after, touched by nobody else in between. */
 struct errand {
@@ -501,15 +501,18 @@ static void session_up_done(struct job *j, void *arg)
 	errand_free(e);
 }
 
-/* An Ethernet session waits for no grace period, only for locks that all of them need: many threads would but take turns. */
-struct eth_batch { struct job job; unsigned n; struct errand *e[ETH_BATCH]; };
+/* An Ethernet session waits for no grace period, only for locks that all of them need: many threads would but take turns.  So
+ * there is one batch at work, and one that begins when that ends, before the main thread has heard of it. */
+struct eth_batch { struct job job; pthread_mutex_t *turn; unsigned n; struct errand *e[ETH_BATCH]; };
 
 static void eth_run(struct job *j, struct nl *nl)
 {
 	struct eth_batch *b = (struct eth_batch *)j;
 
+	pthread_mutex_lock(b->turn);
 	for (unsigned i = 0; i < b->n; i++)
 		session_up_run(&b->e[i]->job, nl);
+	pthread_mutex_unlock(b->turn);
 }
 
 static void eth_done(struct job *j, void *arg)
@@ -517,7 +520,7 @@ static void eth_done(struct job *j, void *arg)
 	struct eth_batch *b = (struct eth_batch *)j;
 	struct keeper *k = arg;
 
-	k->eth_busy = false;
+	k->eths--;
 	for (unsigned i = 0; i < b->n; i++)
 		session_up_done(&b->e[i]->job, k);
 	free(b);
@@ -540,7 +543,7 @@ static void eth_kick(struct keeper *k)
 	struct eth_batch *b;
 	struct errand *e;
 
-	if (k->eth_busy || !k->eth_first)
+	if (k->eths == ETHS || !k->eth_first)
 		return;
 	b = calloc(1, sizeof(*b));
 	if (!b) {		/* no memory: by itself */
@@ -551,7 +554,8 @@ static void eth_kick(struct keeper *k)
 	b->job.done = eth_done;
 	while (b->n < ETH_BATCH && (e = eth_take(k)))
 		b->e[b->n++] = e;
-	k->eth_busy = true;
+	b->turn = &k->eth_turn;
+	k->eths++;
 	workers_run(k->workers, &b->job);
 }
 

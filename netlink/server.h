@@ -2,6 +2,7 @@
 /* The keeper's own state, all of it, and what its files offer each other.  Everything here runs in the main thread. */
 #pragma once
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -83,7 +84,8 @@ struct keeper {
 	struct session *unlink_first, **unlink_last;	/* waiting for the next batch of links to go */
 	unsigned unlinking;		/* such batches under way */
 	struct errand *eth_first, **eth_last;		/* waiting for the next batch of Ethernet sessions to come */
-	bool eth_busy;
+	unsigned eths;					/* batches of them at work or next */
+	pthread_mutex_t eth_turn;
 	uint32_t group;
 	struct journal *journal;
 
