@@ -152,8 +152,11 @@ chmod 666 "$TMP/a.run/keeper.sock"
 check "another user is refused" says "-1 only root and ktund's own user" as daemon
 
 # ktund dies with everything in flight: the next finds it
-( ns "$A" timeout -s KILL 0.4 "$drive" "$TMP/a.run/keeper.sock" hello , tunnel 20 44 192.0.2.1 1701 192.0.2.2 1801 , many 20 1000 40 ) >"$TMP/dead.log" 2>&1
+spawn "$A" dead "$drive" "$TMP/a.run/keeper.sock" hello , tunnel 20 44 192.0.2.1 1701 192.0.2.2 1801 , many 20 1000 40
 count_links() { ip -n "$A" -o link show | grep -c ': ppp'; }
+begun() { (($(count_links) > 0)); }
+check "sessions begin to come up, and ktund dies" busywait 15000 begun
+kill -KILL "$SPAWNED"
 all_found() {
 	a list || return 1
 	[[ $(grep -c 'kind=6 tunnel=20 .*fds=2' "$out") == "$(count_links)" ]]
