@@ -132,3 +132,8 @@ struct ctx {
 	ev_signal sig[3];
 	ev_prepare sweep;
 };
+
+/* Tables and engines: everything that needs memory once.  ctx->conf and ctx->loop are there.  -errno. */
+int ctx_allocate(struct ctx *);
+/* With all that it has, also where ctx_allocate() failed. */
+void ctx_release(struct ctx *);
