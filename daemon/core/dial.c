@@ -19,6 +19,7 @@
 enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, L2TP_PORT = 1701 };
 
 static void attempt(struct dial *d);
+static void last_session_ended(struct dial *d);
 
 /* min * 2^failures up to max, give or take a quarter, so that many clients do not come back in step. */
 static ms_t backoff(struct dial *d, unsigned failures)
@@ -89,6 +90,10 @@ static void retry_due(struct timer *timer, void *arg)
 	struct dial *d = arg;
 
 	(void)timer;
+	if (d->empty) {
+		last_session_ended(d);
+		return;
+	}
 	if (d->resolving && d->ctx->loop.now >= d->next_at) {
 		d->resolving = 0;			/* a late answer finds nobody */
 		failed(d, "the name server does not answer");
@@ -378,18 +383,31 @@ void dial_session_ended(struct dial *d, const struct session *s)
 		if (ds->session_id == s->id) {
 			ds->session_id = 0;
 			ds->failures = s->up && ctx->loop.now - s->up_at > STABLE_MS ? 1 : ds->failures + 1;
-			if (d->as->persist && d->wanted && d->tunnel && !d->tunnel->down)
+			if (to_be_placed(ds->as) && d->as->persist && d->wanted && d->tunnel && !d->tunnel->down)
 				timer_set(&ctx->loop, &ds->retry, ctx->loop.now + backoff(d, ds->failures));
 		}
 		any |= ds->session_id;
 	}
 	if (!any && !d->as->persist && d->tunnel && !d->tunnel->down) {
-		if (d->wanted)
-			log_line(&ctx->log, LOG_NOTICE, "tunnel %s: its last session ended: it goes down and is not dialled again "
-				 "(persist = no)", d->as->name);
-		d->wanted = false;
-		tunnel_close(d->tunnel, 1, 0, "its last session ended");
+		d->empty = true;		/* not yet: what ended ours may be the peer's call of the same circuit (5.4.4) */
+		timer_set(&ctx->loop, &d->retry, ctx->loop.now);
 	}
+}
+
+static void last_session_ended(struct dial *d)
+{
+	bool any = false;
+
+	d->empty = false;
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		any |= d->session[i].session_id;
+	if (any || !d->tunnel || d->tunnel->down)
+		return;
+	if (d->wanted)
+		log_line(&d->ctx->log, LOG_NOTICE, "tunnel %s: its last session ended: it goes down and is not dialled again "
+			 "(persist = no)", d->as->name);
+	d->wanted = false;
+	tunnel_close(d->tunnel, 1, 0, "its last session ended");
 }
 
 void dial_explain(struct ctx *ctx, const struct dial *which, const char *why)
@@ -408,6 +426,9 @@ void dial_tunnel_down(struct dial *d, const struct l2tp_cause *cause)
 
 	if (!t)
 		return;
+	if (d->empty)
+		timer_stop(&d->ctx->loop, &d->retry);
+	d->empty = false;
 	d->tunnel = NULL;
 	t->dial = NULL;			/* what is left of it ends by itself; a new one may begin meanwhile */
 	for (unsigned i = 0; i < d->as->n_sessions; i++) {

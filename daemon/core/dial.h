@@ -25,6 +25,7 @@ struct dial {
 	bool wanted;				/* up, or to be brought up */
 	bool v2_next;				/* RFC 3931 4.7.3: the peer has answered in L2TPv2 */
 	bool yields;				/* the tie breaker was the peer's: not while its tunnel lives */
+	bool empty;				/* its last session has ended in this turn */
 	bool removed;				/* freed as soon as its tunnel lets go */
 	bool protecting;			/* IPsec is on its way (core/ipsec.h) */
 	ms_t secured_at;			/* without L2TP (mode = tunnel): up since then; 0: not up */

@@ -73,7 +73,8 @@ void hook_run(const struct session *s, bool up)
 	variable(&rq, "SPEED", "0");
 	variable(&rq, "IPLOCAL", local);
 	variable(&rq, "IPREMOTE", remote);
-	variable(&rq, "PEERNAME", is_ethernet(s->policy) ? s->as->remote_end_id : s->user);
+	/* The section of a circuit may be gone: ktund was started with another file. */
+	variable(&rq, "PEERNAME", !is_ethernet(s->policy) ? s->user : s->as ? s->as->remote_end_id : NULL);
 	variable(&rq, "PPPLOGNAME", "root");
 	variable(&rq, "ORIG_UID", "0");
 	variable(&rq, "LINKNAME", tunnel_name(s->tunnel));

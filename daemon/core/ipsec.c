@@ -349,6 +349,8 @@ bool ipsec_stopped(struct ctx *ctx)
 void ipsec_keeper_lost(struct ctx *ctx)
 {
 	ctx->ipsec->guarded = ctx->ipsec->held_ok = false;
+	for (struct sa *s = ctx->ipsec->sas; s; s = s->next)
+		s->asked = 0;
 }
 
 bool ipsec_guards(const struct ctx *ctx, const struct endpoint *local, const struct endpoint *peer)

@@ -43,8 +43,10 @@ uint16_t ipsec_site_mtu(const struct ctx *, bool dialled, const char *name);
 int ipsec_socket(const struct ctx *, uint32_t mark);
 /* Notes which SA protects a new tunnel. */
 void ipsec_join(struct tunnel *);
-/* The keeper is gone: what its guard was is not certain any more. */
+/* The keeper is gone: what its guard was is not certain any more, and what it was asked for is not done. */
 void ipsec_keeper_lost(struct ctx *);
+/* Has it make the sockets of SAs that came while there was none. */
+void ipsec_ask_sockets(struct ctx *);
 
 /* Is what comes to local from peer let in under IPsec alone, and the other way out? */
 bool ipsec_guards(const struct ctx *, const struct endpoint *local, const struct endpoint *peer);

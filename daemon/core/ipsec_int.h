@@ -55,6 +55,7 @@ struct sa {
 	bool site;				/* protects networks, and no tunnel of L2TP */
 	ms_t since;
 	struct esp esp;
+	uint16_t port;				/* ours, of L2TP in it */
 	uint32_t asked;				/* K_MARKED under way */
 	int fd;					/* sends with mark; -1 */
 	bool seen;				/* in the list-sas under way */
@@ -120,6 +121,8 @@ void ipsec_sa_free(struct sa *);
 /* Has the kernel delete all SAs that are known: charon cannot. */
 void ipsec_sas_drop(struct ipsec *);
 bool ipsec_same_host(const struct endpoint *, const struct endpoint *);
+/* The tunnels with this host, one after the other; t: the one before, NULL at first. */
+const struct tunnel *ipsec_next_from(const struct ctx *, const struct endpoint *peer, const struct tunnel *t);
 /* A message of list-sas, or of child-updown (event). */
 void ipsec_sas(struct ipsec *, struct span msg, bool up, bool event);
 void ipsec_rekeyed(struct ipsec *, struct span msg);

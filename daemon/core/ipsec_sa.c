@@ -64,13 +64,24 @@ static bool protects(const struct sa *s, const struct tunnel *t)
 	       (!t->as || !strcmp(ipsec_name(mine, true, t->as->name), s->conn));
 }
 
+/* charon does not say on which link an address of fe80::/10 is. */
+const struct tunnel *ipsec_next_from(const struct ctx *ctx, const struct endpoint *peer, const struct tunnel *t)
+{
+	if (peer->family != 6 || peer->addr[0] != 0xfe || (peer->addr[1] & 0xc0) != 0x80)
+		return t ? t->same_source : source_first(ctx->sources, peer);
+	for (unsigned id = t ? t->id + 1u : 1; id < MAX_ID; id++)
+		if (ctx->tunnel[id] && ipsec_same_host(&ctx->tunnel[id]->peer, peer))
+			return ctx->tunnel[id];
+	return NULL;
+}
+
 /* Any tunnel at all?  charon may say thousands of SAs a second, and to look through all tunnels for each takes its time. */
 static bool protects_any(const struct ctx *ctx, const struct sa *s)
 {
-	const struct tunnel *t = source_first(ctx->sources, &s->peer);
+	const struct tunnel *t = ipsec_next_from(ctx, &s->peer, NULL);
 
 	while (t && !protects(s, t))
-		t = t->same_source;
+		t = ipsec_next_from(ctx, &s->peer, t);
 	return t;
 }
 
@@ -120,14 +131,15 @@ void ipsec_marked(struct ctx *ctx, const struct k_reply *r, int fd)
 }
 
 /* A socket beside the listener that it will speak to. */
-static void ask_socket(struct ipsec *p, struct sa *s, const struct endpoint *local)
+static void ask_socket(struct ipsec *p, struct sa *s)
 {
+	const struct endpoint *local = &s->local;
 	static const uint8_t any[16];
 	struct k_request rq;
 
 	kernel_request(&rq, K_MARKED, 0, 0);
 	for (const struct listener *l = p->ctx->listeners; l && s->mark; l = l->next) {
-		if (!l->configured || l->local.family != local->family || l->local.port != local->port ||
+		if (!l->configured || l->local.family != local->family || l->local.port != s->port ||
 		    (memcmp(l->local.addr, local->addr, sizeof(any)) && memcmp(l->local.addr, any, sizeof(any))))
 			continue;
 		memcpy(&rq.marked.local, &l->local, sizeof(rq.marked.local));
@@ -135,6 +147,13 @@ static void ask_socket(struct ipsec *p, struct sa *s, const struct endpoint *loc
 		s->asked = kernel_submit(p->ctx, &rq);
 		return;
 	}
+}
+
+void ipsec_ask_sockets(struct ctx *ctx)
+{
+	for (struct sa *s = ctx->ipsec->sas; s; s = s->next)
+		if (s->fd < 0 && !s->asked)
+			ask_socket(ctx->ipsec, s);
 }
 
 void ipsec_join(struct tunnel *t)
@@ -338,7 +357,8 @@ static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint 
 	if (name.n > strlen(IPSEC_CHILD))
 		local->port = (uint16_t)vici_number((struct span){ name.p + strlen(IPSEC_CHILD),
 								   name.n - strlen(IPSEC_CHILD) }, false);
-	ask_socket(p, s, local);
+	s->port = local->port;
+	ask_socket(p, s);
 	s->esp = path_esp(vici_text(vici_get(child, "encr-alg"), alg[0], 24), vici_text(vici_get(child, "integ-alg"), alg[1], 24),
 			  vici_is(vici_get(child, "encap"), "yes"));
 	follow(p, s);
@@ -496,11 +516,12 @@ void ipsec_logged(struct ipsec *p, struct span msg)
 	if (!c)
 		return;
 	snprintf(c->why, sizeof(c->why), "IPsec fails in %s", reason);
-	for (struct dial *d = ctx->dials, *next; d; d = next) {
+	for (struct dial *d = ctx->dials; d; d = d->next) {
 		char mine[IPSEC_NAME];
 
-		next = d->next;
-		if (d->protecting && c->initiated && !strcmp(ipsec_name(mine, true, d->as->name), c->name))
-			dial_unprotected(d, c->why);
+		if (d->protecting && c->initiated && !strcmp(ipsec_name(mine, true, d->as->name), c->name)) {
+			dial_unprotected(d, c->why);	/* it may be the end of c */
+			break;
+		}
 	}
 }

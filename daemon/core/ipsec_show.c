@@ -126,7 +126,7 @@ static bool join(struct ctx *ctx, json_t *sa, struct span name, struct span host
 	json_object_set_new(sa, "users", users);
 	if (!ipsec_parse_host(host, &peer))
 		return fits;
-	for (const struct tunnel *t = source_first(ctx->sources, &peer); t; t = t->same_source) {
+	for (const struct tunnel *t = NULL; (t = ipsec_next_from(ctx, &peer, t));) {
 		if (!tunnel_protected(t) || t->mark != number ||
 		    (t->as && !vici_is(name, ipsec_name(conn, true, t->as->name))))
 			continue;

@@ -253,6 +253,7 @@ static void inherited(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FD
 		ctx->keeper_ready = true;		/* from here on the ids it holds are known */
 		ipsec_refresh(ctx);			/* before anybody can speak */
 		listeners_reopen(ctx);			/* not before: what it held was given up meanwhile */
+		ipsec_ask_sockets(ctx);
 		return;
 	}
 	if (r->list.kind == K_LISTEN) {

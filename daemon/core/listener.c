@@ -107,6 +107,8 @@ void listener_put(struct listener *l)
 
 	if (!l || --l->uses)
 		return;
+	if (l->id && !l->local.port && l->local.encap == ENCAP_UDP)
+		return;			/* the answer says its port: without it nobody could have it closed */
 	ctx = l->ctx;
 	for (struct listener **at = &ctx->listeners; *at; at = &(*at)->next)
 		if (*at == l) {
@@ -207,6 +209,11 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		if (l->configured)
 			say_open(l);
 	}
+	if (!l->uses++) {			/* given back meanwhile */
+		listener_put(l);
+		return;
+	}
+	l->uses--;
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		next = d->next;
 		if (d->listener == l)
@@ -216,9 +223,14 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 
 void listeners_orphaned(struct ctx *ctx)
 {
-	for (struct listener *l = ctx->listeners; l; l = l->next) {
+	for (struct listener *l = ctx->listeners, *next; l; l = next) {
+		next = l->next;
 		l->stale = l->fd >= 0;
 		l->id = 0;
+		if (!l->uses++ && !l->stale)		/* given back before it was opened */
+			listener_put(l);
+		else
+			l->uses--;
 	}
 }
 
@@ -347,7 +359,7 @@ static void data(struct ctx *ctx, const struct dgram *d)
 		return;
 	}
 	s = ctx->session[h.session_id];
-	if (!s || s->tunnel->id != h.tunnel_id) {
+	if (!s || s->tunnel->id != h.tunnel_id || s->tunnel->v != &version_2) {	/* it would have no cookie */
 		ctx->count.rx_unknown_session++;
 		return;
 	}

@@ -154,6 +154,15 @@ static void save(struct ctx *ctx, struct ordered *o)
 	free(record);
 }
 
+void ordered_keep_all(struct ctx *ctx)
+{
+	for (struct dial *d = ctx->dials; d; d = d->next)
+		if (d->ordered && !d->removed) {
+			d->ordered->slot = 0;
+			save(ctx, d->ordered);
+		}
+}
+
 void ordered_forget(struct ctx *ctx, struct ordered *o)
 {
 	if (ctx->store) {
@@ -222,6 +231,28 @@ bool ordered_owns(const struct ctx *ctx, uint16_t id)
 	return d && d->ordered->owned;
 }
 
+/* Whose psk in the file strongSwan would take for this one. */
+static const char *psk_of_file(const struct conf_ipsec *mine, const struct config *c)
+{
+	for (unsigned i = 0; i < c->n_peers; i++)
+		if (config_psks_clash(mine, &c->peer[i].ipsec))
+			return c->peer[i].name;
+	for (unsigned i = 0; i < c->n_tunnels; i++)
+		if (config_psks_clash(mine, &c->tunnel[i].ipsec))
+			return c->tunnel[i].name;
+	return NULL;
+}
+
+const char *ordered_psk_clash(const struct ctx *ctx, const struct config *c, uint16_t *ret_id)
+{
+	const char *other = NULL;
+
+	for (const struct dial *d = ctx->dials; d && !other; d = d->next)
+		if (d->ordered && !d->removed && (other = psk_of_file(&d->as->ipsec, c)))
+			*ret_id = d->ordered->id;
+	return other;
+}
+
 void ordered_adopt(struct ctx *ctx)
 {
 	enum store_kind kind;
@@ -229,6 +260,7 @@ void ordered_adopt(struct ctx *ctx)
 	struct span record;
 	struct ordered *o;
 	char why[160];
+	const char *other;
 	uint16_t id;
 
 	while (ctx->store && store_next(ctx->store, &cursor, &kind, &id, &slot, &record)) {
@@ -242,6 +274,10 @@ void ordered_adopt(struct ctx *ctx)
 		ordered_free(o);
 		store_drop(ctx->store, &slot);
 	}
+	other = ordered_psk_clash(ctx, ctx->conf, &id);
+	if (other)
+		log_line(&ctx->log, LOG_WARNING, "tunnel %u, which ktun ordered: \"%s\" has another psk now, and strongSwan tells "
+			 "psks apart by identities alone: either may fail; ktun delete tunnel tunnel_id %u", id, other, id);
 }
 
 void ordered_start(struct ctx *ctx)
@@ -278,14 +314,12 @@ static void not_found(struct vl_call *call, const char *kind, int64_t id, const 
 static const char *psk_in_the_way(const struct ctx *ctx, const char *psk)
 {
 	const struct conf_ipsec mine = { .required = true, .psk = (char *)(uintptr_t)psk };
+	const char *other = psk_of_file(&mine, ctx->conf);
 
-	for (unsigned i = 0; i < ctx->conf->n_peers; i++)
-		if (config_psks_clash(&mine, &ctx->conf->peer[i].ipsec))
-			return ctx->conf->peer[i].name;
-	for (const struct dial *d = ctx->dials; d; d = d->next)
-		if (config_psks_clash(&mine, &d->as->ipsec))
-			return d->as->name;
-	return NULL;
+	for (const struct dial *d = ctx->dials; d && !other; d = d->next)
+		if (d->ordered && config_psks_clash(&mine, &d->as->ipsec))
+			other = d->as->name;
+	return other;
 }
 
 void ordered_add_tunnel(void *arg, struct vl_call *call, json_t *params)

@@ -19,6 +19,8 @@ struct ordered {
 
 /* The dial's own; NULL is fine.  The checkpoint stays. */
 void ordered_free(struct ordered *);
+/* In a store that has none of them yet. */
+void ordered_keep_all(struct ctx *);
 /* It is no more: nor are its checkpoint and its claim to the id. */
 void ordered_forget(struct ctx *, struct ordered *);
 /* Before and after what an earlier ktund left is taken over: makes them again; dials those that have no tunnel. */
@@ -26,6 +28,9 @@ void ordered_adopt(struct ctx *);
 void ordered_start(struct ctx *);
 /* Is this tunnel id kept for one of them? */
 bool ordered_owns(const struct ctx *, uint16_t id);
+
+/* Whose psk of this configuration strongSwan could not tell from that of an ordered tunnel, *ret_id; NULL: nobody's. */
+const char *ordered_psk_clash(const struct ctx *, const struct config *, uint16_t *ret_id);
 
 /* AddTunnel, DeleteTunnel, AddSession, DeleteSession of the control socket. */
 void ordered_add_tunnel(void *arg, struct vl_call *, json_t *params);

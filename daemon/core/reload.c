@@ -2,6 +2,7 @@
 #include "reload.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "core/ipsec.h"
 #include "core/kernel.h"
 #include "core/listener.h"
+#include "core/ordered.h"
 #include "core/policy.h"
 #include "core/pool.h"
 #include "core/session.h"
@@ -79,11 +81,22 @@ int reload(struct ctx *ctx, bool dry_run, struct conf_plan *plan, char **ret_err
 {
 	struct conf_opener by_keeper = { open_by_keeper, ctx };
 	struct config *new_conf, *old = ctx->conf;
+	const char *clash;
+	uint16_t id;
 	int err = ctx->stopping ? -ESHUTDOWN : config_load(ctx->config_file, &by_keeper, &new_conf, ret_errors);
 
 	if (err)
 		return err;
 	conf_get(new_conf);
+	clash = ordered_psk_clash(ctx, new_conf, &id);
+	if (clash) {
+		if (asprintf(ret_errors, "%s: \"%s\" and tunnel %u, which ktun ordered, have different psks, and strongSwan tells "
+			     "psks apart by identities alone: ktun delete tunnel tunnel_id %u first, or configure it, too, each "
+			     "with a remote-id\n", ctx->config_file, clash, id, id) < 0)
+			*ret_errors = NULL;
+		conf_put(new_conf);
+		return -EINVAL;
+	}
 	err = config_diff(old, new_conf, plan);
 	if (err || dry_run) {
 		conf_put(new_conf);

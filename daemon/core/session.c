@@ -132,6 +132,7 @@ void session_forget(struct session *s)
 	timer_stop(&ctx->loop, &s->timer);
 	link_detach(s);
 	stop_waiting(s);
+	circuit_remove(s);
 	ctx->session[s->id] = NULL;
 	s->next_free = ctx->free_sessions;
 	ctx->free_sessions = s;

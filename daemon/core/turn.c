@@ -11,6 +11,7 @@
 #include "core/half_open.h"
 #include "core/ipsec.h"
 #include "core/listener.h"
+#include "core/ordered.h"
 #include "core/session.h"
 #include "l2tp/save.h"
 #include "netlink/pppio.h"
@@ -188,6 +189,7 @@ void turn_use_store(struct ctx *ctx, int fd, bool keep)
 		}
 	}
 	half_open_keep_all(ctx);
+	ordered_keep_all(ctx);
 }
 
 /* What leaves */

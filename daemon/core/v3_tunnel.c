@@ -141,6 +141,8 @@ static void answer(struct tunnel *t, const void *request)
 		session_end(s, 0, 0, "the call could not be answered");
 		return;
 	}
+	if (t->dial)
+		dial_adopt_session(t->dial, s);		/* it need not be placed */
 	if (!is_ethernet(s->policy)) {
 		s->stranger = t->from;
 		t->n_strangers += s->stranger;
