@@ -569,7 +569,7 @@ void dial_adopt(struct ctx *ctx, struct tunnel *t)
 void dial_adopt_session(struct dial *d, const struct session *s)
 {
 	for (unsigned i = 0; i < d->as->n_sessions; i++)
-		if (d->session[i].as == s->as)
+		if (d->session[i].as == s->as && !d->session[i].session_id)
 			d->session[i].session_id = s->id;
 }
 
