@@ -298,7 +298,7 @@ void dial_listener_ready(struct dial *d)
 
 	if (d->tunnel || !l)
 		return;
-	if (l->fd < 0 || l->stale) {
+	if (l->fd < 0 || l->stale || (!l->local.port && l->local.encap == ENCAP_UDP)) {
 		failed(d, "no socket for it (see the line about listen)");
 		return;
 	}

@@ -101,6 +101,13 @@ void listeners_drop_unused(struct ctx *ctx)
 	}
 }
 
+/* Of a listener with a port of its own; 0 while getsockname() fails. */
+static void learn_port(struct listener *l)
+{
+	if (!l->local.port && l->local.encap == ENCAP_UDP && l->fd >= 0)
+		l->local.port = udp_port(l->fd);
+}
+
 void listener_put(struct listener *l)
 {
 	struct ctx *ctx;
@@ -108,7 +115,8 @@ void listener_put(struct listener *l)
 	if (!l || --l->uses)
 		return;
 	if (l->id && !l->local.port && l->local.encap == ENCAP_UDP)
-		return;			/* the answer says its port: without it nobody could have it closed */
+		return;				/* its port is known when it is open: without it nobody could have it closed */
+	learn_port(l);
 	ctx = l->ctx;
 	for (struct listener **at = &ctx->listeners; *at; at = &(*at)->next)
 		if (*at == l) {
@@ -201,9 +209,11 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		if (l->configured)			/* its address may come yet */
 			timer_set(&ctx->loop, &ctx->listen_retry, ctx->loop.now + LISTEN_RETRY_MS);
 	} else {
-		if (!l->local.port && l->local.encap == ENCAP_UDP)
-			l->local.port = udp_port(fds[0]);
 		l->fd = fds[0];
+		learn_port(l);
+		if (!l->local.port && l->local.encap == ENCAP_UDP)
+			log_line(&ctx->log, LOG_ERR, "listen %s: which port it has cannot be known: %s",
+				 endpoint_port_text(&l->local, where, sizeof(where)), strerror(errno));
 		l->tx = fds[1] < 0 ? fds[0] : fds[1];
 		io_start(&ctx->loop, &l->rx, l->fd, readable, l);
 		if (l->configured)
