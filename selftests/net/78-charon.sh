@@ -77,7 +77,7 @@ sockets() { (($(fds "$(ktund_pid gw)") == FDS + $1)); }
 shown() { (($(ktun_in gw -j show sas | grep -o '"child_id"' | wc -l) == $1)); }
 FDS=$(fds "$(ktund_pid gw)") kib=$(memory)
 echo >&"$go"
-check "$EVENTS events of $SAS SAs: all are taken" busywait 120000 grep -q 'a second' "$TMP/flood.log"
+check "$EVENTS events of $SAS SAs: all are taken" busywait $((120000 + EVENTS * 10)) grep -q 'a second' "$TMP/flood.log"
 sed 's/^/# /' "$TMP/flood.log"
 check "in the end ktund knows those SAs that there are, each with its socket" busywait 60000 sockets $SAS
 check "and shows them" busywait 20000 shown $SAS

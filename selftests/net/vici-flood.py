@@ -106,6 +106,8 @@ def main():
                 msg = packet(EVENT, b"child-updown", ike(slot, section(b"l2tp-1701-%d" % old, child(slot, old, "DELETED"))))
                 del there[slot]
             said.append(msg)
+            if i % 64 == 0:         # a charon that is silent for long is given up
+                serve(0)
         begin = time.monotonic()
         for i in range(0, events, 16):
             told.sendall(b"".join(said[i:i + 16]))
