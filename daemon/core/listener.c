@@ -115,7 +115,7 @@ void listener_put(struct listener *l)
 	if (!l || --l->uses)
 		return;
 	if (l->id && !l->local.port && l->local.encap == ENCAP_UDP)
-		return;				/* its port is known when it is open: without it nobody could have it closed */
+		return;			/* its port is known when it is open, and without that nobody could close it */
 	learn_port(l);
 	ctx = l->ctx;
 	for (struct listener **at = &ctx->listeners; *at; at = &(*at)->next)
