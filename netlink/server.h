@@ -85,7 +85,7 @@ struct keeper {
 	unsigned unlinking;		/* such batches under way */
 	struct errand *eth_first, **eth_last;		/* waiting for the next batch of Ethernet sessions to come */
 	unsigned eths;					/* batches of them at work or next */
-	pthread_mutex_t eth_turn;
+	pthread_mutex_t eth_turn;			/* who has it is at work; the threads' */
 	uint32_t group;
 	struct journal *journal;
 

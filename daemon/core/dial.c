@@ -19,7 +19,6 @@
 enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, L2TP_PORT = 1701 };
 
 static void attempt(struct dial *d);
-static void last_session_ended(struct dial *d);
 
 /* min * 2^failures up to max, give or take a quarter, so that many clients do not come back in step. */
 static ms_t backoff(struct dial *d, unsigned failures)
@@ -83,6 +82,26 @@ static bool has_theirs(const struct dial *d)
 		    !memcmp(t->peer.addr, d->peer.addr, sizeof(t->peer.addr)))
 			return true;
 	return false;
+}
+
+static bool has_sessions(const struct dial *d)
+{
+	for (unsigned i = 0; i < d->as->n_sessions; i++)
+		if (d->session[i].session_id)
+			return true;
+	return false;
+}
+
+static void last_session_ended(struct dial *d)
+{
+	d->empty = false;
+	if (has_sessions(d) || !d->tunnel || d->tunnel->down)
+		return;
+	if (d->wanted)
+		log_line(&d->ctx->log, LOG_NOTICE, "tunnel %s: its last session ended: it goes down and is not dialled again "
+			 "(persist = no)", d->as->name);
+	d->wanted = false;
+	tunnel_close(d->tunnel, 1, 0, "its last session ended");
 }
 
 static void retry_due(struct timer *timer, void *arg)
@@ -374,7 +393,6 @@ void dial_session_up(struct dial *d, const struct session *s)
 void dial_session_ended(struct dial *d, const struct session *s)
 {
 	struct ctx *ctx = d->ctx;
-	bool any = false;
 
 	snprintf(d->last_error, sizeof(d->last_error), "%s", s->why);
 	for (unsigned i = 0; i < d->as->n_sessions; i++) {
@@ -386,28 +404,11 @@ void dial_session_ended(struct dial *d, const struct session *s)
 			if (to_be_placed(ds->as) && d->as->persist && d->wanted && d->tunnel && !d->tunnel->down)
 				timer_set(&ctx->loop, &ds->retry, ctx->loop.now + backoff(d, ds->failures));
 		}
-		any |= ds->session_id;
 	}
-	if (!any && !d->as->persist && d->tunnel && !d->tunnel->down) {
+	if (!has_sessions(d) && !d->as->persist && d->tunnel && !d->tunnel->down) {
 		d->empty = true;		/* not yet: what ended ours may be the peer's call of the same circuit (5.4.4) */
 		timer_set(&ctx->loop, &d->retry, ctx->loop.now);
 	}
-}
-
-static void last_session_ended(struct dial *d)
-{
-	bool any = false;
-
-	d->empty = false;
-	for (unsigned i = 0; i < d->as->n_sessions; i++)
-		any |= d->session[i].session_id;
-	if (any || !d->tunnel || d->tunnel->down)
-		return;
-	if (d->wanted)
-		log_line(&d->ctx->log, LOG_NOTICE, "tunnel %s: its last session ended: it goes down and is not dialled again "
-			 "(persist = no)", d->as->name);
-	d->wanted = false;
-	tunnel_close(d->tunnel, 1, 0, "its last session ended");
 }
 
 void dial_explain(struct ctx *ctx, const struct dial *which, const char *why)

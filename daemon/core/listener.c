@@ -90,17 +90,6 @@ bool listener_adopt(struct ctx *ctx, const struct endpoint *local, int fd, int t
 	return true;
 }
 
-void listeners_drop_unused(struct ctx *ctx)
-{
-	for (struct listener *l = ctx->listeners, *next; l; l = next) {
-		next = l->next;
-		if (l->uses++)			/* as listener_get and listener_put */
-			l->uses--;
-		else
-			listener_put(l);
-	}
-}
-
 /* Of a listener with a port of its own; 0 while getsockname() fails. */
 static void learn_port(struct listener *l)
 {
@@ -128,6 +117,24 @@ void listener_put(struct listener *l)
 		ask(l, K_UNLISTEN);
 	}
 	free(l);
+}
+
+/* Of a listener that nobody has (any more): as listener_get and listener_put.  False: somebody has it. */
+static bool drop_unused(struct listener *l)
+{
+	if (l->uses)
+		return false;
+	l->uses = 1;
+	listener_put(l);
+	return true;
+}
+
+void listeners_drop_unused(struct ctx *ctx)
+{
+	for (struct listener *l = ctx->listeners, *next; l; l = next) {
+		next = l->next;
+		(void)drop_unused(l);
+	}
 }
 
 static void to_endpoint(struct endpoint *e, const struct conf_listen *c)
@@ -219,11 +226,8 @@ void listener_opened(struct ctx *ctx, const struct k_reply *r, int fds[K_MAX_FDS
 		if (l->configured)
 			say_open(l);
 	}
-	if (!l->uses++) {			/* given back meanwhile */
-		listener_put(l);
+	if (drop_unused(l))			/* given back meanwhile */
 		return;
-	}
-	l->uses--;
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		next = d->next;
 		if (d->listener == l)
@@ -237,10 +241,8 @@ void listeners_orphaned(struct ctx *ctx)
 		next = l->next;
 		l->stale = l->fd >= 0;
 		l->id = 0;
-		if (!l->uses++ && !l->stale)		/* given back before it was opened */
-			listener_put(l);
-		else
-			l->uses--;
+		if (!l->stale)
+			(void)drop_unused(l);		/* given back before it was opened */
 	}
 }
 
