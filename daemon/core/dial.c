@@ -16,7 +16,7 @@
 #include "core/policy.h"
 #include "core/version.h"
 
-enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, L2TP_PORT = 1701 };
+enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, HURRY_MS = 1000, L2TP_PORT = 1701 };
 
 static void attempt(struct dial *d);
 
@@ -186,9 +186,21 @@ void dial_unprotected(struct dial *d, const char *why)
 	if (d->secured_at && d->ctx->loop.now - d->secured_at > STABLE_MS)
 		d->failures = 0;
 	d->secured_at = 0;
-	if (is_site(&d->as->ipsec))
-		ipsec_dial_failed(d);
+	ipsec_dial_failed(d);
 	failed(d, text);
+}
+
+void dials_hurry(struct ctx *ctx)
+{
+	for (struct dial *d = ctx->dials; d; d = d->next) {
+		ms_t soon = ctx->loop.now + env_u32(&ctx->env) % HURRY_MS;
+
+		if (!d->wanted || !d->as->ipsec.required || d->tunnel || d->listener || d->resolving || d->protecting ||
+		    d->secured_at || d->next_at == NEVER || d->next_at <= soon)
+			continue;
+		d->next_at = soon;
+		timer_set(&ctx->loop, &d->retry, soon);
+	}
 }
 
 static bool same_end(const struct endpoint *a, const struct endpoint *b)

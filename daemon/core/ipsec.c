@@ -28,8 +28,10 @@ static void part_clear(struct part *part)
 	*part = (struct part){ NULL, 0, 0, false };
 }
 
-static void conn_free(struct conn *c)
+static void conn_free(struct ipsec *p, struct conn *c)
 {
+	if (c->hh.tbl)
+		HASH_DEL(p->conns, c);
 	for (unsigned i = 0; i < PARTS; i++)
 		part_clear(&c->part[i]);
 	free(c);
@@ -45,8 +47,8 @@ void ipsec_free(struct ipsec *p)
 		timer_stop(&p->ctx->loop, &p->timer);
 		vici_done(&p->v);
 	}
-	for (struct conn *c; (c = p->conns); conn_free(c))
-		p->conns = c->next;
+	while (p->conns)
+		conn_free(p, p->conns);
 	for (struct sa *s; (s = p->sas); ipsec_sa_free(s))
 		p->sas = s->next;
 	free(p);
@@ -56,8 +58,7 @@ struct conn *ipsec_conn_find(const struct ipsec *p, const char *name)
 {
 	struct conn *c;
 
-	for (c = p->conns; c && strcmp(c->name, name); c = c->next)
-		;
+	HASH_FIND_STR(p->conns, name, c);
 	return c;
 }
 /* What is to be had now that was not before: loads what is not loaded, dials what is protected. */
@@ -67,7 +68,7 @@ void ipsec_step(struct ipsec *p)
 
 	if (!p->started)
 		return;
-	for (struct conn *c = p->conns; c && p->v.state == VICI_READY; c = c->next)
+	for (struct conn *c = p->conns; c && p->v.state == VICI_READY; c = c->hh.next)
 		ipsec_load(p, c);
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		char name[IPSEC_NAME];
@@ -146,8 +147,11 @@ static void want(struct ipsec *p, const struct ipsec_desc *desc)
 		if (!c)
 			goto out;
 		snprintf(c->name, sizeof(c->name), "%s", desc->name);
-		c->next = p->conns;
-		p->conns = c;
+		HASH_ADD_STR(p->conns, name, c);
+		if (!c->hh.tbl) {		/* HASH_NONFATAL_OOM: it was not added */
+			conn_free(p, c);
+			goto out;
+		}
 		if (!strcmp(desc->conf->proposals, "legacy"))
 			log_line(&p->ctx->log, LOG_WARNING, "%s: proposals = legacy takes what can be broken "
 				 "(3DES, SHA-1, modp1024)", c->name);
@@ -290,7 +294,7 @@ void ipsec_refresh(struct ctx *ctx)
 
 	if (p->stopping)
 		return;				/* the guard stays: the keeper ends it */
-	for (struct conn *c = p->conns; c; c = c->next)
+	for (struct conn *c = p->conns; c; c = c->hh.next)
 		c->keep = false;
 	for (unsigned i = 0; i < ctx->conf->n_peers; i++) {
 		if (!ctx->conf->peer[i].ipsec.required)
@@ -300,21 +304,19 @@ void ipsec_refresh(struct ctx *ctx)
 	}
 	for (const struct dial *d = ctx->dials; d; d = d->next)
 		needed |= d->as->ipsec.required;
-	for (struct conn *c = p->conns; c; c = c->next)
+	for (struct conn *c = p->conns; c; c = c->hh.next)
 		c->keep |= c->dial;			/* these end with ipsec_dial_ended() */
 	guard(p);
 	if (!needed && !p->started)
 		return;
 	if (!p->started)
 		ipsec_start(p);
-	for (struct conn **at = &p->conns, *c; (c = *at);) {
-		if (c->keep) {
-			at = &c->next;
+	for (struct conn *c = p->conns, *next; c; c = next) {
+		next = c->hh.next;
+		if (c->keep)
 			continue;
-		}
-		*at = c->next;
 		ipsec_unload(p, c, c->site && !c->dial);
-		conn_free(c);
+		conn_free(p, c);
 	}
 	ipsec_step(p);
 }
@@ -338,10 +340,8 @@ bool ipsec_stopped(struct ctx *ctx)
 	for (const struct sa *s = p->sas; s; s = s->next)
 		if (!ipsec_conn_find(p, s->conn))
 			ipsec_terminate(p, s->conn, false);
-	for (struct conn *c; (c = p->conns); conn_free(c)) {
-		p->conns = c->next;
+	for (struct conn *c; (c = p->conns); conn_free(p, c))
 		ipsec_unload(p, c, false);
-	}
 	ipsec_pump(p);
 	return p->v.state != VICI_READY || !p->v.n_queue;
 }
@@ -406,20 +406,18 @@ void ipsec_dial_ended(struct ctx *ctx, const char *tunnel)
 	const struct dial *d = dial_find(ctx, tunnel);
 	struct ipsec *p = ctx->ipsec;
 	char name[IPSEC_NAME];
+	struct conn *c;
 
 	if (d && d->wanted)
 		return;
 	for (unsigned id = 1; id < MAX_ID; id++)
 		if (ctx->tunnel[id] && ctx->tunnel[id]->as && !strcmp(ctx->tunnel[id]->as->name, tunnel))
 			return;				/* it still says good-bye */
-	ipsec_name(name, true, tunnel);
-	for (struct conn **at = &p->conns, *c; (c = *at); at = &c->next)
-		if (!strcmp(c->name, name)) {
-			*at = c->next;
-			ipsec_unload(p, c, false);
-			conn_free(c);
-			break;
-		}
+	c = ipsec_conn_find(p, ipsec_name(name, true, tunnel));
+	if (c) {
+		ipsec_unload(p, c, false);
+		conn_free(p, c);
+	}
 	for (struct sa *s = p->sas; s; s = s->next)
 		s->ending |= !strcmp(s->conn, name);
 	ipsec_refresh(ctx);

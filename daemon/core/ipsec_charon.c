@@ -9,7 +9,7 @@
 
 #include "core/kernel.h"
 
-enum { CHECK_MIN_MS = 1000, CHECK_MAX_MS = 10000 };	/* who starts charon loads his own right after, as a rule */
+enum { CHECK_MIN_MS = 250, CHECK_MAX_MS = 10000 };	/* between questions what charon has */
 
 static const char *const events[] = { "child-updown", "child-rekey", "ike-update", "log", NULL };
 
@@ -147,7 +147,7 @@ void ipsec_unload_secret(struct ipsec *p, struct conn *c)
 {
 	bool alone = true;
 
-	for (const struct conn *o = p->conns; o; o = o->next)
+	for (const struct conn *o = p->conns; o && c->pubkey; o = o->hh.next)
 		alone &= o == c || strcmp(o->key_id, c->key_id);
 	if (!c->pubkey)
 		(void)ipsec_request(p, "unload-shared", NULL, "id", c->name);
@@ -200,25 +200,71 @@ static void tidy(struct ipsec *p, struct span list, bool shared)
 
 static const char *const check_command[CHECKS] = { "get-conns", "get-shared", "get-keys" };
 
+/* Who starts charon has it unload what is not in his files, as a rule, within seconds; who does so later does it in steps, too. */
+static void check_soon(struct ipsec *p)
+{
+	p->disturbed_at = p->ctx->loop.now;
+	p->check_at = p->disturbed_at + CHECK_MIN_MS;
+}
+
+static void check(struct ipsec *p)
+{
+	ms_t wait = (p->ctx->loop.now - p->disturbed_at) / 4;
+
+	p->check_at = p->ctx->loop.now + (wait < CHECK_MIN_MS ? CHECK_MIN_MS : ms_min(wait, CHECK_MAX_MS));
+	for (unsigned i = 0; i < CHECKS; i++)
+		if (!p->check_id[i])
+			p->check_id[i] = ipsec_request(p, check_command[i], NULL, NULL, NULL);
+}
+
+/* charon logs that of secrets and keys; of connections, which come next, it says nothing. */
+static void heed_unloading(struct ipsec *p, struct span msg)
+{
+	static const char *const says[] = { "unloaded shared key with id '" IPSEC_PREFIX, "unloaded private key with id" };
+	struct span line = vici_get(msg, "msg");
+
+	for (unsigned i = 0; line.p && i < sizeof(says) / sizeof(says[0]); i++)
+		if (memmem(line.p, line.n, says[i], strlen(says[i]))) {
+			check_soon(p);
+			check(p);
+		}
+}
+
 /* `swanctl --load-all` unloads whatever its files have not; --load-creds does so with secrets and keys alone. */
 static void check_loaded(struct ipsec *p, unsigned check, struct span list)
 {
+	struct rd r = rd_init(list.p, list.n);
+	char name[IPSEC_NAME], more[32] = "";
+	const struct conn *first = NULL;
 	struct vici_item it;
-	struct rd r;
+	unsigned n = 0;
 
-	for (struct conn *c = p->conns; c; c = c->next) {
-		const struct part *part = &c->part[check == CHECK_CONNS ? PART_CONN : PART_SECRET];
-		bool there = !part->loaded || (check == CHECK_SHARED && c->pubkey) || (check == CHECK_KEYS && !c->pubkey);
+	for (struct conn *c = p->conns; c; c = c->hh.next)
+		c->there = !c->part[check == CHECK_CONNS ? PART_CONN : PART_SECRET].loaded ||
+			   (check == CHECK_SHARED && c->pubkey) || (check == CHECK_KEYS && !c->pubkey);
+	while (vici_next(&r, &it)) {
+		struct conn *c = ipsec_conn_find(p, vici_text(it.value, name, sizeof(name)));
 
-		for (r = rd_init(list.p, list.n); !there && vici_next(&r, &it);)
-			there = vici_is(it.value, check == CHECK_KEYS ? c->key_id : c->name);
-		if (there)
+		if (c)
+			c->there = true;
+		for (c = p->conns; c && check == CHECK_KEYS; c = c->hh.next)
+			c->there |= vici_is(it.value, c->key_id);
+	}
+	for (struct conn *c = p->conns; c; c = c->hh.next) {
+		if (c->there)
 			continue;
 		for (unsigned i = 0; i < PARTS; i++)
 			c->part[i].loaded &= i == PART_CONN && check != CHECK_CONNS;
-		log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded %s from charon (swanctl --load-all?); "
-			 "loading it again", c->name, check == CHECK_CONNS ? "it" : c->pubkey ? "its private key" : "its psk");
+		first = first ? first : c;
+		n++;
 	}
+	if (!first)
+		return;
+	check_soon(p);
+	if (n > 1)
+		snprintf(more, sizeof(more), ", and %u more", n - 1);
+	log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded %s from charon (swanctl --load-all?); loading it again%s",
+		 first->name, check == CHECK_CONNS ? "it" : first->pubkey ? "its private key" : "its psk", more);
 }
 
 static void checked(struct ipsec *p, const struct vici_fx_msg *m, struct span body)
@@ -249,7 +295,7 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 	if (m->id == p->list_id)
 		ipsec_sas_listed(p);
 	checked(p, m, body);
-	for (struct conn *c = p->conns; c; c = c->next) {
+	for (struct conn *c = p->conns; c; c = c->hh.next) {
 		unsigned i = 0;
 
 		if (c->initiate && c->initiate == m->id) {
@@ -293,6 +339,8 @@ void ipsec_load(struct ipsec *p, struct conn *c)
 	for (unsigned i = 0; i < PARTS && !c->refused; i++) {
 		struct part *part = &c->part[i];
 
+		if (p->v.n_queue >= VICI_QUEUE_MAX / 2)
+			break;				/* others want to be heard, too; it goes on with the answers */
 		if (part->msg && !part->loaded && !part->id)
 			part->id = vici_request(&p->v, p->ctx->loop.now, i == PART_SECRET ? secret : i == PART_CONN ?
 						"load-conn" : "load-cert", NULL, (struct span){ part->msg, part->len }, 0);
@@ -306,7 +354,7 @@ static void ready(struct ipsec *p, struct span version)
 
 	log_line(&ctx->log, LOG_NOTICE, "%s is there for IPsec", vici_text(version, text, sizeof(text)));
 	p->said[0] = '\0';
-	for (struct conn *c = p->conns; c; c = c->next) {
+	for (struct conn *c = p->conns; c; c = c->hh.next) {
 		for (unsigned i = 0; i < PARTS; i++) {
 			c->part[i].loaded = false;
 			c->part[i].id = 0;
@@ -316,12 +364,15 @@ static void ready(struct ipsec *p, struct span version)
 		c->why[0] = '\0';
 	}
 	memset(p->check_id, 0, sizeof(p->check_id));
-	p->check_ms = CHECK_MIN_MS;
-	p->check_at = ctx->loop.now + p->check_ms;
+	check_soon(p);
 	p->ready_at = (uint64_t)clock_wall();
+	/* Whoever lost his tunnel with the old charon comes as soon as he hears of it from us: the new one is ready for him. */
+	for (struct conn *c = p->conns; c; c = c->hh.next)
+		ipsec_load(p, c);
 	ipsec_list(p, NULL);
 	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
 	(void)ipsec_request(p, "get-shared", NULL, NULL, NULL);
+	dials_hurry(ctx);
 }
 
 static void down(struct ipsec *p, struct span why)
@@ -389,8 +440,10 @@ static void perform(struct ipsec *p, struct fx *f)
 			ipsec_rekeyed(p, vici_fx_body(f));
 		else if (!strcmp(m->name, "ike-update"))
 			ipsec_moved(p, vici_fx_body(f));
-		else if (!strcmp(m->name, "log"))
+		else if (!strcmp(m->name, "log")) {
+			heed_unloading(p, vici_fx_body(f));
 			ipsec_logged(p, vici_fx_body(f));
+		}
 		break;
 	}
 }
@@ -413,13 +466,8 @@ static void due(struct timer *timer, void *arg)
 
 	(void)timer;
 	vici_tick(&p->v, p->ctx->loop.now);
-	if (p->v.state == VICI_READY && p->ctx->loop.now >= p->check_at) {
-		p->check_ms = ms_min(2 * p->check_ms, CHECK_MAX_MS);
-		p->check_at = p->ctx->loop.now + p->check_ms;
-		for (unsigned i = 0; i < CHECKS; i++)
-			if (!p->check_id[i])
-				p->check_id[i] = ipsec_request(p, check_command[i], NULL, NULL, NULL);
-	}
+	if (p->v.state == VICI_READY && p->ctx->loop.now >= p->check_at)
+		check(p);
 	ipsec_pump(p);
 	ipsec_step(p);
 }

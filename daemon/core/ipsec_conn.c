@@ -340,6 +340,11 @@ const char *ipsec_reason(struct span line, bool ike_up)
 		{ "deleting half open IKE_SA", "IKE_SA: the peer stopped in the middle; does UDP port 4500 get through to us?" },
 		{ "peer not responding", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
 		{ "giving up after", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
+		/* that is how charon says in IKEv1 that it has no psk */
+		{ "INVALID_KE_PAYLOAD error notify", "authentication: the peer has no psk for us (yet), or does not like our group" },
+		{ " notify, no CHILD_SA built", "CHILD_SA: the peer refuses it" },
+		{ " error notify", "IKE_SA: the peer ends it" },
+		{ " notify error", "IKE_SA: the peer ends it" },
 	};
 
 	for (unsigned i = 0; line.p && i < sizeof(table) / sizeof(table[0]); i++)

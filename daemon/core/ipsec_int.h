@@ -3,6 +3,8 @@
  * (the conversation with charon), ipsec_sa.c (what charon says of SAs). */
 #pragma once
 
+#include <uthash.h>
+
 #include "core/ipsec.h"
 #include "core/ipsec_conn.h"
 #include "core/ipsec_guard.h"
@@ -25,10 +27,11 @@ enum { CHECK_CONNS, CHECK_SHARED, CHECK_KEYS, CHECKS };
 
 /* A connection of ours as it should be in charon. */
 struct conn {
-	struct conn *next;
+	UT_hash_handle hh;			/* by name, and in the order in which they were configured */
 	char name[IPSEC_NAME];
 	struct part part[PARTS];
 	bool keep;				/* still wanted, found while configuring */
+	bool there;				/* in the answer that is being looked through */
 	bool pubkey;				/* its secret is a private key */
 	char key_id[64];			/* that one's name in charon */
 	bool dial, initiated;
@@ -75,7 +78,7 @@ struct ipsec {
 	struct sa *sas;
 	uint64_t ready_at;			/* seconds since 1970: what is older and not in charon's list is another's */
 	uint32_t list_id, check_id[CHECKS];	/* list-sas, get-conns and the like under way */
-	ms_t check_at, check_ms;
+	ms_t check_at, disturbed_at;		/* the next of them; when charon came, or somebody unloaded what is ours */
 	struct guard guard, held;		/* as it should be; as the kernel has it */
 	bool guarded, asking;			/* both are the same; it is being asked to make them */
 	bool held_ok;

@@ -22,7 +22,7 @@ enum {
 	VICI_OPEN_MS = 5000,		/* for opening and greeting */
 	VICI_TIMEOUT_MS = 10000,	/* for a request that names no time of its own */
 	VICI_IDLE_MS = 30000,		/* silence before we ask whether charon still answers */
-	VICI_RETRY_MIN_MS = 1000, VICI_RETRY_MAX_MS = 4000,
+	VICI_RETRY_MIN_MS = 250, VICI_RETRY_MAX_MS = 1000,	/* clients dial as soon as charon runs again */
 };
 
 enum vici_fx {

@@ -328,7 +328,7 @@ static void charon_gives_up_one_of_two(void **state)
 		ipsec_dial(d);
 		assert_true(d->protecting);
 	}
-	for (struct conn *c = ctx->ipsec->conns; c; c = c->next)
+	for (struct conn *c = ctx->ipsec->conns; c; c = c->hh.next)
 		c->initiated = true;
 	vici_key(&w, "ikesa-name", "ktund-tunnel-one");
 	vici_key(&w, "msg", "peer not responding, trying again (3/3)");
