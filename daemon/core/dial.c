@@ -16,7 +16,7 @@
 #include "core/policy.h"
 #include "core/version.h"
 
-enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, HURRY_MS = 1000, L2TP_PORT = 1701 };
+enum { STABLE_MS = 30000, RESOLVE_MS = 15000, PROTECT_MS = 30000, HURRY_MS = 1000, QUICK_MODE_MS = 100, L2TP_PORT = 1701 };
 
 static void attempt(struct dial *d);
 
@@ -119,7 +119,10 @@ static void retry_due(struct timer *timer, void *arg)
 		return;
 	}
 	if (d->protecting && d->ctx->loop.now >= d->next_at) {
-		dial_unprotected(d, ipsec_dial_waits(d));
+		if (d->lingers && ipsec_dial_protected(d))
+			dial_protected(d);
+		else
+			dial_unprotected(d, ipsec_dial_waits(d));
 		return;
 	}
 	if (d->ctx->loop.now < d->next_at)
@@ -161,8 +164,24 @@ static void get_listener(struct dial *d)
 		dial_listener_ready(d);
 }
 
+/* RFC 2409 5.5: in IKEv1 we have the SA before our last message of Quick Mode has given it to the peer; an SCCRQ that is quicker
+ * than that is lost, and a second with it. */
+static bool too_early(struct dial *d)
+{
+	if (d->as->ipsec.ike != 1 || is_site(&d->as->ipsec))
+		return false;
+	if (!d->lingers) {
+		d->lingers = true;
+		d->next_at = d->ctx->loop.now + QUICK_MODE_MS;
+		timer_set(&d->ctx->loop, &d->retry, d->next_at);
+	}
+	return d->ctx->loop.now < d->next_at;
+}
+
 void dial_protected(struct dial *d)
 {
+	if (too_early(d))
+		return;
 	d->protecting = false;
 	d->next_at = NEVER;
 	timer_stop(&d->ctx->loop, &d->retry);
@@ -272,6 +291,7 @@ static void open_socket(struct dial *d)
 		failed(d, why);
 		return;
 	}
+	d->lingers = false;
 	d->next_at = ctx->loop.now + PROTECT_MS;
 	timer_set(&ctx->loop, &d->retry, d->next_at);
 	ipsec_dial(d);

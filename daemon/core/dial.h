@@ -28,6 +28,7 @@ struct dial {
 	bool empty;				/* its last session has ended in this turn */
 	bool removed;				/* freed as soon as its tunnel lets go */
 	bool protecting;			/* IPsec is on its way (core/ipsec.h) */
+	bool lingers;				/* until next_at: it is there, but perhaps not at the peer yet */
 	ms_t secured_at;			/* without L2TP (mode = tunnel): up since then; 0: not up */
 	uint32_t resolving;			/* query number; 0: none */
 	struct endpoint address[8];		/* what the name resolved to */

@@ -61,6 +61,29 @@ struct conn *ipsec_conn_find(const struct ipsec *p, const char *name)
 	HASH_FIND_STR(p->conns, name, c);
 	return c;
 }
+/* Has it an SA of this attempt?  *old: or still one of an earlier one? */
+static bool protected(const struct ipsec *p, const struct dial *d, const char *name, bool *old)
+{
+	bool fresh = false;
+
+	*old = false;
+	for (const struct sa *s = p->sas; s; s = s->next) {
+		bool its = !strcmp(s->conn, name);
+
+		*old |= its && s->ending;
+		fresh |= its && !s->ending && ipsec_same_host(&s->peer, &d->peer);
+	}
+	return fresh;
+}
+
+bool ipsec_dial_protected(const struct dial *d)
+{
+	char name[IPSEC_NAME];
+	bool old;
+
+	return protected(d->ctx->ipsec, d, ipsec_name(name, true, d->as->name), &old);
+}
+
 /* What is to be had now that was not before: loads what is not loaded, dials what is protected. */
 void ipsec_step(struct ipsec *p)
 {
@@ -72,8 +95,8 @@ void ipsec_step(struct ipsec *p)
 		ipsec_load(p, c);
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		char name[IPSEC_NAME];
-		bool fresh = false, old = false;
 		struct conn *c;
+		bool old;
 
 		next = d->next;
 		c = d->protecting ? ipsec_conn_find(p, ipsec_name(name, true, d->as->name)) : NULL;
@@ -83,13 +106,7 @@ void ipsec_step(struct ipsec *p)
 		}
 		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || !conn_loaded(c))
 			continue;
-		for (const struct sa *s = p->sas; s; s = s->next) {
-			bool its = !strcmp(s->conn, c->name);
-
-			old |= its && s->ending;
-			fresh |= its && !s->ending && ipsec_same_host(&s->peer, &d->peer);
-		}
-		if (fresh) {
+		if (protected(p, d, c->name, &old)) {
 			dial_protected(d);
 		} else if (old && !c->ending) {
 			c->ending = true;

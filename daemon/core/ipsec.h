@@ -55,6 +55,8 @@ bool ipsec_guards(const struct ctx *, const struct endpoint *local, const struct
 bool ipsec_guarding(const struct ctx *);
 /* Protects the way to d->peer, then calls dial_protected(), or dial_unprotected() with the reason; never at once. */
 void ipsec_dial(struct dial *);
+/* Is there an SA of this attempt (still)? */
+bool ipsec_dial_protected(const struct dial *);
 /* What there is of its IPsec goes, so that the next attempt has all of it anew: an IKE_SA under another agreement, say. */
 void ipsec_dial_failed(struct dial *);
 /* An earlier ktund dialled it, and it is up: its connection is to be kept. */
