@@ -37,7 +37,7 @@ struct counters {
 };
 
 /* One log line a topic may repeat only so often (io/log.h). */
-enum topic { T_ACCEPT, T_REFUSE, T_AUTH, T_GUESS, T_PROTOCOL, T_STATE, T_SEND, T_KERNEL, T_HOOK, T_IPSEC, T_N };
+enum topic { T_ACCEPT, T_REFUSE, T_AUTH, T_GUESS, T_PROTOCOL, T_STATE, T_SEND, T_KERNEL, T_HOOK, T_IPSEC, T_CHARON, T_N };
 
 struct listener;
 struct tunnel;

@@ -214,11 +214,13 @@ void dials_hurry(struct ctx *ctx)
 	for (struct dial *d = ctx->dials; d; d = d->next) {
 		ms_t soon = ctx->loop.now + env_u32(&ctx->env) % HURRY_MS;
 
-		if (!d->wanted || !d->as->ipsec.required || d->tunnel || d->listener || d->resolving || d->protecting ||
-		    d->secured_at || d->next_at == NEVER || d->next_at <= soon)
+		if (!d->wanted || !d->as->ipsec.required || d->tunnel || d->listener || d->resolving || d->secured_at ||
+		    d->next_at == NEVER)
 			continue;
-		d->next_at = soon;
-		timer_set(&ctx->loop, &d->retry, soon);
+		d->failures = 0;
+		d->lingers = false;
+		d->next_at = d->protecting ? ctx->loop.now + PROTECT_MS : ms_min(d->next_at, soon);
+		timer_set(&ctx->loop, &d->retry, d->next_at);
 	}
 }
 

@@ -70,7 +70,7 @@ void dial_resolved(struct ctx *, uint32_t query, const struct endpoint *, unsign
 /* ipsec_dial()'s end; dial_unprotected also when a tunnel without L2TP has lost its SA. */
 void dial_protected(struct dial *);
 void dial_unprotected(struct dial *, const char *why);
-/* charon is there: whoever waits to dial with IPsec does so within a second. */
+/* A charon is there: whoever waits to dial with IPsec does so within a second, and who waits for IPsec has all his time anew. */
 void dials_hurry(struct ctx *);
 /* Its tunnel is established; went down; its last trace is gone; a session came up or ended. */
 void dial_tunnel_up(struct dial *);

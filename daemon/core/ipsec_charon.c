@@ -220,11 +220,13 @@ static void check(struct ipsec *p)
 /* charon logs that of secrets and keys; of connections, which come next, it says nothing. */
 static void heed_unloading(struct ipsec *p, struct span msg)
 {
-	static const char *const says[] = { "unloaded shared key with id '" IPSEC_PREFIX, "unloaded private key with id" };
+	static const char *const says[] = { "unloaded shared key with id '" IPSEC_PREFIX, "unloaded private key with id " };
 	struct span line = vici_get(msg, "msg");
 
-	for (unsigned i = 0; line.p && i < sizeof(says) / sizeof(says[0]); i++)
-		if (memmem(line.p, line.n, says[i], strlen(says[i]))) {
+	if (vici_get(msg, "ikesa-name").n)
+		return;				/* then it may have a peer's words in it */
+	for (unsigned i = 0; i < sizeof(says) / sizeof(says[0]); i++)
+		if (line.n > strlen(says[i]) && !memcmp(line.p, says[i], strlen(says[i]))) {
 			check_soon(p);
 			check(p);
 		}
@@ -260,11 +262,11 @@ static void check_loaded(struct ipsec *p, unsigned check, struct span list)
 	}
 	if (!first)
 		return;
-	check_soon(p);
 	if (n > 1)
 		snprintf(more, sizeof(more), ", and %u more", n - 1);
-	log_line(&p->ctx->log, LOG_NOTICE, "%s: somebody unloaded %s from charon (swanctl --load-all?); loading it again%s",
-		 first->name, check == CHECK_CONNS ? "it" : first->pubkey ? "its private key" : "its psk", more);
+	log_limited(&p->ctx->log, &p->ctx->limit[T_CHARON], p->ctx->loop.now, LOG_NOTICE,
+		    "%s: somebody unloaded %s from charon (swanctl --load-all?); loading it again%s", first->name,
+		    check == CHECK_CONNS ? "it" : first->pubkey ? "its private key" : "its psk", more);
 }
 
 static void checked(struct ipsec *p, const struct vici_fx_msg *m, struct span body)
@@ -292,6 +294,10 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		ipsec_show_done(p, m->status == VICI_OK);
 	if (m->status == VICI_LOST)
 		return;				/* VICI_FX_DOWN follows */
+	if (m->id == p->list_id && m->status != VICI_OK) {
+		vici_lost(&p->v, ctx->loop.now, "charon does not list its SAs");	/* which is no proof that there are none */
+		return;
+	}
 	if (m->id == p->list_id)
 		ipsec_sas_listed(p);
 	checked(p, m, body);
@@ -352,7 +358,8 @@ static void ready(struct ipsec *p, struct span version)
 	struct ctx *ctx = p->ctx;
 	char text[64];
 
-	log_line(&ctx->log, LOG_NOTICE, "%s is there for IPsec", vici_text(version, text, sizeof(text)));
+	log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_NOTICE, "%s is there for IPsec",
+		    vici_text(version, text, sizeof(text)));
 	p->said[0] = '\0';
 	for (struct conn *c = p->conns; c; c = c->hh.next) {
 		for (unsigned i = 0; i < PARTS; i++) {
@@ -366,10 +373,11 @@ static void ready(struct ipsec *p, struct span version)
 	memset(p->check_id, 0, sizeof(p->check_id));
 	check_soon(p);
 	p->ready_at = (uint64_t)clock_wall();
-	/* Whoever lost his tunnel with the old charon comes as soon as he hears of it from us: the new one is ready for him. */
+	/* First of all: whatever it makes of ours from now on has numbers that those of its forerunner may have had.  Then it gets
+	 * ready for those who lost their tunnel with that one, and come again as soon as they hear of it from us. */
+	ipsec_list(p, NULL);
 	for (struct conn *c = p->conns; c; c = c->hh.next)
 		ipsec_load(p, c);
-	ipsec_list(p, NULL);
 	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
 	(void)ipsec_request(p, "get-shared", NULL, NULL, NULL);
 	dials_hurry(ctx);
@@ -382,9 +390,9 @@ static void down(struct ipsec *p, struct span why)
 
 	vici_text(why, text, sizeof(text));
 	if (strcmp(p->said, text))
-		log_line(&ctx->log, LOG_WARNING, "no charon: %s; L2TP that needs IPsec waits, established SAs go on if there is no "
-			 "NAT between.  Does strongSwan run (systemctl start strongswan; packages charon-systemd, "
-			 "strongswan-swanctl)?", text);
+		log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_WARNING, "no charon: %s; L2TP that needs IPsec "
+			    "waits, established SAs go on if there is no NAT between.  Does strongSwan run (systemctl start "
+			    "strongswan; packages charon-systemd, strongswan-swanctl)?", text);
 	snprintf(p->said, sizeof(p->said), "%s", text);
 }
 

@@ -301,6 +301,8 @@ const char *ipsec_reason(struct span line, bool ike_up)
 {
 	static const char refused_ike[] = "IKE_SA: the peer takes none of our proposals (proposals)";
 	static const char refused_esp[] = "CHILD_SA: the peer takes none of our ESP proposals (esp-proposals)";
+	static const char no_psk[] = "authentication: the peer has no psk for us (yet), or does not like our group";
+	static const char ended_ike[] = "IKE_SA: the peer ends it", ended_esp[] = "CHILD_SA: the peer refuses it";
 	static const struct { const char *says, *means; } table[] = {
 		/* the more special first */
 		{ "NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", refused_esp },
@@ -340,16 +342,19 @@ const char *ipsec_reason(struct span line, bool ike_up)
 		{ "deleting half open IKE_SA", "IKE_SA: the peer stopped in the middle; does UDP port 4500 get through to us?" },
 		{ "peer not responding", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
 		{ "giving up after", "IKE_SA: no answer; do UDP ports 500 and 4500 get through, does IKE run there?" },
-		/* that is how charon says in IKEv1 that it has no psk */
-		{ "INVALID_KE_PAYLOAD error notify", "authentication: the peer has no psk for us (yet), or does not like our group" },
-		{ " notify, no CHILD_SA built", "CHILD_SA: the peer refuses it" },
-		{ " error notify", "IKE_SA: the peer ends it" },
-		{ " notify error", "IKE_SA: the peer ends it" },
+		{ " notify, no CHILD_SA built", ended_esp },
+		{ "received INVALID_KE_PAYLOAD error notify", no_psk },	/* charon's way of saying so in IKEv1 */
+		{ " error notify", ended_ike },
+		{ " notify error", ended_ike },
 	};
 
-	for (unsigned i = 0; line.p && i < sizeof(table) / sizeof(table[0]); i++)
-		if (memmem(line.p, line.n, table[i].says, strlen(table[i].says)))
-			/* IKEv1 has the same words for both phases */
-			return ike_up && table[i].means == refused_ike ? refused_esp : table[i].means;
+	for (unsigned i = 0; line.p && i < sizeof(table) / sizeof(table[0]); i++) {
+		const char *means = table[i].means;
+
+		if (!memmem(line.p, line.n, table[i].says, strlen(table[i].says)))
+			continue;
+		/* IKEv1 has the same words for both phases */
+		return !ike_up ? means : means == refused_ike ? refused_esp : means == ended_ike || means == no_psk ? ended_esp : means;
+	}
 	return NULL;
 }

@@ -115,6 +115,8 @@ static void drop(struct vici *v, ms_t now, const char *why)
 
 	if (v->state == VICI_ABSENT)
 		return;
+	if (v->state == VICI_READY)
+		v->flaps = now - v->ready_at < VICI_STABLE_MS ? v->flaps + 1 : 0;
 	v->state = VICI_ABSENT;
 	v->phase = P_NONE;
 	v->registered = 0;
@@ -133,9 +135,8 @@ static void drop(struct vici *v, ms_t now, const char *why)
 	}
 	v->n_queue = 0;
 	text(v, VICI_FX_DOWN, why);
-	for (unsigned i = 0; i < v->failures && wait < VICI_RETRY_MAX_MS; i++)
+	for (unsigned i = 1; i < v->flaps && wait < VICI_RETRY_MAX_MS; i++)
 		wait *= 2;
-	v->failures++;
 	v->at = now + wait;
 }
 
@@ -197,7 +198,7 @@ static void maybe_ready(struct vici *v, ms_t now)
 	if (v->state != VICI_GREETING || !v->greeted || v->events[v->registered])
 		return;
 	v->state = VICI_READY;
-	v->failures = 0;
+	v->ready_at = now;
 	v->at = now + VICI_IDLE_MS;
 	text(v, VICI_FX_READY, v->version);
 }

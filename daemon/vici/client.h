@@ -22,7 +22,9 @@ enum {
 	VICI_OPEN_MS = 5000,		/* for opening and greeting */
 	VICI_TIMEOUT_MS = 10000,	/* for a request that names no time of its own */
 	VICI_IDLE_MS = 30000,		/* silence before we ask whether charon still answers */
-	VICI_RETRY_MIN_MS = 250, VICI_RETRY_MAX_MS = 1000,	/* clients dial as soon as charon runs again */
+	VICI_RETRY_MIN_MS = 1000,	/* clients dial as soon as charon runs again */
+	VICI_RETRY_MAX_MS = 4000,	/* one that was lost soon after it was ready, again and again */
+	VICI_STABLE_MS = 10000,
 };
 
 enum vici_fx {
@@ -65,11 +67,12 @@ struct vici {
 	const char *const *events;	/* to be registered; ends at NULL; the owner's */
 	uint8_t state, phase;
 	struct vici_in in[VICI_LINKS];
-	unsigned registered, failures, n_queue;
+	unsigned registered, flaps, n_queue;	/* flaps: lost within VICI_STABLE_MS, in a row */
 	bool greeted;			/* `version` was answered */
 	struct fxq queue;		/* the first one is under way */
 	uint32_t last_id;
 	ms_t at;			/* what waits: retry, opening, answer, idle */
+	ms_t ready_at;
 	char version[64];
 	struct fxq out;
 };

@@ -272,6 +272,8 @@ static void reasons(void **state)
 		{ "deleting half open IKE_SA with 203.0.113.2 after timeout", "IKE_SA: the peer stopped", false },
 		{ "giving up after 3 retransmits", "IKE_SA", false },
 		{ "received INVALID_KE_PAYLOAD error notify", "authentication: the peer has no psk", false },
+		{ "received INVALID_KE_PAYLOAD error notify", "CHILD_SA: the peer refuses", true },
+		{ "received ATTRIBUTES_NOT_SUPPORTED error notify", "CHILD_SA: the peer refuses", true },
 		{ "received INVALID_SYNTAX notify error", "IKE_SA: the peer ends it", false },
 		{ "received SINGLE_PAIR_REQUIRED notify, no CHILD_SA built", "CHILD_SA: the peer refuses", true },
 		{ "IKE_SA ktund-tunnel-t[1] established between 192.0.2.2[a]...192.0.2.1[b]", NULL, false },
