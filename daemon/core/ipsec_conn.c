@@ -354,7 +354,9 @@ const char *ipsec_reason(struct span line, bool ike_up)
 		if (!memmem(line.p, line.n, table[i].says, strlen(table[i].says)))
 			continue;
 		/* IKEv1 has the same words for both phases */
-		return !ike_up ? means : means == refused_ike ? refused_esp : means == ended_ike || means == no_psk ? ended_esp : means;
+		if (ike_up && (means == ended_ike || means == no_psk))
+			return ended_esp;
+		return ike_up && means == refused_ike ? refused_esp : means;
 	}
 	return NULL;
 }

@@ -492,7 +492,7 @@ void ipsec_sas_listed(struct ipsec *p)
 		tunnel_unprotected(t, text, true);
 		drop(p, &t->local, &t->peer, t->reqid, p->ready_at);
 	}
-	p->list_id = 0;				/* not before: a tunnel that ends must not begin another list in the middle of this one */
+	p->list_id = 0;			/* not before: a tunnel that ends would begin another list amid this one */
 }
 
 /* What went wrong, in one line; a tunnel that we dial need not wait for its end. */
