@@ -104,7 +104,7 @@ void ipsec_step(struct ipsec *p)
 			dial_unprotected(d, c->why);
 			continue;
 		}
-		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || !conn_loaded(c))
+		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || p->unlisted || !conn_loaded(c))
 			continue;
 		if (protected(p, d, c->name, &old)) {
 			dial_protected(d);
@@ -450,5 +450,7 @@ const char *ipsec_dial_waits(struct dial *d)
 		return "IPsec: the kernel does not keep out what comes without it";
 	if (p->v.state != VICI_READY)
 		return "IPsec: no charon";
+	if (p->unlisted)
+		return "IPsec: charon does not say which SAs it has";
 	return c && c->why[0] ? c->why : "IPsec: no answer from the peer";
 }

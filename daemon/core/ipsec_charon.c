@@ -127,6 +127,7 @@ void ipsec_list(struct ipsec *p, const char *name)
 	for (struct sa *s = p->sas; s; s = s->next)
 		s->seen = name && strcmp(s->conn, name);
 	p->list_id = ipsec_request(p, "list-sas", "list-sa", NULL, NULL);
+	p->unlisted = !p->list_id;
 }
 
 void ipsec_initiate(struct ipsec *p, struct conn *c)
@@ -212,6 +213,8 @@ static void check(struct ipsec *p)
 	ms_t wait = (p->ctx->loop.now - p->disturbed_at) / 4;
 
 	p->check_at = p->ctx->loop.now + (wait < CHECK_MIN_MS ? CHECK_MIN_MS : ms_min(wait, CHECK_MAX_MS));
+	if (p->unlisted && !p->list_id)
+		ipsec_list(p, NULL);
 	for (unsigned i = 0; i < CHECKS; i++)
 		if (!p->check_id[i])
 			p->check_id[i] = ipsec_request(p, check_command[i], NULL, NULL, NULL);
@@ -294,12 +297,14 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		ipsec_show_done(p, m->status == VICI_OK);
 	if (m->status == VICI_LOST)
 		return;				/* VICI_FX_DOWN follows */
-	if (m->id == p->list_id && m->status != VICI_OK) {
-		vici_lost(&p->v, ctx->loop.now, "charon does not list its SAs");	/* which is no proof that there are none */
-		return;
-	}
-	if (m->id == p->list_id)
+	if (m->id == p->list_id && m->status == VICI_OK) {
 		ipsec_sas_listed(p);
+	} else if (m->id == p->list_id) {		/* no word on which there are is not that there are none */
+		p->list_id = 0;
+		p->unlisted = true;
+		log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_WARNING, "charon does not say which SAs it has: %s",
+			    vici_text(vici_get(body, "errmsg"), why, sizeof(why)));
+	}
 	checked(p, m, body);
 	for (struct conn *c = p->conns; c; c = c->hh.next) {
 		unsigned i = 0;
