@@ -51,6 +51,7 @@ void ipsec_free(struct ipsec *p)
 		conn_free(p, p->conns);
 	for (struct sa *s; (s = p->sas); ipsec_sa_free(s))
 		p->sas = s->next;
+	free(p->gone);
 	free(p);
 }
 

@@ -128,6 +128,7 @@ void ipsec_list(struct ipsec *p, const char *name)
 		s->seen = name && strcmp(s->conn, name);
 	p->list_id = ipsec_request(p, "list-sas", "list-sa", NULL, NULL);
 	p->unlisted = !p->list_id;
+	p->n_gone = 0;
 }
 
 void ipsec_initiate(struct ipsec *p, struct conn *c)

@@ -82,6 +82,8 @@ struct ipsec {
 	struct guard guard, held;		/* as it should be; as the kernel has it */
 	bool guarded, asking;			/* both are the same; it is being asked to make them */
 	bool held_ok;
+	uint32_t *gone;				/* deleted while list-sas is under way, which may still have them */
+	size_t n_gone, gone_room;
 	bool unlisted;				/* charon did not answer that one: to be asked again */
 	bool listed;				/* all SAs are known that were there before us */
 	bool settled;				/* all that is dialled is known: rules of a ktund before us may go */

@@ -282,6 +282,34 @@ static struct sa *sa_find(const struct ipsec *p, uint32_t child)
 	return s;
 }
 
+/* Events come on a connection of their own, and a list that was begun before one may come after it. */
+static void note_gone(struct ipsec *p, uint32_t child)
+{
+	size_t room = p->gone_room ? 2 * p->gone_room : 64;
+	uint32_t *more;
+
+	if (!p->list_id)
+		return;
+	if (p->n_gone == p->gone_room) {
+		more = realloc(p->gone, room * sizeof(*more));
+		if (!more) {
+			p->unlisted = true;
+			return;
+		}
+		p->gone = more;
+		p->gone_room = room;
+	}
+	p->gone[p->n_gone++] = child;
+}
+
+static bool is_gone(const struct ipsec *p, uint32_t child)
+{
+	for (size_t i = 0; i < p->n_gone; i++)
+		if (p->gone[i] == child)
+			return true;
+	return false;
+}
+
 bool ipsec_parse_host(struct span text, struct endpoint *ret)
 {
 	char host[64], *zone;
@@ -330,7 +358,7 @@ static void set_who(struct sa *s, struct span ike, struct span child)
 }
 
 static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint *local, const struct endpoint *peer,
-		  struct span child)
+		  struct span child, bool event)
 {
 	struct span name = vici_get(child, "name");
 	struct ctx *ctx = p->ctx;
@@ -343,6 +371,8 @@ static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint 
 		s->seen = true;
 		return;
 	}
+	if (!event && is_gone(p, id))
+		return;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return;
@@ -380,6 +410,7 @@ void ipsec_sas(struct ipsec *p, struct span msg, bool up, bool event)
 	struct endpoint local, peer;
 	struct span list;
 	struct sa *s;
+	uint32_t id;
 
 	while (vici_next(&r, &ike)) {
 		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name) ||
@@ -392,8 +423,12 @@ void ipsec_sas(struct ipsec *p, struct span msg, bool up, bool event)
 				continue;
 			if (up && (event || vici_is(vici_get(child.value, "state"), "INSTALLED") ||
 				   vici_is(vici_get(child.value, "state"), "REKEYING")))
-				sa_up(p, &ike, &local, &peer, child.value);
-			s = up ? NULL : sa_find(p, (uint32_t)vici_number(vici_get(child.value, "uniqueid"), false));
+				sa_up(p, &ike, &local, &peer, child.value, event);
+			if (up)
+				continue;
+			id = (uint32_t)vici_number(vici_get(child.value, "uniqueid"), false);
+			note_gone(p, id);
+			s = sa_find(p, id);
 			if (s)
 				sa_gone(p, s, "its SA was deleted", false);
 		}
@@ -407,6 +442,7 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 	struct vici_item ike, child;
 	struct span list, fresh;
 	struct sa *s;
+	uint32_t old;
 
 	while (vici_next(&r, &ike)) {
 		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name))
@@ -415,9 +451,13 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 		for (in = rd_init(list.p, list.n); vici_next(&in, &child);) {
 			if (child.type != VICI_SECTION_START)
 				continue;
-			s = sa_find(p, (uint32_t)vici_number(vici_get(vici_get(child.value, "old"), "uniqueid"), false));
+			old = (uint32_t)vici_number(vici_get(vici_get(child.value, "old"), "uniqueid"), false);
+			s = sa_find(p, old);
+			note_gone(p, old);
+			p->unlisted |= !s && p->list_id;	/* the list may have the old one alone */
 			if (!s)
 				continue;
+			s->seen = true;
 			fresh = vici_get(child.value, "new");
 			s->child = (uint32_t)vici_number(vici_get(fresh, "uniqueid"), false);
 			set_ids(s, fresh);
