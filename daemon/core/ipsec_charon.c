@@ -289,6 +289,13 @@ static void checked(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		tidy(p, vici_get(body, "keys"), true);
 }
 
+/* For people. */
+static const char *refusal(const struct vici_fx_msg *m, struct span body, char *buf, size_t size)
+{
+	return m->status == VICI_UNKNOWN ? "it has no such command or event (too old, or a plugin is missing)" :
+		vici_text(vici_get(body, "errmsg"), buf, size);
+}
+
 static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span body)
 {
 	struct ctx *ctx = p->ctx;
@@ -304,7 +311,7 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		p->list_id = 0;
 		p->unlisted = true;
 		log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_WARNING, "charon does not say which SAs it has: %s",
-			    vici_text(vici_get(body, "errmsg"), why, sizeof(why)));
+			    refusal(m, body, why, sizeof(why)));
 	}
 	checked(p, m, body);
 	for (struct conn *c = p->conns; c; c = c->hh.next) {
@@ -313,9 +320,9 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		if (c->initiate && c->initiate == m->id) {
 			c->initiate = 0;
 			c->refused = m->status != VICI_OK;
-			vici_text(vici_get(body, "errmsg"), why, sizeof(why));
 			if (c->refused)
-				snprintf(c->why, sizeof(c->why), "IPsec: charon does not dial: %s", why);
+				snprintf(c->why, sizeof(c->why), "IPsec: charon does not dial: %s",
+					 refusal(m, body, why, sizeof(why)));
 		}
 		while (i < PARTS && (!c->part[i].id || c->part[i].id != m->id))
 			i++;
@@ -328,9 +335,9 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 		if (m->status == VICI_OK)
 			continue;
 		c->refused = true;
-		vici_text(vici_get(body, "errmsg"), why, sizeof(why));
 		snprintf(c->why, sizeof(c->why), "charon refuses its %s: %s", i == PART_CONN ? "connection" :
-			 i != PART_SECRET ? "certificates or crl" : c->pubkey ? "private key" : "psk", why);
+			 i != PART_SECRET ? "certificates or crl" : c->pubkey ? "private key" : "psk",
+			 refusal(m, body, why, sizeof(why)));
 		log_line(&ctx->log, LOG_ERR, "%s: %s", c->name, c->why);
 	}
 }
