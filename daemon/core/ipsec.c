@@ -355,9 +355,12 @@ bool ipsec_stopped(struct ctx *ctx)
 		return true;
 	if (p->v.state != VICI_READY)
 		ipsec_sas_drop(p);
-	for (const struct sa *s = p->sas; s; s = s->next)
-		if (!ipsec_conn_find(p, s->conn))
-			ipsec_terminate(p, s->conn, false);
+	for (struct sa *s = p->sas; s; s = s->next) {
+		if (s->ending || ipsec_conn_find(p, s->conn))
+			continue;
+		s->ending = true;			/* also one that came up just now */
+		ipsec_terminate(p, s->conn, false);
+	}
 	for (struct conn *c; (c = p->conns); conn_free(p, c))
 		ipsec_unload(p, c, false);
 	ipsec_pump(p);

@@ -310,8 +310,8 @@ static void replied(struct ipsec *p, const struct vici_fx_msg *m, struct span bo
 	} else if (m->id == p->list_id) {		/* no word on which there are is not that there are none */
 		p->list_id = 0;
 		p->unlisted = true;
-		log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_WARNING, "charon does not say which SAs it has: %s",
-			    refusal(m, body, why, sizeof(why)));
+		log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_WARNING,
+			    "charon does not say which SAs it has: %s", refusal(m, body, why, sizeof(why)));
 	}
 	checked(p, m, body);
 	for (struct conn *c = p->conns; c; c = c->hh.next) {

@@ -338,6 +338,76 @@ static void charon_gives_up_one_of_two(void **state)
 	ended(ctx);
 }
 
+/* However late in an attempt charon comes, and however long it was away. */
+static void who_waits_for_charon(void **state)
+{
+	struct ctx *ctx = started(PROTECTED);
+	struct dial *d = dial_new(ctx, ctx->conf, &ctx->conf->tunnel[0]);
+
+	(void)state;
+	d->wanted = true;
+	d->local = at(1, 1701);
+	d->peer = at(3, 1701);
+	d->failures = 8;
+	ipsec_dial(d);
+	d->next_at = ctx->loop.now + 200;
+	dials_hurry(ctx);
+	assert_true(d->protecting);
+	assert_int_equal(d->next_at - ctx->loop.now, 30000);
+	assert_int_equal(d->failures, 0);
+	d->protecting = false;
+	d->next_at = ctx->loop.now + 45000;
+	dials_hurry(ctx);
+	assert_in_range(d->next_at - ctx->loop.now, 0, 1000);
+	ended(ctx);
+}
+
+static void sa_of(struct ctx *ctx, const char *conn, const char *host, const char *child, const char *id)
+{
+	uint8_t said[1024];
+	struct wr w = wr_init(said, sizeof(said));
+
+	vici_section(&w, conn);
+	vici_key(&w, "local-host", "127.0.0.1");
+	vici_key(&w, "remote-host", host);
+	vici_section(&w, "child-sas");
+	vici_section(&w, child);
+	vici_key(&w, "name", child);
+	vici_key(&w, "uniqueid", id);
+	for (unsigned i = 0; i < 3; i++)
+		vici_section_end(&w);
+	ipsec_sas(ctx->ipsec, (struct span){ said, wr_len(&w) }, true, true);
+}
+
+/* A new charon has no SA; the end of the one between networks has others looked at, of which one is to be dialled anew. */
+static void all_sas_are_old(void **state)
+{
+	struct ctx *ctx = started(PROTECTED "tunnel \"net\" { remote = \"127.0.0.4\" mode = tunnel psk = \"of the networks\" "
+				  "local-networks = \"10.1.0.0/16\" networks = \"10.2.0.0/16\" }\n");
+	struct dial *one = dial_new(ctx, ctx->conf, &ctx->conf->tunnel[1]), *net = dial_new(ctx, ctx->conf, &ctx->conf->tunnel[2]);
+	struct ipsec *p = ctx->ipsec;
+
+	(void)state;
+	sa_of(ctx, "ktund-peer-a", "127.0.0.9", "l2tp-1701", "1");
+	sa_of(ctx, "ktund-tunnel-one", "127.0.0.2", "l2tp-1701", "2");
+	sa_of(ctx, "ktund-tunnel-net", "127.0.0.4", IPSEC_SITE, "3");
+	net->wanted = one->wanted = true;
+	net->secured_at = ctx->loop.now;
+	one->local = at(1, 1701);
+	one->peer = at(2, 1701);
+	ipsec_dial(one);
+	p->guarded = p->asking = true;		/* by a keeper who is busy just now */
+	p->v.state = VICI_READY;
+	for (struct conn *c = p->conns; c; c = c->hh.next)
+		for (unsigned i = 0; i < PARTS; i++)
+			c->part[i].loaded = c->part[i].msg;
+	ipsec_list(p, NULL);
+	ipsec_sas_listed(p);
+	assert_null(p->sas);
+	assert_false(net->secured_at);
+	ended(ctx);
+}
+
 /* charon does not say the link of fe80::/10; the tunnel's address has one. */
 static void the_sa_of_a_neighbour(void **state)
 {
@@ -444,6 +514,8 @@ int main(void)
 		cmocka_unit_test(a_lost_tie_once),
 		cmocka_unit_test(a_lost_tie_for_good),
 		cmocka_unit_test(charon_gives_up_one_of_two),
+		cmocka_unit_test(who_waits_for_charon),
+		cmocka_unit_test(all_sas_are_old),
 		cmocka_unit_test(the_sa_of_a_neighbour),
 		cmocka_unit_test(a_listener_given_back_too_early),
 		cmocka_unit_test(an_ordered_psk_in_the_way_of_a_file),
