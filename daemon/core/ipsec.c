@@ -62,27 +62,33 @@ struct conn *ipsec_conn_find(const struct ipsec *p, const char *name)
 	HASH_FIND_STR(p->conns, name, c);
 	return c;
 }
-/* Has it an SA of this attempt?  *old: or still one of an earlier one? */
-static bool protected(const struct ipsec *p, const struct dial *d, const char *name, bool *old)
+
+/* An SA of this attempt. */
+static bool has_new(const struct ipsec *p, const char *name, const struct endpoint *peer)
 {
-	bool fresh = false;
+	const struct sa *s = p->sas;
 
-	*old = false;
-	for (const struct sa *s = p->sas; s; s = s->next) {
-		bool its = !strcmp(s->conn, name);
+	while (s && (s->ending || strcmp(s->conn, name) || !ipsec_same_host(&s->peer, peer)))
+		s = s->next;
+	return s;
+}
 
-		*old |= its && s->ending;
-		fresh |= its && !s->ending && ipsec_same_host(&s->peer, &d->peer);
-	}
-	return fresh;
+/* One of an earlier attempt. */
+static bool has_old(const struct ipsec *p, const char *name)
+{
+	const struct sa *s = p->sas;
+
+	while (s && (!s->ending || strcmp(s->conn, name)))
+		s = s->next;
+	return s;
 }
 
 bool ipsec_dial_protected(const struct dial *d)
 {
+	const struct ipsec *p = d->ctx->ipsec;
 	char name[IPSEC_NAME];
-	bool old;
 
-	return protected(d->ctx->ipsec, d, ipsec_name(name, true, d->as->name), &old);
+	return p->guarded && p->v.state == VICI_READY && has_new(p, ipsec_name(name, true, d->as->name), &d->peer);
 }
 
 /* What is to be had now that was not before: loads what is not loaded, dials what is protected. */
@@ -97,7 +103,6 @@ void ipsec_step(struct ipsec *p)
 	for (struct dial *d = ctx->dials, *next; d; d = next) {
 		char name[IPSEC_NAME];
 		struct conn *c;
-		bool old;
 
 		next = d->next;
 		c = d->protecting ? ipsec_conn_find(p, ipsec_name(name, true, d->as->name)) : NULL;
@@ -107,13 +112,13 @@ void ipsec_step(struct ipsec *p)
 		}
 		if (!c || !p->guarded || p->v.state != VICI_READY || p->list_id || p->unlisted || !conn_loaded(c))
 			continue;
-		if (protected(p, d, c->name, &old)) {
+		if (has_new(p, c->name, &d->peer)) {
 			dial_protected(d);
-		} else if (old && !c->ending) {
+		} else if (has_old(p, c->name) && !c->ending) {
 			c->ending = true;
 			ipsec_terminate(p, c->name, false);
 			ipsec_list(p, c->name);		/* one that went unheard of is not waited for */
-		} else if (!old && !c->initiated) {
+		} else if (!has_old(p, c->name) && !c->initiated) {
 			ipsec_initiate(p, c);
 		}
 	}
@@ -346,6 +351,18 @@ void ipsec_settled(struct ctx *ctx)
 	ipsec_refresh(ctx);
 }
 
+/* Else they are for the next time: charon is slow, or there are thousands. */
+static bool room_for(const struct ipsec *p, unsigned requests)
+{
+	return p->v.state != VICI_READY || p->v.n_queue + requests <= VICI_QUEUE_MAX;
+}
+
+static void tell(struct ipsec *p, const char *conn)
+{
+	for (struct sa *s = p->sas; s; s = s->next)
+		s->told |= !strcmp(s->conn, conn);
+}
+
 bool ipsec_stopped(struct ctx *ctx)
 {
 	struct ipsec *p = ctx->ipsec;
@@ -355,14 +372,15 @@ bool ipsec_stopped(struct ctx *ctx)
 		return true;
 	if (p->v.state != VICI_READY)
 		ipsec_sas_drop(p);
-	for (struct sa *s = p->sas; s; s = s->next) {
-		if (s->ending || ipsec_conn_find(p, s->conn))
-			continue;
-		s->ending = true;			/* also one that came up just now */
-		ipsec_terminate(p, s->conn, false);
-	}
-	for (struct conn *c; (c = p->conns); conn_free(p, c))
+	for (struct conn *c; (c = p->conns) && room_for(p, 3); conn_free(p, c)) {
 		ipsec_unload(p, c, false);
+		tell(p, c->name);
+	}
+	for (const struct sa *s = p->sas; s; s = s->next)	/* also one that came up just now */
+		if (!s->told && !ipsec_conn_find(p, s->conn) && room_for(p, 1)) {
+			ipsec_terminate(p, s->conn, false);
+			tell(p, s->conn);
+		}
 	ipsec_pump(p);
 	return p->v.state != VICI_READY || !p->v.n_queue;
 }
@@ -455,6 +473,8 @@ const char *ipsec_dial_waits(struct dial *d)
 	if (p->v.state != VICI_READY)
 		return "IPsec: no charon";
 	if (p->unlisted)
-		return "IPsec: charon does not say which SAs it has";
+		return "IPsec: charon has not said which SAs it has";
+	if (d->lingers)
+		return "IPsec: its SA is gone again";
 	return c && c->why[0] ? c->why : "IPsec: no answer from the peer";
 }

@@ -393,7 +393,8 @@ static void ready(struct ipsec *p, struct span version)
 		ipsec_load(p, c);
 	(void)ipsec_request(p, "get-conns", NULL, NULL, NULL);
 	(void)ipsec_request(p, "get-shared", NULL, NULL, NULL);
-	dials_hurry(ctx);
+	if (!p->v.flaps)
+		dials_hurry(ctx);
 }
 
 static void down(struct ipsec *p, struct span why)
@@ -403,9 +404,9 @@ static void down(struct ipsec *p, struct span why)
 
 	vici_text(why, text, sizeof(text));
 	if (strcmp(p->said, text))
-		log_limited(&ctx->log, &ctx->limit[T_CHARON], ctx->loop.now, LOG_WARNING, "no charon: %s; L2TP that needs IPsec "
-			    "waits, established SAs go on if there is no NAT between.  Does strongSwan run (systemctl start "
-			    "strongswan; packages charon-systemd, strongswan-swanctl)?", text);
+		log_line(&ctx->log, LOG_WARNING, "no charon: %s; L2TP that needs IPsec waits, established SAs go on if there is no "
+			 "NAT between.  Does strongSwan run (systemctl start strongswan; packages charon-systemd, "
+			 "strongswan-swanctl)?", text);
 	snprintf(p->said, sizeof(p->said), "%s", text);
 }
 

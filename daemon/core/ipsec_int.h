@@ -55,6 +55,7 @@ struct sa {
 	uint32_t spi_in, spi_out, reqid;
 	uint32_t mark;				/* 0: none */
 	bool ending;				/* of an earlier attempt to dial: nothing new is to use it */
+	bool told;				/* shutting down: charon was told to end it */
 	bool site;				/* protects networks, and no tunnel of L2TP */
 	ms_t since;
 	struct esp esp;
@@ -82,9 +83,9 @@ struct ipsec {
 	struct guard guard, held;		/* as it should be; as the kernel has it */
 	bool guarded, asking;			/* both are the same; it is being asked to make them */
 	bool held_ok;
-	uint32_t *gone;				/* deleted while list-sas is under way, which may still have them */
+	uint32_t *gone;				/* deleted or replaced while list-sas is under way: it may still have them */
 	size_t n_gone, gone_room;
-	bool unlisted;				/* charon did not answer that one: to be asked again */
+	bool unlisted;				/* that list is not to be had, or not to be trusted: to be asked again */
 	bool listed;				/* all SAs are known that were there before us */
 	bool settled;				/* all that is dialled is known: rules of a ktund before us may go */
 	struct {				/* who wants to see SAs */

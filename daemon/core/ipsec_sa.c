@@ -207,6 +207,15 @@ static void site_gone(struct ctx *ctx, const char *conn, const char *why)
 	}
 }
 
+static void unlink_sa(struct ipsec *p, const struct sa *gone)
+{
+	struct sa **at = &p->sas;
+
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+}
+
 /* The last SA with a host is gone: so is what it protected.  stale: charon does not know it, and the kernel has it. */
 static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stale)
 {
@@ -214,11 +223,7 @@ static void sa_gone(struct ipsec *p, struct sa *gone, const char *why, bool stal
 	char host[64], text[120];
 	bool last = true, tunnels;
 
-	for (struct sa **at = &p->sas; *at; at = &(*at)->next)
-		if (*at == gone) {
-			*at = gone->next;
-			break;
-		}
+	unlink_sa(p, gone);
 	log_limited(&ctx->log, &ctx->limit[T_IPSEC], ctx->loop.now, LOG_NOTICE, "IPsec with %s (%s): %s",
 		    endpoint_text(&gone->peer, host, sizeof(host)), gone->conn, why);
 	for (const struct sa *s = p->sas; s; s = s->next)
@@ -441,8 +446,8 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 	struct rd r = rd_init(msg.p, msg.n), in;
 	struct vici_item ike, child;
 	struct span list, fresh;
-	struct sa *s;
-	uint32_t old;
+	struct sa *s, *twin;
+	uint32_t old, id;
 
 	while (vici_next(&r, &ike)) {
 		if (ike.type != VICI_SECTION_START || !ipsec_is_ours(ike.name))
@@ -454,12 +459,18 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 			old = (uint32_t)vici_number(vici_get(vici_get(child.value, "old"), "uniqueid"), false);
 			s = sa_find(p, old);
 			note_gone(p, old);
-			p->unlisted |= !s && p->list_id;	/* the list may have the old one alone */
+			fresh = vici_get(child.value, "new");
+			id = (uint32_t)vici_number(vici_get(fresh, "uniqueid"), false);
+			twin = sa_find(p, id);			/* the list was quicker */
+			p->unlisted |= !s && !twin && p->list_id;	/* it may have the old one alone */
 			if (!s)
 				continue;
+			if (twin && twin != s) {
+				unlink_sa(p, twin);
+				ipsec_sa_free(twin);
+			}
 			s->seen = true;
-			fresh = vici_get(child.value, "new");
-			s->child = (uint32_t)vici_number(vici_get(fresh, "uniqueid"), false);
+			s->child = id;
 			set_ids(s, fresh);
 			take_tunnels(p->ctx, s, s);
 		}
@@ -511,10 +522,11 @@ void ipsec_sas_listed(struct ipsec *p)
 	adopt_sites(p);
 	while (again) {
 		again = false;
-		for (struct sa *s = p->sas; s && !again; s = s->next)
+		for (struct sa *s = p->sas; s; s = s->next)
 			if (!s->seen) {
 				sa_gone(p, s, why, true);
 				again = true;		/* the list has changed */
+				break;
 			}
 	}
 	/* Those of an earlier ktund may have lost theirs while nobody looked. */
@@ -533,6 +545,8 @@ void ipsec_sas_listed(struct ipsec *p)
 		drop(p, &t->local, &t->peer, t->reqid, p->ready_at);
 	}
 	p->list_id = 0;			/* not before: a tunnel that ends would begin another list amid this one */
+	if (p->unlisted)
+		p->check_at = ms_min(p->check_at, ctx->loop.now);
 }
 
 /* What went wrong, in one line; a tunnel that we dial need not wait for its end. */
@@ -546,7 +560,7 @@ void ipsec_logged(struct ipsec *p, struct span msg)
 	struct conn *c;
 
 	c = ipsec_conn_find(p, vici_text(name, who, sizeof(who)));
-	reason = ipsec_reason(line, c && c->ike_up);
+	reason = ipsec_reason(line, c && c->dial && c->ike_up);
 	if (c && line.p && memmem(line.p, line.n, up, strlen(up)))
 		c->ike_up = true;
 	if (!reason || (name.n && !ipsec_is_ours(name) && !vici_is(name, "(unnamed)")))

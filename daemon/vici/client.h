@@ -22,9 +22,9 @@ enum {
 	VICI_OPEN_MS = 5000,		/* for opening and greeting */
 	VICI_TIMEOUT_MS = 10000,	/* for a request that names no time of its own */
 	VICI_IDLE_MS = 30000,		/* silence before we ask whether charon still answers */
-	VICI_RETRY_MIN_MS = 1000,	/* clients dial as soon as charon runs again */
-	VICI_RETRY_MAX_MS = 4000,	/* one that was lost soon after it was ready, again and again */
-	VICI_STABLE_MS = 10000,
+	VICI_RETRY_MIN_MS = 1000,	/* no less: what the kernel has of a dead charon is told by the second it was made in */
+	VICI_RETRY_MAX_MS = 2000,	/* one that was lost soon after it was ready, again and again */
+	VICI_STABLE_MS = 15000,		/* more than VICI_TIMEOUT_MS: one that never answers is such a one */
 };
 
 enum vici_fx {

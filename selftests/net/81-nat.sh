@@ -60,9 +60,19 @@ pings() {	# pings CLIENT...: each and the LNS ping each other, all at once
 		pings_start "lns$i" "$LNS" "10.10.0.1$i"
 	done
 }
+drops() {	# what the kernels dropped so far, and where
+	local n
+	for n in LNS C1 C2 C3; do
+		echo "$n: $(ns "${!n}" awk '$2 { printf "%s=%s ", $1, $2 }' /proc/net/xfrm_stat)" \
+			"$(ns "${!n}" awk '/^(Ip|Udp|Icmp):/ { if (name == $1) for (i = 2; i <= NF; i++) if (title[i] ~ /Err|Discard|NoPort/ && $i)
+				printf "%s%s=%s ", $1, title[i], $i; name = $1; split($0, title) }' /proc/net/snmp)"
+	done
+	echo "LNS: dropped_foreign $(counter dropped_foreign)"
+}
 none_lost() {	# none_lost CLIENT...
 	local i
 	grep . "$TMP"/steady-*
+	drops
 	for i in "$@"; do
 		(($(lost "c$i") + $(lost "lns$i") == 0)) || return 1
 	done

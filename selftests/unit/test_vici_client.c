@@ -294,7 +294,7 @@ static void charon_is_not_there(void **state)
 /* Everything is loaded anew each time: less often, then. */
 static void charon_comes_and_goes(void **state)
 {
-	static const ms_t waits[] = { 1000, 2000, 4000, 4000 };
+	static const ms_t waits[] = { 1000, 2000, 2000, 2000 };
 	struct world *w = world(false);
 
 	(void)state;
