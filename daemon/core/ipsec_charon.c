@@ -237,7 +237,7 @@ static void heed_unloading(struct ipsec *p, struct span msg)
 }
 
 /* `swanctl --load-all` unloads whatever its files have not; --load-creds does so with secrets and keys alone. */
-static void check_loaded(struct ipsec *p, unsigned check, struct span list)
+static void check_loaded(struct ipsec *p, unsigned what, struct span list)
 {
 	struct rd r = rd_init(list.p, list.n);
 	char name[IPSEC_NAME], more[32] = "";
@@ -246,21 +246,21 @@ static void check_loaded(struct ipsec *p, unsigned check, struct span list)
 	unsigned n = 0;
 
 	for (struct conn *c = p->conns; c; c = c->hh.next)
-		c->there = !c->part[check == CHECK_CONNS ? PART_CONN : PART_SECRET].loaded ||
-			   (check == CHECK_SHARED && c->pubkey) || (check == CHECK_KEYS && !c->pubkey);
+		c->there = !c->part[what == CHECK_CONNS ? PART_CONN : PART_SECRET].loaded ||
+			   (what == CHECK_SHARED && c->pubkey) || (what == CHECK_KEYS && !c->pubkey);
 	while (vici_next(&r, &it)) {
 		struct conn *c = ipsec_conn_find(p, vici_text(it.value, name, sizeof(name)));
 
 		if (c)
 			c->there = true;
-		for (c = p->conns; c && check == CHECK_KEYS; c = c->hh.next)
+		for (c = p->conns; c && what == CHECK_KEYS; c = c->hh.next)
 			c->there |= vici_is(it.value, c->key_id);
 	}
 	for (struct conn *c = p->conns; c; c = c->hh.next) {
 		if (c->there)
 			continue;
 		for (unsigned i = 0; i < PARTS; i++)
-			c->part[i].loaded &= i == PART_CONN && check != CHECK_CONNS;
+			c->part[i].loaded &= i == PART_CONN && what != CHECK_CONNS;
 		first = first ? first : c;
 		n++;
 	}
@@ -270,7 +270,7 @@ static void check_loaded(struct ipsec *p, unsigned check, struct span list)
 		snprintf(more, sizeof(more), ", and %u more", n - 1);
 	log_limited(&p->ctx->log, &p->ctx->limit[T_CHARON], p->ctx->loop.now, LOG_NOTICE,
 		    "%s: somebody unloaded %s from charon (swanctl --load-all?); loading it again%s", first->name,
-		    check == CHECK_CONNS ? "it" : first->pubkey ? "its private key" : "its psk", more);
+		    what == CHECK_CONNS ? "it" : first->pubkey ? "its private key" : "its psk", more);
 }
 
 static void checked(struct ipsec *p, const struct vici_fx_msg *m, struct span body)

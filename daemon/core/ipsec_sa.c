@@ -278,6 +278,11 @@ static void follow(struct ipsec *p, const struct sa *s)
 			take_tunnels(p->ctx, s, old);
 }
 
+static uint32_t child_id(struct span child)
+{
+	return (uint32_t)vici_number(vici_get(child, "uniqueid"), false);
+}
+
 static struct sa *sa_find(const struct ipsec *p, uint32_t child)
 {
 	struct sa *s;
@@ -367,7 +372,7 @@ static void sa_up(struct ipsec *p, const struct vici_item *ike, struct endpoint 
 {
 	struct span name = vici_get(child, "name");
 	struct ctx *ctx = p->ctx;
-	uint32_t id = (uint32_t)vici_number(vici_get(child, "uniqueid"), false);
+	uint32_t id = child_id(child);
 	struct sa *s = sa_find(p, id);
 	char host[64], alg[4][24];
 	struct conn *c;
@@ -431,7 +436,7 @@ void ipsec_sas(struct ipsec *p, struct span msg, bool up, bool event)
 				sa_up(p, &ike, &local, &peer, child.value, event);
 			if (up)
 				continue;
-			id = (uint32_t)vici_number(vici_get(child.value, "uniqueid"), false);
+			id = child_id(child.value);
 			note_gone(p, id);
 			s = sa_find(p, id);
 			if (s)
@@ -456,11 +461,11 @@ void ipsec_rekeyed(struct ipsec *p, struct span msg)
 		for (in = rd_init(list.p, list.n); vici_next(&in, &child);) {
 			if (child.type != VICI_SECTION_START)
 				continue;
-			old = (uint32_t)vici_number(vici_get(vici_get(child.value, "old"), "uniqueid"), false);
+			old = child_id(vici_get(child.value, "old"));
 			s = sa_find(p, old);
 			note_gone(p, old);
 			fresh = vici_get(child.value, "new");
-			id = (uint32_t)vici_number(vici_get(fresh, "uniqueid"), false);
+			id = child_id(fresh);
 			twin = sa_find(p, id);			/* the list was quicker */
 			p->unlisted |= !s && !twin && p->list_id;	/* it may have the old one alone */
 			if (!s)
